@@ -1,0 +1,46 @@
+# Two commands for everybody: `make demo` and `make test`. Each sets the machine up by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+DEMO_EVENTS ?=
+DEMO_OUTPUT ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types bench docs clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+venv: $(VENV)/.installed ## the environment, with the versions of constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@echo "Setting up $(VENV) (a few minutes, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "pip==26.2"
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all]" --group dev --group docs
+	@touch $@
+
+demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends with the path of a report
+	$(BIN)/smartbkg demo --output $(DEMO_OUTPUT) $(if $(DEMO_EVENTS),--events $(DEMO_EVENTS))
+
+test: $(VENV)/.installed lint types ## lint, types and the whole test-suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed ## the benchmark tables
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed ## the documentation, into site/
+	$(BIN)/mkdocs build --strict
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) site demo dist

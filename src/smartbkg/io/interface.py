@@ -1,0 +1,120 @@
+"""What a format offers: a reader that streams `EventBatch`es, and a writer where it can be written."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from smartbkg.events import EventBatch
+
+DEFAULT_BATCH_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read."""
+
+    skip_corrupt: bool = False
+    """Leave out events that cannot be read, and count and name them, where the default is an error."""
+    experiment: int | None = None
+    """Experiment number of formats that have none."""
+    run: int | None = None
+    """Run number of formats that have none."""
+    process: str | None = None
+    """Process of formats that have none."""
+    collection: str | None = None
+    """Name of the particle collection where a file may hold several (EDM4hep)."""
+    keep_originals: bool = False
+    """Keep each event's own record in the batch, so that a writer of the same format can write it back whole."""
+
+
+@dataclass
+class SkippedEvents:
+    """Events left out because they could not be read."""
+
+    messages: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+
+class EventReader(abc.ABC):
+    """A stream of events from one file.
+
+    Attributes
+    ----------
+    source : the file, for messages.
+    n_events : number of events where the format knows it without reading all, else None.
+    metadata : what the file says of itself (provenance record, generator, units).
+    skipped : events left out under ``skip_corrupt``.
+    """
+
+    source: str
+    n_events: int | None = None
+    metadata: Mapping[str, Any]
+    skipped: SkippedEvents
+
+    @abc.abstractmethod
+    def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        """The events from the beginning, at most ``size`` at a time, in the order of the file."""
+
+    def close(self) -> None:  # noqa: B027 - most formats hold nothing open
+        """Release the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class EventWriter(abc.ABC):
+    """Writes events to one file, whole or not at all: `close` publishes the file, `abort` leaves nothing."""
+
+    n_written: int = 0
+
+    @abc.abstractmethod
+    def write(self, batch: EventBatch) -> None:
+        """Append the events of a batch."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Finish the file and give it its final name."""
+
+    @abc.abstractmethod
+    def abort(self) -> None:
+        """Remove what was written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+@dataclass(frozen=True)
+class EventFormat:
+    """A file format, found by content first and by suffix second; plug-ins register one by entry point."""
+
+    name: str
+    """Name in messages and options: ``parquet``, ``hepmc3``..."""
+    description: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[bytes, Path], bool]
+    """Whether a file of this beginning (first 4096 bytes, decompressed) and path is of this format."""
+    open: Callable[[Path, ReadOptions], EventReader]
+    open_stream: Callable[[IO[bytes], str, ReadOptions], EventReader] | None = None
+    """Reader of a pipe that cannot seek, where the format allows it."""
+    create: Callable[[Path, Mapping[str, Any]], EventWriter] | None = None
+    """Writer to a path (``-`` is stdout where the format allows it) with the provenance record to store."""

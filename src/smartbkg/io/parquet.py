@@ -1,0 +1,210 @@
+"""The native format: Parquet, one event a row, particles as list columns, provenance in the metadata.
+
+Any Parquet reader opens it without this package. The schema is `smartbkg.events.fields`: event columns as they are,
+particle columns as lists of the same length. Version 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from smartbkg.atomic import atomic_path, disk_errors
+from smartbkg.errors import EventError, FileFormatError
+from smartbkg.events import EventBatch
+from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions, SkippedEvents
+from smartbkg.provenance import METADATA_KEY, check_schema, record
+
+SCHEMA_VERSION = 1
+ROW_GROUP_EVENTS = 8192
+
+
+def metadata_of(schema: pa.Schema) -> dict[str, Any]:
+    """The provenance record in a Parquet schema, empty where there is none."""
+    content = (schema.metadata or {}).get(METADATA_KEY.encode())
+    return dict(json.loads(content)) if content else {}
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet file, opened for reading.
+
+    Raises
+    ------
+    FileFormatError
+        Missing, truncated, or not Parquet.
+    """
+    try:
+        return pq.ParquetFile(path, memory_map=False, pre_buffer=False)
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise FileFormatError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def batch_from_arrow(table: pa.RecordBatch, source: str) -> EventBatch:
+    """Events of a record batch with the native columns."""
+    names = set(table.schema.names)
+    missing = [name for name in (*EVENT_ID, *PARTICLE_DTYPES) if name not in names]
+    if missing:
+        raise FileFormatError(
+            f"{source}: Parquet without the event columns {', '.join(missing)}; has {', '.join(names)}"
+        )
+    event: dict[str, NDArray[Any]] = {}
+    particle: dict[str, NDArray[Any]] = {}
+    counts: NDArray[np.int64] | None = None
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if name not in PARTICLE_DTYPES:
+            event[name] = np.asarray(column.to_numpy(zero_copy_only=False))
+            if event[name].dtype == object:
+                event[name] = event[name].astype(np.str_)
+            continue
+        if column.null_count or column.values.null_count:
+            raise FileFormatError(f"{source}: particle column '{name}' has missing values")
+        offsets = column.offsets.to_numpy()
+        counts_here = np.diff(offsets).astype(np.int64)
+        if counts is not None and not np.array_equal(counts, counts_here):
+            row = int(np.flatnonzero(counts != counts_here)[0])
+            raise EventError(
+                f"column '{name}' lists {counts_here[row]} particles, others {counts[row]}",
+                source=source,
+                event=tuple(int(table.column(column)[row].as_py()) for column in EVENT_ID),
+            )
+        counts = counts_here
+        particle[name] = column.values.to_numpy()[offsets[0] : offsets[-1]]
+    return EventBatch.from_columns(counts if counts is not None else [], event, particle, source=source)
+
+
+def batch_to_arrow(batch: EventBatch) -> pa.RecordBatch:
+    """The record batch of some events: event columns, then particle columns as lists."""
+    columns: dict[str, pa.Array] = {}
+    for name, values in batch.event.items():
+        array = pa.array(values)
+        columns[name] = array.dictionary_encode() if pa.types.is_string(array.type) else array
+    offsets = pa.array(batch.offsets.astype(np.int32))
+    for name, values in batch.particle.items():
+        columns[name] = pa.ListArray.from_arrays(offsets, pa.array(values))
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+class ParquetReader(EventReader):
+    """Streams the row groups of a native file."""
+
+    def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
+        self.source = str(path)
+        self.options = options or ReadOptions()
+        self.skipped = SkippedEvents()
+        self._file = open_parquet(path)
+        self.metadata = metadata_of(self._file.schema_arrow)
+        if self.metadata:
+            check_schema(self.metadata, str(self.metadata.get("kind")), SCHEMA_VERSION, self.source)
+        self.n_events = self._file.metadata.num_rows
+
+    def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        try:
+            for table in self._file.iter_batches(batch_size=size, use_threads=False):
+                if table.num_rows:
+                    yield batch_from_arrow(table, self.source)
+        except (pa.ArrowException, OSError) as error:
+            raise FileFormatError(f"{self.source}: damaged Parquet data: {str(error).splitlines()[0]}") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class ParquetWriter(EventWriter):
+    """Writes a native file in row groups of `ROW_GROUP_EVENTS`, whatever the size of the batches it is given."""
+
+    def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
+        self.path = path
+        self._provenance = dict(provenance)
+        self._stack = contextlib.ExitStack()
+        self._partial = self._stack.enter_context(atomic_path(path))
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[EventBatch] = []
+
+    def write(self, batch: EventBatch) -> None:
+        if not len(batch):
+            return
+        self._waiting.append(batch)
+        self.n_written += len(batch)
+        if sum(len(waiting) for waiting in self._waiting) >= ROW_GROUP_EVENTS:
+            self._flush(is_last=False)
+
+    def _flush(self, *, is_last: bool) -> None:
+        if not self._waiting:
+            return
+        together = EventBatch.concatenate(self._waiting)
+        n_whole = len(together) if is_last else len(together) // ROW_GROUP_EVENTS * ROW_GROUP_EVENTS
+        with disk_errors(self.path):
+            for group in together.slice(0, n_whole).chunks(ROW_GROUP_EVENTS):
+                self._write_group(batch_to_arrow(group))
+        rest = together.slice(n_whole, len(together))
+        self._waiting = [rest] if len(rest) else []
+
+    def _write_group(self, group: pa.RecordBatch) -> None:
+        if self._writer is None:
+            schema = group.schema.with_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
+            self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd", compression_level=1)
+        self._writer.write_batch(group.cast(self._writer.schema), row_group_size=ROW_GROUP_EVENTS)
+
+    def close(self) -> None:
+        try:
+            if self._writer is None and not self._waiting:
+                empty = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
+                none = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
+                self._write_group(batch_to_arrow(EventBatch.from_columns([], empty, none)))
+            self._flush(is_last=True)
+            if self._writer is not None:
+                with disk_errors(self.path):
+                    self._writer.close()
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._stack.close()
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._writer.close()
+        stop = SystemExit()
+        with contextlib.suppress(SystemExit):
+            self._stack.__exit__(SystemExit, stop, None)
+            raise stop
+
+
+def _recognises(head: bytes, path: Path) -> bool:
+    if head[:4] != b"PAR1":
+        return False
+    try:
+        return {"PDG", "arrayIndex"} <= set(open_parquet(path).schema_arrow.names)
+    except FileFormatError:
+        return True  # a damaged Parquet file: opening it says what is wrong
+
+
+def _open(path: Path, options: ReadOptions) -> EventReader:
+    return ParquetReader(path, options)
+
+
+def _create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
+    return ParquetWriter(path, provenance or record("events", SCHEMA_VERSION, {}))
+
+
+PARQUET = EventFormat(
+    name="parquet",
+    description="native Parquet: one event a row, particles as list columns",
+    suffixes=(".parquet", ".pq"),
+    recognises=_recognises,
+    open=_open,
+    create=_create,
+)
+
+__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of", "open_parquet"]
