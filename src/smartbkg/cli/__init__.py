@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from smartbkg._version import __version__
-from smartbkg.errors import SmartBKGError
+from smartbkg.errors import SmartBKGError, nearest
 
 #: verb → what it does, in the order of the workflow. The module `smartbkg.cli.<verb>` holds ``command``.
 VERBS: Final[Mapping[str, str]] = {
@@ -51,7 +51,7 @@ VERBS: Final[Mapping[str, str]] = {
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [verb for verb in VERBS if importlib.util.find_spec(f"{__name__}.{verb}") is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -82,7 +82,7 @@ def command_line() -> None:
     """Stop simulating events nobody will keep, without biasing those that are kept."""
 
 
-def _terminate(signal_number: int, frame: FrameType | None) -> None:
+def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
     """Let SIGTERM unwind the stack, so that temporary files are removed as after Ctrl-C."""
     raise KeyboardInterrupt
 
