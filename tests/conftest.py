@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("smartbkg", deadline=None)
+settings.load_profile("smartbkg")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -54,7 +54,7 @@ def event_keys(
     state = np.uint64(derive_seed(seed, "event", replica))
     keys = np.zeros(np.broadcast(*(np.atleast_1d(a) for a in (experiment, run, event))).shape, dtype=np.uint64) + state
     for column in (experiment, run, event):
-        value = np.asarray(column).astype(np.int64).view(np.uint64)
+        value = np.atleast_1d(column).astype(np.int64).view(np.uint64)
         keys = _mix(keys + _GOLDEN + _mix(value + _GOLDEN))
     return keys
 
