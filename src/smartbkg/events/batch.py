@@ -180,6 +180,14 @@ class EventBatch:
                 )
         return replace(self, event={**self.event, **added})
 
+    def is_finite(self) -> NDArray[np.bool_]:
+        """(n_events,) True where all numbers of an event's particles are finite."""
+        good = np.ones(len(self), dtype=bool)
+        for column in self.particle.values():
+            if column.dtype.kind == "f" and not np.isfinite(column).all():
+                good[self.event_index[~np.isfinite(column)]] = False
+        return good
+
     def check_finite(self) -> None:
         """Raise for the first event with a NaN or infinite number in it.
 
