@@ -34,6 +34,12 @@ def metadata_of(schema: pa.Schema) -> dict[str, Any]:
     return dict(json.loads(content)) if content else {}
 
 
+def metadata_of_file(file: pq.ParquetFile) -> dict[str, Any]:
+    """The provenance record of a Parquet file, with what its writer added at the end (`ParquetWriter.describe`)."""
+    content = (file.metadata.metadata or {}).get(METADATA_KEY.encode())
+    return dict(json.loads(content)) if content else {}
+
+
 def open_parquet(path: Path) -> pq.ParquetFile:
     """A Parquet file, opened for reading.
 
@@ -103,7 +109,7 @@ class ParquetReader(EventReader):
         self.options = options or ReadOptions()
         self.skipped = SkippedEvents()
         self._file = open_parquet(path)
-        self.metadata = metadata_of(self._file.schema_arrow)
+        self.metadata = metadata_of_file(self._file)
         if self.metadata:
             check_schema(self.metadata, str(self.metadata.get("kind")), SCHEMA_VERSION, self.source)
         self.n_events = self._file.metadata.num_rows
@@ -130,6 +136,10 @@ class ParquetWriter(EventWriter):
         self._partial = self._stack.enter_context(atomic_path(path))
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[EventBatch] = []
+
+    def describe(self, **further: Any) -> None:
+        """Add to the provenance record what is known only at the end: counts, fractions."""
+        self._provenance |= further
 
     def write(self, batch: EventBatch) -> None:
         if not len(batch):
@@ -165,6 +175,7 @@ class ParquetWriter(EventWriter):
             self._flush(is_last=True)
             if self._writer is not None:
                 with disk_errors(self.path):
+                    self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
                     self._writer.close()
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
@@ -207,4 +218,4 @@ PARQUET = EventFormat(
     create=_create,
 )
 
-__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of", "open_parquet"]
+__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of", "metadata_of_file", "open_parquet"]
