@@ -1,0 +1,171 @@
+"""The weights of kept events, and sums, histograms and uncertainties made with them.
+
+Columns of a file of kept events: ``weight`` = generator weight / keep probability (what an analysis uses),
+``keep_probability``, ``generator_weight`` and ``score`` (``score_<skim>`` for several skims).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import MissingDependencyError, PolicyError
+from smartbkg.events.fields import WEIGHT
+from smartbkg.sampling.statistics import check_probability
+
+if TYPE_CHECKING:
+    import hist
+
+KEEP_PROBABILITY: Final = "keep_probability"
+GENERATOR_WEIGHT: Final = "generator_weight"
+SCORE: Final = "score"
+
+
+def score_columns(skims: Sequence[str]) -> tuple[str, ...]:
+    """Names of the score columns: ``score`` for one skim, ``score_<skim>`` for several."""
+    return (SCORE,) if len(skims) == 1 else tuple(f"{SCORE}_{skim}" for skim in skims)
+
+
+def event_weights(keep_probability: ArrayLike, generator_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Weights of kept events, w/q.
+
+    Parameters
+    ----------
+    keep_probability : (n_kept,) q of the kept events.
+    generator_weight : (n_kept,) w, 1 if not given.
+
+    Raises
+    ------
+    PolicyError
+        A kept event had no chance of being kept, or no weight is different from zero.
+
+    Examples
+    --------
+    >>> event_weights([1.0, 0.25]).tolist()
+    [1.0, 4.0]
+    """
+    q = check_probability(keep_probability, "keep probability")
+    if (q == 0).any():
+        raise PolicyError(
+            f"kept event {int(np.flatnonzero(q == 0)[0])} has keep probability 0: it cannot have been kept"
+        )
+    if generator_weight is None:
+        return np.asarray(1 / q)
+    w = np.asarray(generator_weight, dtype=np.float64)
+    if not np.isfinite(w).all():
+        index = int(np.flatnonzero(~np.isfinite(w))[0])
+        raise PolicyError(f"generator weight of event {index} is {w[index]}, expected a finite number")
+    return np.asarray(w / q)
+
+
+def any_skim_probability(keep_probability: ArrayLike) -> NDArray[np.float64]:
+    """1 − Π(1 − q_i): with one draw a skim, the probability that an event is simulated for any of them.
+
+    Parameters
+    ----------
+    keep_probability : (n_events, n_skims).
+    """
+    return np.asarray(1 - np.prod(1 - check_probability(keep_probability, "keep probability"), axis=1))
+
+
+class WeightedSum(NamedTuple):
+    """A sum of weights with its statistical error."""
+
+    value: float
+    """Σw."""
+    error: float
+    """√Σw²."""
+
+
+def weighted_sum(weights: ArrayLike) -> WeightedSum:
+    """Σw ± √Σw², the estimate of the number of unfiltered events and its error."""
+    w = np.asarray(weights, dtype=np.float64)
+    return WeightedSum(float(w.sum()), float(np.sqrt(np.dot(w, w))))
+
+
+class WeightedHistogram(NamedTuple):
+    """A histogram of weighted events."""
+
+    values: NDArray[np.float64]
+    """(n_bins,) Σw in each bin."""
+    variances: NDArray[np.float64]
+    """(n_bins,) Σw² in each bin: the square of the error bar."""
+    edges: NDArray[np.float64]
+    """(n_bins + 1,) bin edges."""
+
+    @property
+    def effective(self) -> NDArray[np.float64]:
+        """(n_bins,) effective events (Σw)²/Σw², 0 in an empty bin."""
+        return np.divide(
+            self.values**2, self.variances, out=np.zeros_like(self.values), where=np.asarray(self.variances > 0)
+        )
+
+
+def weighted_histogram(values: ArrayLike, weights: ArrayLike, edges: ArrayLike) -> WeightedHistogram:
+    """Histogram with the sum of weights and of their squares in each bin.
+
+    Parameters
+    ----------
+    values : (n_events,) the variable; NaN is left out.
+    weights : (n_events,).
+    edges : (n_bins + 1,) ascending.
+    """
+    x, w = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    limits = np.asarray(edges, dtype=np.float64)
+    finite = np.isfinite(x)
+    content = np.histogram(x[finite], limits, weights=w[finite])[0]
+    variances = np.histogram(x[finite], limits, weights=w[finite] ** 2)[0]
+    return WeightedHistogram(content, variances, limits)
+
+
+def fill_hist(
+    values: ArrayLike, weights: ArrayLike, n_bins: int, start: float, stop: float, name: str
+) -> hist.Hist[Any]:
+    """A `hist.Hist` with Weight storage, which keeps Σw² beside Σw: plots and fits then get the right error bars.
+
+    Raises
+    ------
+    MissingDependencyError
+        ``hist`` is not installed.
+    """
+    try:
+        import hist
+    except ImportError as error:
+        raise MissingDependencyError("hist", "report", "a histogram with Weight storage") from error
+    histogram = hist.Hist(hist.axis.Regular(n_bins, start, stop, name=name), storage=hist.storage.Weight())
+    histogram.fill(np.asarray(values, dtype=np.float64), weight=np.asarray(weights, dtype=np.float64))
+    return histogram
+
+
+def training_weights(weights: ArrayLike) -> NDArray[np.float64]:
+    """Weights for training a classifier on kept events: mean 1, so that learning rates keep their meaning.
+
+    Raises
+    ------
+    PolicyError
+        The weights sum to zero or less.
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    if not len(w) or w.sum() <= 0:
+        raise PolicyError(f"{len(w)} weights with the sum {w.sum():g} cannot be normalised to mean 1")
+    return np.asarray(w * (len(w) / w.sum()))
+
+
+__all__ = [
+    "GENERATOR_WEIGHT",
+    "KEEP_PROBABILITY",
+    "SCORE",
+    "WEIGHT",
+    "WeightedHistogram",
+    "WeightedSum",
+    "any_skim_probability",
+    "event_weights",
+    "fill_hist",
+    "score_columns",
+    "training_weights",
+    "weighted_histogram",
+    "weighted_sum",
+]
