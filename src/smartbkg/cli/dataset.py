@@ -1,0 +1,55 @@
+"""`smartbkg dataset`: join events with flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from smartbkg.errors import UsageError
+from smartbkg.training.dataset import DatasetOptions, DatasetSummary, build_dataset
+from smartbkg.training.merging import merge_datasets
+
+
+@click.command()
+@click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--flags", multiple=True, type=click.Path(path_type=Path), help="Flags of these events; repeatable.")
+@click.option("--skim", "skims", multiple=True, help="Skim to label, repeatable; 'all' for all that the flags hold.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Data set to write.")
+@click.option("--max-failing", type=int, help="Keep about so many of the events that pass no skim.")
+@click.option("--failing-per-passing", type=float, help="Keep about so many failing events for each passing one.")
+@click.option("--missing", type=click.Choice(["error", "failing", "drop"]), default="error", show_default=True,
+              help="What an event without flags is.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of failing events.")
+@click.option("--merge", is_flag=True, help="EVENTS are data sets: combine them into one.")
+def command(
+    events: tuple[Path, ...],
+    flags: tuple[Path, ...],
+    skims: tuple[str, ...],
+    output: Path,
+    max_failing: int | None,
+    failing_per_passing: float | None,
+    missing: Literal["error", "failing", "drop"],
+    seed: int,
+    merge: bool,
+) -> None:
+    """Join EVENTS with the flags of the skims they passed into a training data set."""
+    if merge:
+        if flags or skims or max_failing is not None or failing_per_passing is not None:
+            raise UsageError("--merge takes data sets as they are: leave out --flags, --skim and the sampling options")
+        summary = merge_datasets(events, output)
+    else:
+        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed)
+        summary = build_dataset(events, flags, output, options)
+    _show(summary, output)
+
+
+def _show(summary: DatasetSummary, output: Path) -> None:
+    total = summary.total
+    click.echo(f"{output}: {total.n_written} events of {total.n_events}, {len(summary.variables)} variables")
+    for skim in summary.skims:
+        rates = ", ".join(f"{name or 'unknown'} {100 * c.retention(skim):.3g} %" for name, c in summary.counts.items())
+        click.echo(f"  {skim}: {total.passing.get(skim, 0):.6g} pass ({rates})")
+    if summary.n_missing:
+        click.echo(f"  {summary.n_missing} events had no flags")
