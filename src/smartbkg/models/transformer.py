@@ -1,0 +1,135 @@
+"""A transformer over the particles of an event, for many skims at once.
+
+Each particle attends to all others of its event, with a learned bias for how the two are related in the decay tree
+(`smartbkg.models.relations`). A further token carries the process and collects the event; one logit a skim is read from it.
+Pre-normalised layers after arXiv:2002.04745; the pairwise bias is that of arXiv:2202.03772 with relations in place of kinematics.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from smartbkg.graphs.collate import GraphBatch
+from smartbkg.models.config import TransformerConfig
+from smartbkg.models.physics_inputs import PhysicsInputs
+from smartbkg.models.relations import N_RELATIONS, relations
+
+#: Events are padded to a common length in groups of neighbours in length, of at most this many particles in all.
+GROUP_PARTICLES = 4096
+
+_MASKED = -1e9
+
+
+class _Layer(nn.Module):
+    """Self-attention, then a two-layer network on each particle; both added to their input."""
+
+    def __init__(self, width: int, heads: int, expansion: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.inner_norm = nn.LayerNorm(width)
+        self.inner_in = nn.Linear(width, expansion * width)
+        self.inner_out = nn.Linear(expansion * width, width)
+
+    def forward(self, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """(n, length, width) → the same; ``bias`` (n, heads, length, length) is added to the attention's logits."""
+        n, length, width = hidden.shape
+        joint = self.query_key_value(self.attention_norm(hidden)).view(n, length, 3, self.heads, width // self.heads)
+        query, key, value = joint.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        hidden = hidden + self.attention_out(mixed.transpose(1, 2).reshape(n, length, width))
+        return hidden + self.inner_out(functional.gelu(self.inner_in(self.inner_norm(hidden)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    """The network. Order of events, order of siblings and padding do not change a logit."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.inputs = PhysicsInputs(config.features, config.boost, is_azimuth_invariant=config.is_azimuth_invariant)
+        self.pdg_embedding = nn.Embedding(config.num_pdg + 1, config.emb_size)
+        self.process_embedding = nn.Embedding(len(config.processes) + 1, width)
+        self.node_in = nn.Linear(self.inputs.n_inputs + config.emb_size, width)
+        self.relation_bias = nn.Embedding(N_RELATIONS + 2, config.heads)
+        self.layers = nn.ModuleList(_Layer(width, config.heads, config.expansion) for _ in range(config.n_layers))
+        self.out_norm = nn.LayerNorm(width)
+        self.fc_output = nn.Linear(width, config.n_skims)
+        nn.init.normal_(self.relation_bias.weight, std=0.02)
+        nn.init.normal_(self.pdg_embedding.weight, std=0.5)
+
+    def forward(self, batch: GraphBatch) -> torch.Tensor:
+        """(n_events, n_skims) logits."""
+        counts = torch.diff(batch.offsets)
+        nodes = self.nodes(batch.feature, batch.token, batch.mother, batch.offsets[:-1][batch.event])
+        order = torch.argsort(counts, stable=True)
+        logits = [self._group(batch, nodes, counts, group) for group in _groups(order, counts)]
+        return torch.cat(logits)[torch.argsort(order)]
+
+    def nodes(
+        self, feature: torch.Tensor, token: torch.Tensor, mother: torch.Tensor, first: torch.Tensor
+    ) -> torch.Tensor:
+        """(n_nodes, width) first representation of each particle; ``first`` is the position of its event's first node."""
+        has_mother = (mother >= 0).to(feature.dtype)
+        n_daughters = torch.zeros_like(has_mother).scatter_add(0, mother.clamp(min=0), has_mother)
+        inputs = self.inputs(feature, feature[first], n_daughters)
+        hidden: torch.Tensor = self.node_in(torch.cat((inputs, self.pdg_embedding(token)), dim=1))
+        return hidden
+
+    def events(
+        self, hidden: torch.Tensor, mother: torch.Tensor, is_particle: torch.Tensor, process: torch.Tensor
+    ) -> torch.Tensor:
+        """(n, n_skims) logits of padded events.
+
+        Parameters
+        ----------
+        hidden : (n, length, width) particles.
+        mother : (n, length) position within the event, -1 where there is none.
+        is_particle : (n, length) True = a particle, False = padding.
+        process : (n,) position of the process, -1 where unknown.
+        """
+        n, length, _ = hidden.shape
+        known = torch.where(process < 0, torch.full_like(process, len(self.config.processes)), process)
+        collector = self.process_embedding(known).unsqueeze(1)
+        bias = self.relation_bias.weight.new_zeros(n, length + 1, length + 1, self.config.heads)
+        bias[:, 1:, 1:] = self.relation_bias(relations(mother))
+        bias[:, 0, :] = self.relation_bias.weight[N_RELATIONS]
+        bias[:, 1:, 0] = self.relation_bias.weight[N_RELATIONS + 1]
+        is_token = functional.pad(is_particle, (1, 0), value=True)
+        masked = bias.permute(0, 3, 1, 2).masked_fill(~is_token[:, None, None, :], _MASKED)
+        state = torch.cat((collector, hidden), dim=1)
+        for layer in self.layers:
+            state = layer(state, masked)
+        logits: torch.Tensor = self.fc_output(self.out_norm(state[:, 0]))
+        return logits
+
+    def _group(self, batch: GraphBatch, nodes: torch.Tensor, counts: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+        """Logits of some events, padded to the longest of them."""
+        n_here = counts[group]
+        slots = torch.arange(max(int(n_here.max()), 1), device=nodes.device)
+        is_particle = slots < n_here.unsqueeze(1)
+        first = batch.offsets[:-1][group].unsqueeze(1)
+        index = torch.where(is_particle, first + slots, 0)
+        if not len(nodes):
+            hidden = nodes.new_zeros(*index.shape, self.config.width)
+            mother = torch.full_like(index, -1)
+        else:
+            hidden = nodes[index] * is_particle.unsqueeze(-1)
+            mother = batch.mother[index]
+            mother = torch.where(is_particle & (mother >= 0), mother - first, -1)
+        return self.events(hidden, mother, is_particle, batch.process[group])
+
+
+def _groups(order: torch.Tensor, counts: torch.Tensor) -> list[torch.Tensor]:
+    """Split events sorted by length so that a group, padded, has at most `GROUP_PARTICLES` slots."""
+    lengths = (counts[order] + 1).tolist()
+    starts = [0]
+    for position, length in enumerate(lengths):
+        if (position - starts[-1] + 1) * length > GROUP_PARTICLES and position > starts[-1]:
+            starts.append(position)
+    return [order[start:stop] for start, stop in zip(starts, [*starts[1:], len(lengths)], strict=True)]
