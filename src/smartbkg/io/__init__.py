@@ -8,9 +8,10 @@ from typing import Any
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
 from smartbkg.io.interface import EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.io.mdst import MDST
 from smartbkg.io.parquet import PARQUET
 
-FORMATS: tuple[EventFormat, ...] = (PARQUET,)
+FORMATS: tuple[EventFormat, ...] = (PARQUET, MDST)
 
 HEAD_BYTES = 4096
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from smartbkg.errors import SmartBKGError
 from smartbkg.events import EventBatch
 
 DEFAULT_BATCH_SIZE = 4096
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,11 @@ class EventReader(abc.ABC):
     Attributes
     ----------
     source : the file, for messages.
+    options : how it is read.
     n_events : number of events where the format knows it without reading all, else None.
     metadata : what the file says of itself (provenance record, generator, units).
     skipped : events left out under ``skip_corrupt``.
+    warnings : what the user should know of this file; each is also logged once, by the logger of this module.
     """
 
     source: str
@@ -58,9 +64,28 @@ class EventReader(abc.ABC):
     metadata: Mapping[str, Any]
     skipped: SkippedEvents
 
+    def __init__(self, source: str, options: ReadOptions | None = None) -> None:
+        self.source = source
+        self.options = options or ReadOptions()
+        self.metadata = {}
+        self.skipped = SkippedEvents()
+        self.warnings: list[str] = []
+
     @abc.abstractmethod
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         """The events from the beginning, at most ``size`` at a time, in the order of the file."""
+
+    def warn(self, message: str) -> None:
+        """Tell the user once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+            LOGGER.warning("%s: %s", self.source, message)
+
+    def skip(self, error: SmartBKGError) -> None:
+        """Note an event that is left out, or raise the error where leaving out was not asked for."""
+        if not self.options.skip_corrupt:
+            raise error
+        self.skipped.messages.append(str(error))
 
     def close(self) -> None:  # noqa: B027 - most formats hold nothing open
         """Release the file."""

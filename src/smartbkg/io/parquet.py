@@ -21,7 +21,7 @@ from smartbkg.atomic import atomic_path, disk_errors
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions, SkippedEvents
+from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.provenance import METADATA_KEY, check_schema, record
 
 SCHEMA_VERSION = 1
@@ -105,9 +105,7 @@ class ParquetReader(EventReader):
     """Streams the row groups of a native file."""
 
     def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
-        self.source = str(path)
-        self.options = options or ReadOptions()
-        self.skipped = SkippedEvents()
+        super().__init__(str(path), options)
         self._file = open_parquet(path)
         self.metadata = metadata_of_file(self._file)
         if self.metadata:

@@ -1,0 +1,159 @@
+"""basf2 mDST and uDST: ROOT files with a tree ``tree`` that holds ``MCParticles`` and ``EventMetaData``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.errors import EventError, FileFormatError
+from smartbkg.events import EventBatch
+from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
+from smartbkg.io.records import assemble
+from smartbkg.io.root import ROOT_ERRORS, flat_branch, open_root, root_errors
+
+TREE: Final = "tree"
+_PARTICLES: Final = "MCParticles"
+
+#: particle column → member of basf2's class MCParticle
+_MEMBERS: Final = {
+    "PDG": "m_pdg",
+    "status": "m_status",
+    "mass": "m_mass",
+    "energy": "m_energy",
+    "px": "m_momentum_x",
+    "py": "m_momentum_y",
+    "pz": "m_momentum_z",
+    "prodTime": "m_productionTime",
+    "x": "m_productionVertex_x",
+    "y": "m_productionVertex_y",
+    "z": "m_productionVertex_z",
+    "motherIndex": "m_mother",
+}
+
+#: event column → member of basf2's class EventMetaData
+_EVENT_MEMBERS: Final = {
+    "experiment": "m_experiment",
+    "run": "m_run",
+    "evtNum": "m_event",
+    "production": "m_production",
+    "weight": "m_generatedWeight",
+}
+
+
+def event_ids(tree: Any, start: int, stop: int, source: str) -> dict[str, NDArray[Any]]:
+    """The columns of ``EventMetaData`` for the entries ``start:stop``: event id, production, generated weight."""
+    columns = {}
+    for name, member in _EVENT_MEMBERS.items():
+        with root_errors(source, f"entries {start} to {stop - 1} of EventMetaData"):
+            columns[name] = np.asarray(
+                tree[f"EventMetaData/{member}"].array(library="np", entry_start=start, entry_stop=stop)
+            )
+    return columns
+
+
+class MdstReader(EventReader):
+    """Streams the entries of the tree, some thousand at a time."""
+
+    def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
+        super().__init__(str(path), options)
+        self._file = open_root(path)
+        self._tree = self._file[TREE]
+        self.n_events = int(self._tree.num_entries)
+        self._branches = {}
+        for name, member in _MEMBERS.items():
+            branch = f"{_PARTICLES}.{member}"
+            if branch not in self._tree.keys(full_paths=False):
+                raise FileFormatError(f"{self.source}: {TREE} has no branch {branch}: not an mDST with MCParticles")
+            self._branches[name] = self._tree[branch]
+        self.metadata = self._file_metadata()
+
+    def _file_metadata(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"generator": "basf2"}
+        with contextlib.suppress(KeyError, *ROOT_ERRORS):
+            branch = self._file["persistent"]["FileMetaData"]
+            for name, member in (("release", "m_release"), ("global_tag", "m_databaseGlobalTag")):
+                found[name] = str(branch[member].array(library="np")[0])
+        return found
+
+    def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        for start in range(0, self.n_events or 0, size):
+            stop = min(start + size, self.n_events or 0)
+            try:
+                batch = self._read(start, stop)
+            except FileFormatError as error:
+                if not self.options.skip_corrupt:
+                    raise
+                yield from self._rescue(start, stop, error)
+                continue
+            if len(batch):
+                yield batch
+
+    def _rescue(self, start: int, stop: int, error: FileFormatError) -> Iterator[EventBatch]:
+        """Whatever can be read between damaged entries: halves the range until it holds one entry."""
+        if stop - start == 1:
+            self.skip(EventError(str(error), event=f"entry {start}"))
+            return
+        middle = (start + stop) // 2
+        for first, last in ((start, middle), (middle, stop)):
+            try:
+                batch = self._read(first, last)
+            except FileFormatError as narrower:
+                yield from self._rescue(first, last, narrower)
+                continue
+            if len(batch):
+                yield batch
+
+    def _read(self, start: int, stop: int) -> EventBatch:
+        event = event_ids(self._tree, start, stop, self.source)
+        particle: dict[str, NDArray[Any]] = {}
+        counts: NDArray[np.int64] | None = None
+        for name, branch in self._branches.items():
+            with root_errors(self.source, f"entries {start} to {stop - 1} of {branch.name}"):
+                counts_here, particle[name] = flat_branch(branch, start, stop)
+            if counts is not None and not np.array_equal(counts, counts_here):
+                raise FileFormatError(f"{self.source}: {branch.name} and {_PARTICLES}.m_pdg differ in length")
+            counts = counts_here
+        if counts is None or len(counts) != stop - start:
+            raise FileFormatError(f"{self.source}: entries {start} to {stop - 1} are incomplete")
+        ends = np.cumsum(counts)
+        particle["arrayIndex"] = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+        particle["motherIndex"] = particle["motherIndex"].astype(np.int64) - 1  # MCParticles count from 1, 0 = none
+        n_events = stop - start
+        for name in ("experiment", "run"):
+            given = getattr(self.options, name)
+            if given is not None:
+                event[name] = np.full(n_events, given)
+        event["process"] = np.full(n_events, self.options.process or "")
+        return assemble(self, counts, event, particle)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def is_basf2(path: Path) -> bool:
+    """Whether a ROOT file has basf2's tree with ``EventMetaData``."""
+    try:
+        with open_root(path) as file:
+            return TREE in file and "EventMetaData" in file[TREE].keys(recursive=False)
+    except FileFormatError:
+        return False
+
+
+def _recognises(head: bytes, path: Path) -> bool:
+    return head[:4] == b"root" and is_basf2(path)
+
+
+MDST = EventFormat(
+    name="mdst",
+    description="basf2 mDST or uDST with MCParticles",
+    suffixes=(".root",),
+    recognises=_recognises,
+    open=MdstReader,
+)
+
+__all__ = ["MDST", "TREE", "MdstReader", "event_ids", "is_basf2"]

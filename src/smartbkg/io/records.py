@@ -1,0 +1,218 @@
+"""From what a format stores to a checked `EventBatch`: the columns that follow from others, and what must hold.
+
+Every reader ends here, so that a broken event is found and named in the same way whatever the format.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from particle import PDGID
+
+from smartbkg.errors import EventError
+from smartbkg.events import EventBatch
+from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.io.interface import EventReader
+
+#: Speed of light, cm/ns (exact by the definition of the metre).
+SPEED_OF_LIGHT: Final = 29.9792458
+
+_FLAWS: Final = {
+    1: "arrayIndex of particle {particle} is negative or repeats: mothers are ambiguous",
+    2: "the mother of particle {particle} is not in the event",
+    3: "the decay tree is cyclic: particle {particle} is its own ancestor",
+}
+
+
+@functools.cache
+def _charge(code: int) -> float:
+    charge = PDGID(code).charge
+    return 0.0 if charge is None else float(charge)
+
+
+def charges(codes: ArrayLike) -> NDArray[np.float32]:
+    """Electric charge of PDG codes, in e; 0 for codes that mean nothing.
+
+    Parameters
+    ----------
+    codes : (n,) int PDG codes.
+
+    Returns
+    -------
+    (n,) float32, from the digits of the code (Particle Data Group, Monte Carlo numbering scheme, by `particle`).
+    """
+    distinct, position = np.unique(np.asarray(codes), return_inverse=True)
+    values = np.array([_charge(int(code)) for code in distinct], dtype=np.float32)
+    return np.asarray(values[position], dtype=np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _link(  # type: ignore[no-untyped-def]  # compiled
+    offsets, array_index, mother_index, pdg, daughters, mother_pdg, flaw, flawed_particle, mother_must_exist
+):
+    """Fill daughters and mother_pdg, and each event's flaw (a key of `_FLAWS`, 0 = none) with its particle."""
+    longest = 0
+    for event in range(len(offsets) - 1):
+        longest = max(longest, offsets[event + 1] - offsets[event])
+    mother = np.empty(longest, np.int64)
+    seen = np.zeros(longest, np.int64)
+    position_of = np.full(4 * longest + 64, -1, np.int64)
+    for event in range(len(offsets) - 1):
+        start, n = offsets[event], offsets[event + 1] - offsets[event]
+        is_position = True
+        for i in range(n):
+            if array_index[start + i] != i:
+                is_position = False
+                break
+        is_compact = True
+        if not is_position:
+            for i in range(n):
+                own = array_index[start + i]
+                if own < 0:
+                    flaw[event], flawed_particle[event] = 1, i
+                elif own >= len(position_of):
+                    is_compact = False
+            if flaw[event] == 0 and is_compact:
+                for i in range(n):
+                    own = array_index[start + i]
+                    if position_of[own] != -1:
+                        flaw[event], flawed_particle[event] = 1, i
+                    position_of[own] = i
+            elif flaw[event] == 0:
+                order = np.argsort(array_index[start : start + n])
+                for k in range(1, n):
+                    if array_index[start + order[k]] == array_index[start + order[k - 1]]:
+                        flaw[event], flawed_particle[event] = 1, order[k]
+        if flaw[event] == 0:
+            for i in range(n):
+                wanted = mother_index[start + i]
+                mother[i] = -1
+                if wanted < 0 or wanted == array_index[start + i]:
+                    continue
+                if is_position:
+                    if wanted < n:
+                        mother[i] = wanted
+                elif is_compact:
+                    if wanted < len(position_of):
+                        mother[i] = position_of[wanted]
+                else:
+                    place = np.searchsorted(array_index[start : start + n][order], wanted)
+                    if place < n and array_index[start + order[place]] == wanted:
+                        mother[i] = order[place]
+                if mother[i] < 0 and mother_must_exist and flaw[event] == 0:
+                    flaw[event], flawed_particle[event] = 2, i
+        if not is_position and is_compact:
+            for i in range(n):
+                if array_index[start + i] >= 0:
+                    position_of[array_index[start + i]] = -1
+        if flaw[event] != 0:
+            continue
+        for i in range(n):
+            seen[i] = 0
+            daughters[start + i] = 0
+        for i in range(n):
+            walk = i
+            while walk >= 0 and seen[walk] == 0:
+                seen[walk] = i + 1
+                walk = mother[walk]
+            if walk >= 0 and seen[walk] == i + 1 and flaw[event] == 0:
+                flaw[event], flawed_particle[event] = 3, walk
+            if mother[i] >= 0:
+                daughters[start + mother[i]] += 1
+                mother_pdg[start + i] = pdg[start + mother[i]]
+            else:
+                mother_pdg[start + i] = 0
+
+
+def assemble(
+    reader: EventReader,
+    counts: ArrayLike,
+    event: Mapping[str, ArrayLike],
+    particle: Mapping[str, NDArray[Any]],
+    *,
+    originals: Sequence[object] | None = None,
+    mother_must_exist: bool = True,
+) -> EventBatch:
+    """A checked batch from the columns a format has; ``nDaughters``, ``motherPDG`` and ``charge`` may be missing.
+
+    Parameters
+    ----------
+    reader : whose file it is; events with a flaw raise, or are noted in ``reader.skipped`` if the options say so.
+    counts : (n_events,) particles an event.
+    event, particle : columns as `EventBatch.from_columns` takes them.
+    mother_must_exist : whether a ``motherIndex`` that names no particle is a flaw, or an event cut down on purpose.
+
+    Raises
+    ------
+    EventError
+        The first event with a cyclic tree, ambiguous or missing mothers, or a number that is not finite.
+    """
+    offsets = np.zeros(len(np.asarray(counts)) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    n_events, n_particles = len(offsets) - 1, int(offsets[-1])
+    columns: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(values, dtype=PARTICLE_DTYPES.get(name)) for name, values in particle.items()
+    }
+    daughters, mother_pdg = np.zeros(n_particles, dtype=np.int32), np.zeros(n_particles, dtype=np.int32)
+    flaw, flawed_particle = np.zeros(n_events, dtype=np.int64), np.zeros(n_events, dtype=np.int64)
+    _link(
+        offsets, columns["arrayIndex"], columns["motherIndex"], columns["PDG"], daughters, mother_pdg, flaw,
+        flawed_particle, mother_must_exist,
+    )  # fmt: skip
+    derived = {"nDaughters": daughters, "motherPDG": mother_pdg}
+    columns = {**derived, **columns}
+    if "charge" not in columns:
+        columns["charge"] = charges(columns["PDG"])
+    batch = EventBatch.from_columns(counts, event, columns, source=reader.source, originals=originals)
+    messages = {
+        int(index): _FLAWS[int(flaw[index])].format(particle=int(flawed_particle[index]))
+        for index in np.flatnonzero(flaw)
+    }
+    messages = _not_finite(batch) | messages
+    if not messages:
+        return batch
+    for index in sorted(messages):
+        reader.skip(EventError(messages[index], source=reader.source, event=batch.event_id(index)))
+    is_good = np.ones(n_events, dtype=np.bool_)
+    is_good[list(messages)] = False
+    return batch.select(is_good)
+
+
+def _not_finite(batch: EventBatch) -> dict[int, str]:
+    """Event position → what is not finite in it."""
+    messages: dict[int, str] = {}
+    for name, column in batch.particle.items():
+        if column.dtype.kind != "f" or np.isfinite(column).all():
+            continue
+        for place in np.flatnonzero(~np.isfinite(column)):
+            index = int(np.searchsorted(batch.offsets, place, side="right")) - 1
+            position = int(place - batch.offsets[index])
+            messages.setdefault(index, f"{name} of particle {position} is {column[place]}, expected a finite number")
+    is_bad = ~np.isfinite(batch.event["weight"])
+    for place in np.flatnonzero(is_bad):
+        messages.setdefault(int(place), f"weight is {batch.event['weight'][place]}, expected a finite number")
+    return messages
+
+
+def empty_batch(source: str = "") -> EventBatch:
+    """A batch of no events."""
+    return EventBatch.from_columns(
+        [],
+        {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()},
+        {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()},
+        source=source,
+    )
+
+
+def in_sizes(batches: Sequence[EventBatch], size: int) -> list[EventBatch]:
+    """The events of some batches in batches of exactly ``size``, the last one smaller."""
+    filled = [batch for batch in batches if len(batch)]
+    return list(EventBatch.concatenate(filled).chunks(size)) if filled else []
+
+
+__all__ = ["EVENT_ID", "SPEED_OF_LIGHT", "assemble", "charges", "empty_batch", "in_sizes"]

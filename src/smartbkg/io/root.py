@@ -1,0 +1,64 @@
+"""ROOT files through uproot: opening, reading lists flat, and its errors as ours."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import awkward as ak
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from smartbkg.errors import FileFormatError
+
+#: What uproot and the libraries below it raise for damaged bytes: it has no error class of its own for them.
+ROOT_ERRORS: Final = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError, EOFError, RuntimeError,
+    NotImplementedError, OverflowError, MemoryError, RecursionError, ZeroDivisionError, UnicodeDecodeError,
+    struct.error, zlib.error,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def root_errors(source: str, what: str) -> Iterator[None]:
+    """Turn whatever uproot raises into a `FileFormatError` that says what was read."""
+    try:
+        yield
+    except ROOT_ERRORS as error:
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise FileFormatError(f"{source}: damaged or unreadable {what}: {reason}") from error
+
+
+def open_root(path: Path) -> Any:
+    """A ROOT file, opened for reading.
+
+    Raises
+    ------
+    FileFormatError
+        Missing, truncated, or not ROOT.
+    """
+    if not path.is_file():
+        raise FileFormatError(f"{path}: no such file")
+    with root_errors(str(path), "ROOT file"):
+        return uproot.open(path)
+
+
+def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """A branch of lists.
+
+    Returns
+    -------
+    counts : (stop - start,) int64, length of each list.
+    values : (sum of counts,), all lists one after the other.
+    """
+    array = branch.array(library="ak", entry_start=start, entry_stop=stop)
+    counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
+    return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
+
+
+__all__ = ["ROOT_ERRORS", "flat_branch", "open_root", "root_errors"]
