@@ -43,6 +43,18 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
         config="smartbkg.models.config:GATGAPConfig",
         network="smartbkg.models.gatgap:GATGAP",
     ),
+    "transformer": Architecture(
+        config="smartbkg.models.config:TransformerConfig",
+        network="smartbkg.models.transformer:Transformer",
+    ),
+    "deepset": Architecture(
+        config="smartbkg.models.config:DeepSetConfig",
+        network="smartbkg.models.baselines:DeepSet",
+    ),
+    "gcn": Architecture(
+        config="smartbkg.models.config:GCNConfig",
+        network="smartbkg.models.baselines:GraphConvolutionNetwork",
+    ),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from smartbkg.errors import ModelError, nearest
+from smartbkg.events.fields import PROCESSES
 
 
 class ModelConfig(BaseModel):
@@ -60,4 +61,58 @@ class GATGAPConfig(ModelConfig):
     """Width of the embedding of PDG tokens."""
 
 
-__all__ = ["GATGAPConfig", "ModelConfig"]
+class TransformerConfig(ModelConfig):
+    """Transformer over particles for many skims at once."""
+
+    architecture: str = "transformer"
+    width: int = Field(default=64, ge=1)
+    """Width of a particle's representation, a multiple of ``heads``."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads of each layer."""
+    n_layers: int = Field(default=4, ge=1)
+    """Attention layers."""
+    expansion: int = Field(default=2, ge=1)
+    """Inner width of a layer's second half, in units of ``width``."""
+    emb_size: int = Field(default=16, ge=1)
+    """Width of the embedding of PDG tokens."""
+    features: tuple[str, ...] = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
+    """Columns of the graph rule, in its order."""
+    processes: tuple[str, ...] = PROCESSES
+    """Processes the network tells apart; any other counts as unknown."""
+    boost: float = Field(default=0.2725, gt=-1, lt=1)
+    """Velocity of the centre-of-mass system along z: 2.999 GeV / 11.005 GeV at SuperKEKB."""
+    is_azimuth_invariant: bool = True
+    """Scores do not change when the event is turned about the z axis."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class DeepSetConfig(ModelConfig):
+    """Deep set (arXiv:1703.06114): each particle by itself, then their sum. The baseline that knows no relations."""
+
+    architecture: str = "deepset"
+    units: int = Field(default=128, ge=1)
+    """Width of the layers."""
+    emb_size: int = Field(default=8, ge=1)
+    """Width of the embedding of PDG tokens."""
+
+
+class GCNConfig(ModelConfig):
+    """Graph convolutions as in the pd4ml benchmark (arXiv:2107.00656): 3 dense, 3 graph and 3 dense layers."""
+
+    architecture: str = "gcn"
+    units: int = Field(default=128, ge=1)
+    """Width of the layers."""
+    n_dense: int = Field(default=3, ge=1)
+    """Dense layers before, and again after, the graph convolutions."""
+    n_layers: int = Field(default=3, ge=1)
+    """Graph convolutions."""
+    emb_size: int = Field(default=8, ge=1)
+    """Width of the embedding of PDG tokens."""
+
+
+__all__ = ["DeepSetConfig", "GATGAPConfig", "GCNConfig", "ModelConfig", "TransformerConfig"]

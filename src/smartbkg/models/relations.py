@@ -1,8 +1,8 @@
 """How two particles of an event are related, as a small number that attention can learn a bias for.
 
-From the ancestors of both: how many steps up from the first to their closest common ancestor, how many steps down from there
-to the second, and how much they share. Mother is (1 up, 0 down), daughter (0, 1), sibling (1, 1); sharing nothing but
-the root tells the two B mesons of an Υ(4S) event apart.
+From the ancestors of both: how many steps up from the first to their closest common ancestor, how many steps down from
+there to the second, and how much they share. Mother is (1 up, 0 down), daughter (0, 1), sibling (1, 1); sharing nothing
+but the root tells the two B mesons of an Υ(4S) event apart.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A transformer over the particles of an event, for many skims at once.
 
 Each particle attends to all others of its event, with a learned bias for how the two are related in the decay tree
-(`smartbkg.models.relations`). A further token carries the process and collects the event; one logit a skim is read from it.
-Pre-normalised layers after arXiv:2002.04745; the pairwise bias is that of arXiv:2202.03772 with relations in place of kinematics.
+(`smartbkg.models.relations`). A further token carries the process and collects the event; one logit a skim is read from
+it. Pre-normalised layers after arXiv:2002.04745; the pairwise bias is that of arXiv:2202.03772, with relations in place
+of kinematics.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class _Layer(nn.Module):
         query, key, value = joint.permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         hidden = hidden + self.attention_out(mixed.transpose(1, 2).reshape(n, length, width))
-        return hidden + self.inner_out(functional.gelu(self.inner_in(self.inner_norm(hidden)), approximate="tanh"))
+        inner = functional.gelu(self.inner_in(self.inner_norm(hidden)), approximate="tanh")
+        out: torch.Tensor = hidden + self.inner_out(inner)
+        return out
 
 
 class Transformer(nn.Module):
@@ -74,7 +77,7 @@ class Transformer(nn.Module):
     def nodes(
         self, feature: torch.Tensor, token: torch.Tensor, mother: torch.Tensor, first: torch.Tensor
     ) -> torch.Tensor:
-        """(n_nodes, width) first representation of each particle; ``first`` is the position of its event's first node."""
+        """(n_nodes, width) each particle before attention; ``first`` is the position of its event's first node."""
         has_mother = (mother >= 0).to(feature.dtype)
         n_daughters = torch.zeros_like(has_mother).scatter_add(0, mother.clamp(min=0), has_mother)
         inputs = self.inputs(feature, feature[first], n_daughters)

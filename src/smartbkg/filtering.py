@@ -1,0 +1,204 @@
+"""`EventFilter`: a stream of events in, the events worth simulating out, with the weights that keep every sum unbiased.
+
+Each event's decision depends on the seed and on its own (experiment, run, event) alone: order, chunking and number of
+workers change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import EventError, ModelError, nearest
+from smartbkg.events import EventBatch
+from smartbkg.sampling.draw import draw
+from smartbkg.sampling.policy import Policy
+
+
+class EventScorer(Protocol):
+    """A model that scores raw events: what `smartbkg.models.runtime.load_scorer` returns."""
+
+    @property
+    def skims(self) -> tuple[str, ...]:
+        """Names of the skims, one a column of the scores."""
+
+    @property
+    def n_unknown_codes(self) -> int:
+        """Particles so far whose PDG code is not in the model's token table."""
+
+    def logits(self, batch: EventBatch) -> NDArray[np.float32]:
+        """(n_events, n_skims) raw output of the network."""
+
+    def calibrate(self, logits: ArrayLike, process: ArrayLike | None = None) -> NDArray[np.float64]:
+        """(n_events, n_skims) probabilities to pass, from logits."""
+
+
+class ScoredEvents(NamedTuple):
+    """Scores of a batch."""
+
+    logit: NDArray[np.float32]
+    """(n_events, n_skims)"""
+    score: NDArray[np.float64]
+    """(n_events, n_skims) calibrated P(pass | event)."""
+
+
+class Decision(NamedTuple):
+    """What the filter says of each event of a batch."""
+
+    logit: NDArray[np.float32]
+    """(n_events, n_skims)"""
+    score: NDArray[np.float64]
+    """(n_events, n_skims) calibrated P(pass | event)."""
+    keep_probability: NDArray[np.float64]
+    """(n_events,)"""
+    is_kept: NDArray[np.bool_]
+    """(n_events,) True = simulate this event."""
+    weight: NDArray[np.float64]
+    """(n_events,) generator weight / keep probability for kept events, 0 for the others."""
+
+
+@dataclass
+class FilterTotals:
+    """Sums over the events that have passed through a filter."""
+
+    n_events: int = 0
+    n_kept: int = 0
+    n_skipped: int = 0
+    n_unknown_codes: int = 0
+    sum_keep_probability: float = 0.0
+    sum_generator_weight: float = 0.0
+    sum_weight: float = 0.0
+    sum_weight_squared: float = 0.0
+    largest_weight: float = 0.0
+
+    def add(self, batch: EventBatch, decision: Decision) -> None:
+        """Count a batch."""
+        self.n_events += len(batch)
+        self.n_kept += int(decision.is_kept.sum())
+        self.sum_keep_probability += float(decision.keep_probability.sum())
+        self.sum_generator_weight += float(batch.event["weight"].sum())
+        self.sum_weight += float(decision.weight.sum())
+        self.sum_weight_squared += float((decision.weight**2).sum())
+        self.largest_weight = max(self.largest_weight, float(np.abs(decision.weight).max(initial=0.0)))
+
+    @property
+    def kept_fraction(self) -> float:
+        """Fraction of the events that were kept."""
+        return self.n_kept / self.n_events if self.n_events else 0.0
+
+
+def score_columns(skims: Sequence[str], scored: ScoredEvents | Decision) -> dict[str, NDArray[np.generic]]:
+    """Columns ``logit, score`` for one skim, ``logit_<skim>, score_<skim>`` for several."""
+    if len(skims) == 1:
+        return {"logit": scored.logit[:, 0], "score": scored.score[:, 0]}
+    columns: dict[str, NDArray[np.generic]] = {}
+    for position, skim in enumerate(skims):
+        columns[f"logit_{skim}"] = scored.logit[:, position]
+        columns[f"score_{skim}"] = scored.score[:, position]
+    return columns
+
+
+def choose_skims(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Positions of the wanted skims, all where none is named.
+
+    Raises
+    ------
+    ModelError
+        The model does not know a skim.
+    """
+    for skim in wanted:
+        if skim not in known:
+            raise ModelError(f"the model has no skim '{skim}': {nearest(skim, known)}")
+    return [list(known).index(skim) for skim in wanted] if wanted else list(range(len(known)))
+
+
+def score_events(scorer: EventScorer, batch: EventBatch) -> ScoredEvents:
+    """Scores of a batch.
+
+    Raises
+    ------
+    EventError
+        A number of an event is not finite, or the network's output is not.
+    """
+    batch.check_finite()
+    logits = scorer.logits(batch)
+    if not np.isfinite(logits).all():
+        event = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+        raise EventError(
+            "the network's output is not a finite number", source=batch.source, event=batch.event_id(event)
+        )
+    return ScoredEvents(logits, scorer.calibrate(logits, batch.event["process"]))
+
+
+class EventFilter:
+    """Keeps the events worth simulating, by chance, and weights them.
+
+    Parameters
+    ----------
+    scorer : the model.
+    policy : score → keep probability.
+    seed : of the draw.
+    skims : those to filter for, all of the model's where none is named. One draw serves all of them.
+    skip_corrupt : leave out (and count) events with numbers that are not finite, where the default is an error.
+    """
+
+    def __init__(
+        self,
+        scorer: EventScorer,
+        policy: Policy,
+        *,
+        seed: int,
+        skims: Sequence[str] = (),
+        skip_corrupt: bool = False,
+    ) -> None:
+        self._scorer = scorer
+        self._policy = policy
+        self._seed = seed
+        self._positions = choose_skims(scorer.skims, skims)
+        self._skip_corrupt = skip_corrupt
+        self.skims = tuple(scorer.skims[position] for position in self._positions)
+        self.totals = FilterTotals()
+
+    def decide(self, batch: EventBatch) -> Decision:
+        """Score, keep probability, draw and weight of each event of a batch. Changes nothing.
+
+        Raises
+        ------
+        EventError
+            An event's numbers, or the score of one, are not finite.
+        """
+        logit, score = score_events(self._scorer, batch)
+        logit, score = logit[:, self._positions], score[:, self._positions]
+        weight = batch.event["weight"].astype(np.float64)
+        keep_probability = self._policy.keep_probability(score[:, 0] if len(self.skims) == 1 else score, weight=weight)
+        is_kept = draw(keep_probability, self._seed, *(batch.event[name] for name in ("experiment", "run", "evtNum")))
+        inverse = np.divide(1.0, keep_probability, out=np.zeros(len(batch)), where=is_kept)
+        return Decision(logit, score, keep_probability, is_kept, weight * inverse)
+
+    def kept(self, batch: EventBatch, decision: Decision) -> EventBatch:
+        """The kept events; ``weight`` is the new weight, the generator's stays as ``generator_weight``."""
+        with_columns = batch.with_event_columns(
+            generator_weight=batch.event["weight"],
+            weight=decision.weight,
+            keep_probability=decision.keep_probability,
+            **score_columns(self.skims, decision),
+        )
+        return with_columns.select(decision.is_kept)
+
+    def stream(self, batches: Iterable[EventBatch]) -> Iterator[tuple[EventBatch, Decision]]:
+        """Each batch with its decision, counted in ``totals``; memory holds one batch at a time."""
+        for batch in batches:
+            usable = self._without_corrupt(batch) if self._skip_corrupt else batch
+            decision = self.decide(usable)
+            self.totals.add(usable, decision)
+            self.totals.n_unknown_codes = self._scorer.n_unknown_codes
+            yield usable, decision
+
+    def _without_corrupt(self, batch: EventBatch) -> EventBatch:
+        is_finite = batch.is_finite()
+        self.totals.n_skipped += int((~is_finite).sum())
+        return batch if is_finite.all() else batch.select(is_finite)
