@@ -30,21 +30,32 @@ class _Layer(nn.Module):
         super().__init__()
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
         self.attention_out = nn.Linear(width, width)
         self.inner_norm = nn.LayerNorm(width)
         self.inner_in = nn.Linear(width, expansion * width)
         self.inner_out = nn.Linear(expansion * width, width)
 
-    def forward(self, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """(n, length, width) → the same; ``bias`` (n, heads, length, length) is added to the attention's logits."""
+    def forward(self, hidden: torch.Tensor, bias: torch.Tensor, n_queries: int) -> torch.Tensor:
+        """The first ``n_queries`` tokens after this layer; they look at all.
+
+        Parameters
+        ----------
+        hidden : (n, length, width).
+        bias : (n, heads, length, length), added to the logits of attention.
+
+        Returns
+        -------
+        (n, n_queries, width)
+        """
         n, length, width = hidden.shape
-        joint = self.query_key_value(self.attention_norm(hidden)).view(n, length, 3, self.heads, width // self.heads)
-        query, key, value = joint.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        hidden = hidden + self.attention_out(mixed.transpose(1, 2).reshape(n, length, width))
-        inner = functional.gelu(self.inner_in(self.inner_norm(hidden)), approximate="tanh")
-        out: torch.Tensor = hidden + self.inner_out(inner)
+        normed = self.attention_norm(hidden)
+        query = self.query(normed[:, :n_queries]).view(n, n_queries, self.heads, -1).transpose(1, 2)
+        key, value = self.key_value(normed).view(n, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[:, :, :n_queries])
+        seen = hidden[:, :n_queries] + self.attention_out(mixed.transpose(1, 2).reshape(n, n_queries, width))
+        out: torch.Tensor = seen + self.inner_out(torch.relu(self.inner_in(self.inner_norm(seen))))
         return out
 
 
@@ -106,8 +117,9 @@ class Transformer(nn.Module):
         is_token = functional.pad(is_particle, (1, 0), value=True)
         masked = bias.permute(0, 3, 1, 2).masked_fill(~is_token[:, None, None, :], _MASKED)
         state = torch.cat((collector, hidden), dim=1)
-        for layer in self.layers:
-            state = layer(state, masked)
+        for layer in self.layers[:-1]:
+            state = layer(state, masked, state.shape[1])
+        state = self.layers[-1](state, masked, 1)
         logits: torch.Tensor = self.fc_output(self.out_norm(state[:, 0]))
         return logits
 
