@@ -151,6 +151,15 @@ class ConditionsStore(WritableSource):
                 for row in connection.execute(query, (tag,))
             ]  # fmt: skip
 
+    def find_payload(self, name: str, revision: int) -> Payload | None:
+        """The payload of that name and revision, in whatever tag, None where there is none."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "SELECT checksum, payloadUrl, payloadId FROM full_payloads WHERE payloadName = ? AND revision = ?",
+                (check_name(name, "payload"), revision),
+            ).fetchone()
+        return None if row is None else Payload(name, revision, row[0], url=row[1], identifier=row[2])
+
     def path_of(self, payload: Payload) -> Path:
         """Where the file of a payload is, or would be written: basf2's hashed layout first, then its flat one."""
         name = check_name(payload.name, "payload")

@@ -1,0 +1,143 @@
+"""``smartbkg conditions``: global tags and payloads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from smartbkg.atomic import atomic_path
+from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
+from smartbkg.conditions.client import read_token_file
+from smartbkg.conditions.local_text import LocalTextDatabase
+from smartbkg.conditions.location import PACKAGE, default_places, user_conditions_folder
+from smartbkg.conditions.server import DEFAULT_PORT, ConditionsServer
+from smartbkg.conditions.store import ConditionsStore
+from smartbkg.errors import ConditionsError
+
+_PLACE = "Folder of a store, URL of a server, basf2's database.txt, or 'package'"
+
+
+@click.group()
+def command() -> None:
+    """Global tags and payloads: store, fetch, publish, serve."""
+
+
+def _place(context: click.Context, parameter: click.Parameter, value: str | None) -> str:  # noqa: ARG001 - click's
+    return value if value is not None else str(user_conditions_folder())
+
+
+place_option = click.option("--at", "place", callback=_place, help=f"{_PLACE}; default: your own store.")
+
+
+@command.command()
+@click.option("--at", "place", help=f"{_PLACE}; default: all places that are asked.")
+def tags(place: str | None) -> None:
+    """List the global tags."""
+    for name in [place] if place else default_places():
+        source = open_source(name)
+        for tag in source.tags():
+            click.echo(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}")
+
+
+@command.command()
+@click.argument("tag")
+@click.option("--at", "place", default=None, help=f"{_PLACE}; default: the first place that knows the tag.")
+def show(tag: str, place: str | None) -> None:
+    """List the payloads of a global tag with their intervals of validity."""
+    sources = [open_source(name) for name in ([place] if place else default_places())]
+    source = next((source for source in sources if source.find_tag(tag) is not None), sources[0])
+    found = source.tag(tag)
+    click.echo(f"{found.name}  {found.status}  {source.place}  {found.description}")
+    for payload in source.payloads(tag):
+        click.echo(f"{payload.name}\trevision {payload.revision}\t{payload.interval}\tmd5 {payload.checksum}")
+
+
+@command.command()
+@click.argument("tag")
+@click.argument("payload")
+@click.option("--experiment", type=int, default=0, show_default=True, help="Experiment the payload must hold for.")
+@click.option("--run", type=int, default=0, show_default=True, help="Run the payload must hold for.")
+@click.option("--at", "place", help=f"{_PLACE}; default: the first place that knows the tag.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Copy the file here.")
+def get(tag: str, payload: str, experiment: int, run: int, place: str | None, output: Path | None) -> None:
+    """Fetch a payload, verify it, and print the path of its file."""
+    found = find_payload(tag, payload, experiment, run, places=[place] if place else None)
+    if output is not None:
+        with atomic_path(output) as partial:
+            shutil.copyfile(found.path, partial)
+    click.echo(str(output or found.path))
+    click.echo(f"{found.payload}, valid for {found.payload.interval}, from {found.place}", err=True)
+
+
+@command.command()
+@click.argument("tag")
+@click.argument("payload")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--iov", default="0,0,-1,-1", show_default=True, help="firstExp,firstRun,finalExp,finalRun; -1 = no end.")
+@click.option("--new", is_flag=True, help="Make the global tag.")
+@click.option("--description", default="", help="What a new global tag is for.")
+@place_option
+def put(tag: str, payload: str, file: Path, iov: str, new: bool, description: str, place: str) -> None:
+    """Add a file to an open global tag; a new file under an old name is its next revision."""
+    interval = parse_interval(iov)
+    if place.endswith(".txt"):
+        added = LocalTextDatabase(Path(place)).put(payload, file, interval)
+    else:
+        source = open_writable(place)
+        if new:
+            source.create_tag(tag, description)
+        added = source.put(tag, payload, file, interval)
+    click.echo(f"{added}, valid for {interval}, md5 {added.checksum}")
+
+
+@command.command("copy-tag")
+@click.argument("tag")
+@click.argument("new_name")
+@place_option
+def copy_tag(tag: str, new_name: str, place: str) -> None:
+    """Make a new, open global tag with the payloads of another one."""
+    click.echo(f"{open_writable(place).copy_tag(tag, new_name).name} is open")
+
+
+@command.command()
+@click.argument("tag")
+@place_option
+def publish(tag: str, place: str) -> None:
+    """Verify a global tag and make it immutable."""
+    click.echo(f"{open_writable(place).publish(tag).name} is published")
+
+
+@command.command()
+@click.argument("tag", required=False)
+@place_option
+def verify(tag: str | None, place: str) -> None:
+    """Check the files of a global tag, or of all of them, against their checksums."""
+    source = open_source(place)
+    if not isinstance(source, ConditionsStore):
+        raise ConditionsError(f"{place}: files can be checked in a store; what a server sends is checked on arrival")
+    damages = source.verify(tag)
+    for damage in damages:
+        click.echo(damage.message)
+    if damages:
+        raise ConditionsError(f"{place}: {len(damages)} damaged payloads")
+    click.echo("all payloads are what the database promises")
+
+
+@command.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 = all.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File with the token that allows writing.")
+@place_option
+def serve(host: str, port: int, token_file: Path | None, place: str) -> None:
+    """Offer a store over the Belle II REST protocol, until stopped; read only unless a token is given."""
+    store = open_source(place)
+    if not isinstance(store, ConditionsStore):
+        raise ConditionsError(f"{place}: only a store can be served")
+    if place == PACKAGE and token_file is not None:
+        raise ConditionsError("the store inside the package is read only: serve it without --token-file")
+    token = read_token_file(token_file) if token_file is not None else None
+    with ConditionsServer(store, host, port, token) as server:
+        click.echo(f"serving {store.place} at {server.url} ({'read and write' if token else 'read only'})")
+        server.serve_forever()
