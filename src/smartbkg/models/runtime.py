@@ -195,6 +195,24 @@ def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = 
     )
 
 
+def model_suffix(path: Path) -> str:
+    """The kind of a model file, ``.safetensors``, ``.pth`` or ``.onnx``: by its suffix, else by its first bytes.
+
+    Files from a conditions database have names such as ``GATGAPgen.pth_r1.root``. What is neither a zip archive or
+    pickle (PyTorch) nor begins with a protobuf's field 1 (ONNX) is left to the reader of safetensors to judge.
+    """
+    if path.suffix in (".safetensors", ".onnx", ".pth", ".pt"):
+        return ".pth" if path.suffix == ".pt" else path.suffix
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(9)
+    except OSError:
+        return ".safetensors"
+    if head[8:9] == b"{":
+        return ".safetensors"
+    return ".pth" if head[:2] in (b"PK", b"\x80\x02") else ".onnx" if head[:1] == b"\x08" else ".safetensors"
+
+
 def load_scorer(
     path: str | Path,
     *,
@@ -218,11 +236,12 @@ def load_scorer(
         The file is missing, damaged, unsafe, or not a model.
     """
     path = Path(path)
-    if path.suffix == ".onnx":
+    suffix = model_suffix(path)
+    if suffix == ".onnx":
         from smartbkg.models.onnx import load_onnx_scorer
 
         return load_onnx_scorer(path, model_config=model_config, threads=threads)
-    if path.suffix in (".pth", ".pt"):
+    if suffix == ".pth":
         from smartbkg.models.upstream import load_state_dict_file
 
         bundle = load_state_dict_file(path, model_config=model_config)
@@ -236,4 +255,13 @@ def load_scorer(
         raise ModelError(f"{path}: {error}") from error
 
 
-__all__ = ["Backend", "Scorer", "TorchBackend", "check_tokens", "load_scorer", "process_index", "scorer_of"]
+__all__ = [
+    "Backend",
+    "Scorer",
+    "TorchBackend",
+    "check_tokens",
+    "load_scorer",
+    "model_suffix",
+    "process_index",
+    "scorer_of",
+]
