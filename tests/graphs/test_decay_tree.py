@@ -9,8 +9,8 @@ from synthetic import random_events
 from smartbkg.errors import EventError, ModelError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
-from smartbkg.graphs import GraphRule, build_graphs
-from smartbkg.graphs.decay_tree import parse_cut
+from smartbkg.graphs import SMART_BACKGROUND_RULE, GraphRule, build_graphs
+from smartbkg.graphs.rule import parse_cut
 
 
 def changed(batch: EventBatch, **columns: object) -> EventBatch:
@@ -105,6 +105,17 @@ def test_other_features_and_origins():
     rule = GraphRule(features=("x", "energy"), relative_to_first=("x",), cuts=("energy >= 1",))
     graph = build_graphs(one_event([-1, 0, 0], x=[5, 6, 8], energy=[0.5, 1, 2]), rule)
     assert graph.feature.tolist() == [[0, 1], [2, 2]]
+
+
+def test_quarks_are_bridged_and_the_motherless_join_the_first():
+    #  photon 0 → quark 1 → gluon 2 → pion 3;  pion 4 has no mother;  pion 5 → pion 6;  quark 7, its own mother → pion 8
+    batch = one_event(
+        [-1, 0, 1, 2, -1, 0, 5, 7, 7], PDG=[22, 3, 21, 211, 211, 211, -211, 1, 211], x=[1, 1, 1, 1, 1, -20, 1, 1, 1]
+    )
+    graph = build_graphs(batch, SMART_BACKGROUND_RULE)
+    assert graph.particle.tolist() == [0, 3, 4, 5, 6, 8]  # the cut is one-sided, as upstream's
+    assert graph.mother.tolist() == [0, 0, 0, 0, 3, -1]
+    assert graph.feature[:, 1].tolist() == [0, 0, 0, -21, 0, 0]
 
 
 def test_rule_survives_json_and_refuses_what_it_does_not_know():

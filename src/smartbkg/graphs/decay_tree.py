@@ -1,129 +1,23 @@
-"""From particles to graph: the only such rule, used by training, offline and streaming filter, ONNX and basf2.
+"""From particles to graph: the only such code, used by training, filter, ONNX and basf2.
 
-Kept are primary particles that are not virtual, initial, ISR or FSR and pass the cuts on their production vertex.
-Production times (and whatever else the rule names) count from the first kept particle. Each kept particle knows the
-position of its mother among the kept ones; a removed mother gives no edge. The edges of the graph follow from that:
-child ↔ mother both ways and one self-loop a particle.
+Kept are the particles that the rule (`smartbkg.graphs.rule`) lets pass. Production times (and whatever else the rule
+names) count from the first kept particle. Each kept particle knows the position of its mother among the kept ones; a
+removed mother gives no edge. The edges of the graph follow from that: child ↔ mother both ways and one self-loop a
+particle.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.errors import EventError, ModelError, nearest
-from smartbkg.events import EventBatch, TokenTable, load_token_table
-from smartbkg.events.fields import PARTICLE_DTYPES, ParticleStatus
-from smartbkg.events.pdg import DEFAULT_TOKEN_TABLE
-
-GRAPH_RULE_VERSION: Final = 1
-
-_CUT: Final = re.compile(r"^\s*(?:(abs)\(\s*(\w+)\s*\)|(\w+))\s*(<=|>=|<|>)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
-_OPERATORS: Final = ("<", "<=", ">", ">=")
-
-
-@dataclass(frozen=True)
-class GraphRule:
-    """Which particles become nodes and what a node knows: stored with each model.
-
-    Attributes
-    ----------
-    features : particle columns that become node features, in order.
-    relative_to_first : those of them that count from the first kept particle's value.
-    cuts : conditions on particle columns, all of which must hold: ``abs(x) < 10``, ``energy > 0.1``.
-    required_status, excluded_status : bits of `ParticleStatus` that must all be set, and must all be clear.
-    token_table : name of the table that turns PDG codes into tokens.
-    """
-
-    features: tuple[str, ...] = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
-    relative_to_first: tuple[str, ...] = ("prodTime",)
-    cuts: tuple[str, ...] = ("abs(x) < 10", "abs(y) < 10", "abs(z) < 10")
-    required_status: int = ParticleStatus.PRIMARY
-    excluded_status: int = (
-        ParticleStatus.VIRTUAL | ParticleStatus.INITIAL | ParticleStatus.ISR_PHOTON | ParticleStatus.FSR_PHOTON
-    )
-    token_table: str = DEFAULT_TOKEN_TABLE
-    version: int = GRAPH_RULE_VERSION
-
-    def __post_init__(self) -> None:
-        for name in (*self.features, *self.relative_to_first):
-            if name not in PARTICLE_DTYPES:
-                raise ModelError(f"graph rule: unknown particle column '{name}': {nearest(name, PARTICLE_DTYPES)}")
-        for name in self.relative_to_first:
-            if name not in self.features:
-                raise ModelError(
-                    f"graph rule: '{name}' is relative to the first particle but no feature: {self.features}"
-                )
-        for cut in self.cuts:
-            parse_cut(cut)
-        if self.version > GRAPH_RULE_VERSION:
-            raise ModelError(
-                f"graph rule of version {self.version}, this smartbkg knows up to {GRAPH_RULE_VERSION}: upgrade"
-            )
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> GraphRule:
-        """The rule that `to_dict` wrote.
-
-        Raises
-        ------
-        ModelError
-            An unknown key: a newer rule must not be read as an older one.
-        """
-        known = cls.__dataclass_fields__
-        for key in content:
-            if key not in known:
-                raise ModelError(f"graph rule: unknown key '{key}': {nearest(key, known)}")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    @property
-    def tokens(self) -> TokenTable:
-        """The table that turns PDG codes into tokens."""
-        return load_token_table(self.token_table)
-
-
-class Cut(NamedTuple):
-    """A condition on one particle column."""
-
-    column: str
-    is_absolute: bool
-    operator: str
-    value: float
-
-
-def parse_cut(text: str) -> Cut:
-    """A cut from its text.
-
-    >>> parse_cut("abs(x) < 10")
-    Cut(column='x', is_absolute=True, operator='<', value=10.0)
-
-    Raises
-    ------
-    ModelError
-        Not of the form ``[abs(]column[)] <|<=|>|>= number``, or an unknown column.
-    """
-    match = _CUT.match(text)
-    if match is None:
-        raise ModelError(f"graph rule: cannot read the cut '{text}', expected for example 'abs(x) < 10'")
-    is_absolute, absolute_column, plain_column, operator, value = match.groups()
-    column = absolute_column or plain_column
-    if column not in PARTICLE_DTYPES:
-        raise ModelError(
-            f"graph rule: unknown particle column '{column}' in '{text}': {nearest(column, PARTICLE_DTYPES)}"
-        )
-    return Cut(column, is_absolute is not None, operator, float(value))
+from smartbkg.errors import EventError
+from smartbkg.events import EventBatch
+from smartbkg.graphs.rule import OPERATORS, Cut, GraphRule, parse_cut
 
 
 class DecayGraphs(NamedTuple):
@@ -162,19 +56,44 @@ def _passes(value: float, is_absolute: bool, operator: int, threshold: float) ->
 
 
 @numba.njit(cache=True, nogil=True)
+def _is_in(ascending, value):  # type: ignore[no-untyped-def]
+    place = np.searchsorted(ascending, value)
+    return place < len(ascending) and ascending[place] == value
+
+
+@numba.njit(cache=True, nogil=True)
+def _over_bridges(wanted, bridges, array_index, mother_index):  # type: ignore[no-untyped-def]
+    """The ``arrayIndex`` of the nearest ancestor that is no bridge; a circle of bridges ends after one round."""
+    for _ in range(len(bridges)):
+        is_bridge = False
+        for i in bridges:
+            if array_index[i] == wanted:
+                wanted = mother_index[i]
+                is_bridge = True
+                break
+        if not is_bridge:
+            break
+    return wanted
+
+
+@numba.njit(cache=True, nogil=True)
 def _build(  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
     offsets, array_index, mother_index, pdg, status, columns, is_relative, cut_columns, cut_absolute, cut_operator,
-    cut_value, required, excluded, codes, tokens, unknown_token, out_offsets, out_token, out_feature, out_mother,
-    out_particle,
+    cut_value, required, excluded, bridged, join_first, codes, tokens, unknown_token, out_offsets, out_token,
+    out_feature, out_mother, out_particle,
 ):  # fmt: skip
     """Fill the outputs, return (n_nodes, n_unknown, first event with a repeated arrayIndex or -1)."""
     n_nodes = 0
     n_unknown = 0
     position_of = np.full(256, -1, np.int32)
+    bridges = np.empty(256, np.int64)
     for event in range(len(offsets) - 1):
         start, stop = offsets[event], offsets[event + 1]
         first_node = n_nodes
         highest = -1
+        n_bridges = 0
+        if stop - start > len(bridges):
+            bridges = np.empty(2 * (stop - start), np.int64)
         for i in range(start, stop):
             if status[i] & required != required or status[i] & excluded != 0:
                 continue
@@ -184,6 +103,10 @@ def _build(  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
                     is_kept = False
                     break
             if not is_kept:
+                continue
+            if len(bridged) and _is_in(bridged, pdg[i]):
+                bridges[n_bridges] = i
+                n_bridges += 1
                 continue
             out_particle[n_nodes] = i
             highest = max(highest, array_index[i])
@@ -219,8 +142,12 @@ def _build(  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
                         return n_nodes, n_unknown, event
         for node in range(first_node, n_nodes):
             wanted = mother_index[out_particle[node]]
+            if n_bridges:
+                wanted = _over_bridges(wanted, bridges[:n_bridges], array_index, mother_index)
+            if join_first and wanted < 0:
+                wanted = 0
             found = -1
-            if wanted >= 0 and wanted != array_index[out_particle[node]]:
+            if wanted >= 0 and (join_first or wanted != array_index[out_particle[node]]):
                 if is_compact:
                     if wanted <= highest:
                         found = position_of[wanted]
@@ -244,6 +171,7 @@ class _KernelSettings(NamedTuple):
     cut_absolute: NDArray[np.bool_]
     cut_operator: NDArray[np.int64]
     cut_value: NDArray[np.float64]
+    bridged: NDArray[np.int32]
 
 
 @functools.lru_cache(maxsize=64)
@@ -253,8 +181,9 @@ def _kernel_settings(rule: GraphRule) -> _KernelSettings:
         np.array([name in rule.relative_to_first for name in rule.features]),
         tuple(cut.column for cut in cuts),
         np.array([cut.is_absolute for cut in cuts]),
-        np.array([_OPERATORS.index(cut.operator) for cut in cuts]),
+        np.array([OPERATORS.index(cut.operator) for cut in cuts]),
         np.array([cut.value for cut in cuts]),
+        np.unique(np.array(rule.bridged_codes, dtype=np.int32)),
     )
 
 
@@ -285,6 +214,7 @@ def build_graphs(batch: EventBatch, rule: GraphRule) -> DecayGraphs:
         tuple(columns[name].astype(np.float32, copy=False) for name in rule.features), settings.is_relative,
         tuple(columns[name].astype(np.float32, copy=False) for name in settings.cut_columns),
         settings.cut_absolute, settings.cut_operator, settings.cut_value, rule.required_status, rule.excluded_status,
+        settings.bridged, rule.motherless_join_first,
         table.sorted_codes, table.sorted_tokens, table.unknown_token, offsets, token, feature, mother, particle,
     )  # fmt: skip
     if ambiguous >= 0:
