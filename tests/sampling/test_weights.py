@@ -1,0 +1,68 @@
+"""Weights of kept events and what is made of them."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from smartbkg.errors import MissingDependencyError, PolicyError
+from smartbkg.sampling.weights import (
+    any_skim_probability,
+    event_weights,
+    fill_hist,
+    score_columns,
+    training_weights,
+    weighted_histogram,
+    weighted_sum,
+)
+
+
+def test_a_kept_event_weighs_generator_weight_over_keep_probability() -> None:
+    np.testing.assert_allclose(event_weights([0.5, 0.1], [2.0, -3.0]), [4.0, -30.0])
+
+
+def test_a_kept_event_without_keep_probability_is_refused() -> None:
+    with pytest.raises(PolicyError, match="kept event 1 has keep probability 0"):
+        event_weights([0.5, 0.0])
+    with pytest.raises(PolicyError, match="generator weight of event 0 is nan"):
+        event_weights([0.5], [np.nan])
+
+
+def test_names_of_score_columns() -> None:
+    assert score_columns(["feiHadronicB0"]) == ("score",)
+    assert score_columns(["a", "b"]) == ("score_a", "score_b")
+
+
+def test_probability_of_any_skim() -> None:
+    np.testing.assert_allclose(any_skim_probability([[0.5, 0.5], [0.1, 0.0], [1.0, 0.3]]), [0.75, 0.1, 1.0])
+
+
+def test_sum_of_weights_and_its_error() -> None:
+    assert weighted_sum([3.0, 4.0]) == (7.0, 5.0)
+
+
+def test_histogram_keeps_the_sum_of_squares_and_leaves_out_nan() -> None:
+    histogram = weighted_histogram([0.5, 0.6, 1.5, np.nan], [2.0, 3.0, 4.0, 5.0], [0, 1, 2, 3])
+    np.testing.assert_allclose(histogram.values, [5, 4, 0])
+    np.testing.assert_allclose(histogram.variances, [13, 16, 0])
+    np.testing.assert_allclose(histogram.effective, [25 / 13, 1, 0])
+
+
+def test_hist_with_weight_storage_agrees() -> None:
+    values, weights = np.random.default_rng(0).random(100), np.random.default_rng(1).exponential(size=100)
+    filled = fill_hist(values, weights, 10, 0, 1, "x")
+    own = weighted_histogram(values, weights, np.linspace(0, 1, 11))
+    np.testing.assert_allclose(filled.values(), own.values)
+    np.testing.assert_allclose(filled.variances(), own.variances)
+
+
+def test_without_hist_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hist", None)
+    with pytest.raises(MissingDependencyError, match=r"smartbkg\[report\]"):
+        fill_hist([0.1], [1.0], 10, 0, 1, "x")
+
+
+def test_training_weights_have_mean_one() -> None:
+    np.testing.assert_allclose(training_weights([1.0, 3.0]), [0.5, 1.5])
+    with pytest.raises(PolicyError, match="cannot be normalised"):
+        training_weights([1.0, -1.0])
