@@ -153,7 +153,7 @@ def event_shapes(offsets: ArrayLike, px: ArrayLike, py: ArrayLike, pz: ArrayLike
     thrust = np.zeros(n_events)
     axis = np.zeros((n_events, 3))
     tensor = np.zeros((n_events, 3, 3))
-    _shapes(bounds, *momenta, fox_wolfram, thrust, axis, tensor)
+    _shapes(bounds, momenta[0], momenta[1], momenta[2], fox_wolfram, thrust, axis, tensor)
     eigenvalues = np.linalg.eigvalsh(tensor).clip(min=0.0)
     return EventShapes(
         R2=fox_wolfram[:, 2],

@@ -1,0 +1,34 @@
+"""`smartbkg generate`: events of the embedded generator, to a native file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from smartbkg.events.fields import PROCESSES
+
+
+@click.command("generate")
+@click.option("--process", required=True, metavar="NAME", help=f"One of: {', '.join(PROCESSES)}.")
+@click.option("--events", "n_events", required=True, type=int, help="Number of events.")
+@click.option("--seed", required=True, type=int, help="Fixes every event by its number.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
+@click.option("--experiment", default=0, show_default=True, help="Experiment number of the events.")
+@click.option("--run", default=1, show_default=True, help="Run number of the events.")
+@click.option("--first-event", default=1, show_default=True, help="Number of the first event in its run.")
+@click.option("--jobs", default=1, show_default=True, help="Processes to work with; the events are the same.")
+def command(
+    process: str, n_events: int, seed: int, output: Path, experiment: int, run: int, first_event: int, jobs: int
+) -> None:
+    """Generate events with PYTHIA 8 at SuperKEKB's energies.
+
+    B meson pairs (mixed, charged), light and charm quarks (uubar, ddbar, ssbar, ccbar) and taupair. Event k of a run
+    depends on the seed, the process, experiment and run alone: a run can be made in parts with --first-event.
+    """
+    from smartbkg.experiment.generator import GeneratorRequest
+    from smartbkg.experiment.generator_files import generate_to_file
+
+    request = GeneratorRequest(process, n_events, seed, experiment, run, first_event)
+    written = generate_to_file(request, output, n_jobs=jobs)
+    click.echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")
