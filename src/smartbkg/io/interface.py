@@ -108,6 +108,9 @@ class EventWriter(abc.ABC):
     def write(self, batch: EventBatch) -> None:
         """Append the events of a batch."""
 
+    def describe(self, **further: Any) -> None:  # noqa: B027 - not every format has room for it
+        """Add to the provenance record what is known only at the end: counts, fractions."""
+
     @abc.abstractmethod
     def close(self) -> None:
         """Finish the file and give it its final name."""

@@ -134,6 +134,9 @@ class ParquetWriter(EventWriter):
         self._partial = self._stack.enter_context(atomic_path(path))
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[EventBatch] = []
+        empty = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
+        none = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
+        self._if_empty = EventBatch.from_columns([], empty, none)
 
     def describe(self, **further: Any) -> None:
         """Add to the provenance record what is known only at the end: counts, fractions."""
@@ -141,6 +144,7 @@ class ParquetWriter(EventWriter):
 
     def write(self, batch: EventBatch) -> None:
         if not len(batch):
+            self._if_empty = batch
             return
         self._waiting.append(batch)
         self.n_written += len(batch)
@@ -167,9 +171,7 @@ class ParquetWriter(EventWriter):
     def close(self) -> None:
         try:
             if self._writer is None and not self._waiting:
-                empty = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
-                none = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
-                self._write_group(batch_to_arrow(EventBatch.from_columns([], empty, none)))
+                self._write_group(batch_to_arrow(self._if_empty))
             self._flush(is_last=True)
             if self._writer is not None:
                 with disk_errors(self.path):

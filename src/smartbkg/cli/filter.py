@@ -1,0 +1,72 @@
+"""`smartbkg filter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, progress_bar, reading_options
+from smartbkg.filtering import EventFilter, FilterTotals, choose_skims
+from smartbkg.jobs import choose_policy, filter_file
+
+
+@click.command()
+@click.argument("source", metavar="EVENTS", type=FILE)
+@model_options
+@click.option("--output", "-o", type=FILE, required=True, help="Kept events; the suffix chooses the format.")
+@click.option("--policy", help="optimal, score, threshold=P or exp=A,B. Default: the model's own.")
+@click.option("--max-weight", type=float, help="Largest weight of a named policy.")
+@click.option("--skim", "skims", multiple=True, help="Filter for this skim (repeat for several). Default: all.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
+@reading_options
+def command(
+    source: Path,
+    output: Path,
+    policy: str | None,
+    max_weight: float | None,
+    skims: tuple[str, ...],
+    seed: int,
+    scores: Path | None,
+    batch_size: int,
+    **options: Any,
+) -> None:
+    """Keep the events worth simulating, with weights that keep every sum unbiased.
+
+    EVENTS is a file of any readable format, or - for standard input.
+    """
+    reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
+    model = choose_model(**options)
+    scorer = model.load()
+    chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))
+    chosen_policy = choose_policy(policy, scorer.policy, chosen, str(model.path), max_weight)
+    event_filter = EventFilter(scorer, chosen_policy, seed=seed, skims=chosen, skip_corrupt=reading["skip_corrupt"])
+    settings = {"policy": chosen_policy.to_dict(), "seed": seed, "skims": list(chosen)}
+    with progress_bar() as bar:
+        task = bar.add_task("filtering", total=None)
+        totals = filter_file(
+            source, output, event_filter, settings=settings, inputs=(model.path,), scores=scores,
+            options=choose_reading(**reading, keep_originals=output.suffix != ".parquet"), batch_size=batch_size,
+            progress=lambda n: bar.update(task, completed=n),
+        )  # fmt: skip
+    if not chosen_policy.is_unbiased:
+        click.echo(
+            f"warning: '{chosen_policy.label}' loses what scores below it for ever, the sample is biased: "
+            "see `smartbkg reweight`", err=True,
+        )  # fmt: skip
+    _print(totals, output)
+
+
+def _print(totals: FilterTotals, output: Path) -> None:
+    lines = [
+        f"{totals.n_kept} of {totals.n_events} events kept ({totals.kept_fraction:.2%}) → {output}",
+        f"sum of weights {totals.sum_weight:.6g}, of the generator {totals.sum_generator_weight:.6g}; "
+        f"largest weight {totals.largest_weight:.4g}",
+    ]
+    if totals.n_skipped:
+        lines.append(f"{totals.n_skipped} events left out because they could not be used")
+    if totals.n_unknown_codes:
+        lines.append(f"{totals.n_unknown_codes} particles of unknown PDG code")
+    click.echo("\n".join(lines), err=True)

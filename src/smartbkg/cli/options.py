@@ -1,0 +1,141 @@
+"""Options that several verbs share: which model, how to read, how to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from smartbkg.errors import UsageError
+from smartbkg.io import ReadOptions
+from smartbkg.io.interface import DEFAULT_BATCH_SIZE
+
+if TYPE_CHECKING:
+    from smartbkg.models.runtime import Scorer
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+class ModelChoice(NamedTuple):
+    """Which model, from a file or from a conditions database."""
+
+    path: Path
+    """The model file, verified where it comes from a database."""
+    model_config: Path | None
+    """Configuration beside a ``.pth`` or ``.onnx`` file."""
+    threads: int | None
+    """CPU threads, None = the runtime's choice."""
+    device: str
+    """``cpu`` or ``cuda``."""
+
+    def load(self) -> Scorer:
+        """The model, ready to score."""
+        from smartbkg.models.runtime import load_scorer
+
+        return load_scorer(self.path, model_config=self.model_config, threads=self.threads, device=self.device)
+
+
+def _apply(decorators: Sequence[Callable[[Any], Any]], function: Function) -> Function:
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def model_options(function: Function) -> Function:
+    """``--model`` or ``--global-tag`` and ``--payload``, with what belongs to them; see `choose_model`."""
+    options = [
+        click.option("--model", type=FILE, help="Model file: .safetensors, .pth or .onnx."),
+        click.option("--model-config", type=FILE, help="Configuration beside a .pth or .onnx model (JSON)."),
+        click.option("--global-tag", help="Take the model from the conditions database: its global tag."),
+        click.option("--payload", help="... its payload."),
+        click.option("--tag-experiment", type=int, default=0, help="... valid for this experiment (default 0)."),
+        click.option("--tag-run", type=int, default=0, help="... and run (default 0)."),
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads."),
+        click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+    ]
+    return _apply(options, function)
+
+
+def choose_model(
+    model: Path | None,
+    model_config: Path | None,
+    global_tag: str | None,
+    payload: str | None,
+    tag_experiment: int,
+    tag_run: int,
+    threads: int | None,
+    device: str,
+) -> ModelChoice:
+    """The model of the options of `model_options`.
+
+    Raises
+    ------
+    UsageError
+        Neither a file nor a tag is named, or both.
+    """
+    if (model is None) == (global_tag is None):
+        raise UsageError("name the model by --model FILE or by --global-tag TAG --payload NAME, one of the two")
+    if model is None:
+        if payload is None or global_tag is None:
+            raise UsageError("--global-tag also needs --payload NAME")
+        from smartbkg.conditions.resolve import resolve_payload
+
+        model = resolve_payload(global_tag, payload, tag_experiment, tag_run)
+    elif payload is not None:
+        raise UsageError("--payload belongs to --global-tag")
+    return ModelChoice(model, model_config, threads, device)
+
+
+def reading_options(function: Function) -> Function:
+    """How to read a file of events; see `choose_reading`."""
+    options = [
+        click.option("--skip-corrupt", is_flag=True, help="Leave out and count events that cannot be used."),
+        click.option("--process", help="Process of events whose format does not say."),
+        click.option("--experiment", type=int, help="Experiment number of events whose format does not say."),
+        click.option("--run", type=int, help="Run number of events whose format does not say."),
+        click.option("--collection", help="Particle collection, where a file holds several."),
+        click.option(
+            "--batch-size", type=click.IntRange(min=1), default=DEFAULT_BATCH_SIZE, show_default=True,
+            help="Events in memory at a time.",
+        ),
+    ]  # fmt: skip
+    return _apply(options, function)
+
+
+def choose_reading(
+    skip_corrupt: bool,
+    process: str | None,
+    experiment: int | None,
+    run: int | None,
+    collection: str | None,
+    keep_originals: bool = False,
+) -> ReadOptions:
+    """The `ReadOptions` of the options of `reading_options`."""
+    return ReadOptions(
+        skip_corrupt=skip_corrupt,
+        process=process,
+        experiment=experiment,
+        run=run,
+        collection=collection,
+        keep_originals=keep_originals,
+    )
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr, silent where that is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not Console(stderr=True).is_terminal,
+    )
