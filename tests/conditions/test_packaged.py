@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conditions.payload_files import revision_in, write_revision
+
+from smartbkg.conditions import ConditionsStore
+from smartbkg.conditions.location import packaged_folder
+from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, DEFAULT_TAG, build_packaged_store
+from smartbkg.conditions.store import DATABASE_NAME
+from smartbkg.errors import ConditionsError
+
+
+def test_store_holds_one_published_tag(tmp_path: Path) -> None:
+    build_packaged_store({DEFAULT_PAYLOAD: write_revision(tmp_path / "file", 1)}, tmp_path / "data")
+    store = ConditionsStore(tmp_path / "data", is_immutable=True)
+    assert [(tag.name, tag.status) for tag in store.tags()] == [(DEFAULT_TAG, "PUBLISHED")]
+    assert revision_in(store.fetch(store.find(DEFAULT_TAG, DEFAULT_PAYLOAD, 1003, 0))) == 1
+
+
+def test_new_store_replaces_the_old_one_and_a_failed_one_does_not(tmp_path: Path) -> None:
+    for revision in (1, 2):
+        build_packaged_store({"m": write_revision(tmp_path / "file", revision)}, tmp_path / "data")
+    with pytest.raises(ConditionsError, match="cannot read"):
+        build_packaged_store({"m": tmp_path / "absent"}, tmp_path / "data")
+    store = ConditionsStore(tmp_path / "data")
+    assert revision_in(store.fetch(store.find(DEFAULT_TAG, "m", 0, 0))) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
+
+
+def test_command_explains_its_arguments() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "smartbkg.conditions.packaged", "model.pth"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "expected NAME=FILE" in result.stderr
+
+
+@pytest.mark.skipif(not (packaged_folder() / DATABASE_NAME).is_file(), reason="no model is packaged yet")
+def test_packaged_models_are_whole() -> None:
+    store = ConditionsStore(packaged_folder(), is_immutable=True)
+    assert store.tag(DEFAULT_TAG).status == "PUBLISHED"
+    assert DEFAULT_PAYLOAD in store.valid(DEFAULT_TAG, 1003, 0)
+    assert store.verify() == []
