@@ -42,6 +42,7 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
     "gatgap": Architecture(
         config="smartbkg.models.config:GATGAPConfig",
         network="smartbkg.models.gatgap:GATGAP",
+        compiled="smartbkg.models.gat_runtime:CompiledGATGAP",
     ),
     "transformer": Architecture(
         config="smartbkg.models.config:TransformerConfig",
