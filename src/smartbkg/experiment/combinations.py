@@ -1,0 +1,397 @@
+"""Compiled combinatorics of one event: bounded candidate lists, combinations of them, pruning, truth matching.
+
+All four-momenta are in the centre-of-mass frame. A candidate knows which tracks and photons it is made of as bits of
+two 64-bit masks, so that overlap is one ``and``. Everything works in a `Store` that is allocated once a thread and
+reset for each event: nothing of one event reaches the next.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.experiment.compilation import kernel, part
+from smartbkg.experiment.reconstruction_channels import (
+    EXCLUSIVE,
+    HADRONIC,
+    KINDS,
+    MASS,
+    MASS_DIFFERENCE,
+    MAX_DAUGHTERS,
+    SEMILEPTONIC,
+)
+
+#: Candidates of one event, of all kinds together, before the bounds a kind; further ones are dropped.
+CAPACITY: Final = 4096
+#: Longest candidate list.
+LIST_CAPACITY: Final = 64
+#: Lepton momentum in the centre-of-mass frame of a semileptonic tag, GeV (Belle II skim feiSLB0).
+MINIMUM_LEPTON_MOMENTUM: Final = 1.0
+#: A candidate is right if the energies of what it is made of miss at most this of its ancestor's, GeV.
+TRUTH_TOLERANCE: Final = 0.1
+_BEST_CAPACITY: Final = max(kind.channel_bound for kind in KINDS)
+
+
+#: One candidate. Momenta in the centre-of-mass frame, GeV.
+CANDIDATE: Final = np.dtype(
+    [
+        ("px", np.float64),
+        ("py", np.float64),
+        ("pz", np.float64),
+        ("energy", np.float64),
+        ("tracks", np.uint64),  # bits of the tracks it is made of
+        ("photons", np.uint64),  # bits of the photons
+        ("probability", np.float64),  # signal probability
+        ("log_probability", np.float64),
+        ("residual", np.float64),  # of the mass or ΔE in units of the channel's resolution; cosθ_BY
+        ("kind", np.int64),  # position in KINDS, set when the lists of its kind are closed
+        ("channel", np.int64),  # channel within its kind
+        ("sign", np.int64),  # 0 particle, 1 antiparticle
+        ("truth", np.int64),  # the particle it is, where truth is known and the candidate right; else -1
+        ("truth_energy", np.float64),  # generated energy of all it is made of
+    ],
+    align=True,
+)
+
+#: One list of candidates: those of a kind and sign.
+CANDIDATE_LIST: Final = np.dtype(
+    [
+        ("size", np.int64),
+        ("lowest", np.float64),  # smallest energy in the list, GeV
+        ("highest", np.float64),
+        ("rows", np.int64, (LIST_CAPACITY,)),
+    ],
+    align=True,
+)
+
+#: One combination among the best of its channel.
+COMBINATION: Final = np.dtype([("rank", np.float64), ("rows", np.int64, (MAX_DAUGHTERS,))], align=True)
+
+#: The daughters chosen so far, at one depth of the search.
+PARTIAL: Final = np.dtype(
+    [
+        ("px", np.float64),
+        ("py", np.float64),
+        ("pz", np.float64),
+        ("energy", np.float64),
+        ("tracks", np.uint64),
+        ("photons", np.uint64),
+        ("position", np.int64),  # place in its list of the daughter chosen at this depth
+    ],
+    align=True,
+)
+
+#: A generated particle as truth matching wants it.
+TRUTH: Final = np.dtype(
+    [
+        ("code", np.int64),  # PDG code
+        ("mother", np.int64),  # position of the mother in the batch, -1 where there is none
+        ("energy", np.float64),  # GeV, centre-of-mass frame
+        ("neutrino_energy", np.float64),  # GeV, of all neutrinos among the descendants
+    ],
+    align=True,
+)
+
+
+class Store(NamedTuple):
+    """Workspace of one event."""
+
+    candidate: NDArray[np.void]
+    """(CAPACITY,) of `CANDIDATE`"""
+    lists: NDArray[np.void]
+    """(2 · n_kinds,) of `CANDIDATE_LIST`"""
+    best: NDArray[np.void]
+    """(n,) of `COMBINATION`"""
+    partial: NDArray[np.void]
+    """(MAX_DAUGHTERS,) of `PARTIAL`"""
+    feature: NDArray[np.float64]
+    """(n_features,) input of the classifier"""
+    hidden: NDArray[np.float64]
+    """(n_hidden,) workspace of the classifier"""
+
+
+def new_store(n_features: int, n_hidden: int) -> Store:
+    """An empty store."""
+    return Store(
+        np.zeros(CAPACITY, dtype=CANDIDATE),
+        np.zeros(2 * len(KINDS), dtype=CANDIDATE_LIST),
+        np.zeros(_BEST_CAPACITY, dtype=COMBINATION),
+        np.zeros(MAX_DAUGHTERS, dtype=PARTIAL),
+        np.zeros(n_features),
+        np.zeros(n_hidden),
+    )
+
+
+def no_truth() -> NDArray[np.void]:
+    """The truth of nobody: candidates are not matched."""
+    return np.zeros(0, dtype=TRUTH)
+
+
+@part
+def cos_theta_by(px: float, py: float, pz: float, energy: float, beam_energy: float, mass: float) -> float:
+    """Cosine of the angle between a B meson and its visible part Y, were a massless neutrino all that is missing.
+
+    cosθ_BY = (2 E_beam E_Y - m_B² - M_Y²) / (2 p_B p_Y), basf2's cosThetaBetweenParticleAndNominalB.
+    """
+    momentum2 = px * px + py * py + pz * pz
+    b_momentum = np.sqrt(beam_energy * beam_energy - mass * mass)
+    mass2 = energy * energy - momentum2
+    return float((2 * beam_energy * energy - mass * mass - mass2) / (2 * b_momentum * np.sqrt(momentum2) + 1e-12))
+
+
+@part
+def _rank_combination(  # type: ignore[no-untyped-def]
+    store, rows, n, rule, low, high, mass, beam_energy, px, py, pz, energy
+):
+    """Rank of a complete combination, smaller is better; infinite outside the window."""
+    momentum2 = px * px + py * py + pz * pz
+    if rule == MASS:
+        mass2 = energy * energy - momentum2
+        if mass2 < low * low or mass2 > high * high:
+            return np.inf
+        return abs(np.sqrt(mass2) - mass)
+    if rule == MASS_DIFFERENCE:
+        first = store.candidate[rows[0]]
+        own = np.sqrt(max(energy * energy - momentum2, 0.0))
+        inner = np.sqrt(max(first.energy**2 - first.px**2 - first.py**2 - first.pz**2, 0.0))
+        if own - inner < low or own - inner > high:
+            return np.inf
+    elif rule == SEMILEPTONIC:
+        lepton = store.candidate[rows[n - 1]]
+        if lepton.px**2 + lepton.py**2 + lepton.pz**2 < MINIMUM_LEPTON_MOMENTUM**2:
+            return np.inf
+        cosine = cos_theta_by(px, py, pz, energy, beam_energy, mass)
+        if cosine < low or cosine > high:
+            return np.inf
+    elif abs(energy - beam_energy) > high or momentum2 > beam_energy * beam_energy - low * low:
+        return np.inf
+    rank = 0.0
+    for k in range(n):
+        rank -= store.candidate[rows[k]].log_probability
+    return rank
+
+
+@part
+def _keep_best(store, rows, n, rank, n_best, bound):  # type: ignore[no-untyped-def]
+    """Insert a combination into the best of its channel; returns how many there are."""
+    place = n_best
+    if n_best == bound:
+        place = 0
+        for k in range(1, bound):
+            if store.best[k].rank > store.best[place].rank:
+                place = k
+        if rank >= store.best[place].rank:
+            return n_best
+    else:
+        n_best += 1
+    store.best[place].rank = rank
+    for k in range(n):
+        store.best[place].rows[k] = rows[k]
+    return n_best
+
+
+@part
+def combine(  # type: ignore[no-untyped-def]
+    store, lists, n, rule, low, high, mass, bound, beam_energy, rows
+):
+    """All combinations of one candidate from each list, without overlap: the best of them into ``store.best``.
+
+    Daughters from one list are taken in increasing order, so that equal daughters must stand side by side. A branch
+    is left as soon as its mass or energy is too high, or can no longer become high enough.
+
+    Parameters
+    ----------
+    lists : (n,) list of each daughter.
+    rows : (MAX_DAUGHTERS,) int64 workspace.
+
+    Returns
+    -------
+    n_best, n_found : combinations kept, and combinations inside the window.
+    """
+    for k in range(n):
+        if store.lists[lists[k]].size == 0:
+            return 0, 0
+    is_mass = rule == MASS
+    is_energy = rule in (HADRONIC, EXCLUSIVE)
+    n_best = 0
+    n_found = 0
+    depth = 0
+    store.partial[0].position = -1
+    while depth >= 0:
+        place = store.partial[depth].position + 1
+        store.partial[depth].position = place
+        if place >= store.lists[lists[depth]].size:
+            depth -= 1
+            continue
+        row = store.lists[lists[depth]].rows[place]
+        added = store.candidate[row]
+        px, py, pz, energy, tracks, photons = added.px, added.py, added.pz, added.energy, added.tracks, added.photons
+        if depth > 0:
+            before = store.partial[depth - 1]
+            if (before.tracks & tracks) | (before.photons & photons) != 0:
+                continue
+            px += before.px
+            py += before.py
+            pz += before.pz
+            energy += before.energy
+            tracks |= before.tracks
+            photons |= before.photons
+        rows[depth] = row
+        if depth < n - 1:
+            if is_mass and energy * energy - px * px - py * py - pz * pz > high * high:
+                continue
+            if is_energy:
+                least = energy
+                most = energy
+                for k in range(depth + 1, n):
+                    least += store.lists[lists[k]].lowest
+                    most += store.lists[lists[k]].highest
+                if least > beam_energy + high or most < beam_energy - high:
+                    continue
+            now = store.partial[depth]
+            now.px = px
+            now.py = py
+            now.pz = pz
+            now.energy = energy
+            now.tracks = tracks
+            now.photons = photons
+            store.partial[depth + 1].position = place if lists[depth + 1] == lists[depth] else -1
+            depth += 1
+            continue
+        rank = _rank_combination(store, rows, n, rule, low, high, mass, beam_energy, px, py, pz, energy)
+        if rank < np.inf:
+            n_found += 1
+            n_best = _keep_best(store, rows, n, rank, n_best, bound)
+    return n_best, n_found
+
+
+@part
+def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: ignore[no-untyped-def]
+    """Keep the most probable of the candidates ``first:stop`` of a kind, move them together and fill its lists.
+
+    Returns
+    -------
+    The row after the last one kept.
+    """
+    candidate = store.candidate
+    for row in range(first, stop):
+        if candidate[row].probability < minimum_probability:
+            continue
+        n_better = 0
+        for other in range(first, stop):
+            difference = candidate[other].probability - candidate[row].probability
+            if difference > 0.0 or (difference == 0.0 and other < row):
+                n_better += 1
+                if n_better == bound:
+                    break
+        if n_better < bound:
+            # marked by a negative channel until all are judged: moving now would disturb the comparison
+            candidate[row].channel = -candidate[row].channel - 1
+    for sign in range(2):
+        store.lists[2 * kind + sign].size = 0
+        store.lists[2 * kind + sign].lowest = np.inf
+        store.lists[2 * kind + sign].highest = 0.0
+    target = first
+    for row in range(first, stop):
+        if candidate[row].channel >= 0:
+            continue
+        candidate[target] = candidate[row]
+        kept = candidate[target]
+        kept.channel = -kept.channel - 1
+        kept.kind = kind
+        into = store.lists[2 * kind + kept.sign]
+        into.rows[into.size] = target
+        into.size += 1
+        into.lowest = min(into.lowest, kept.energy)
+        into.highest = max(into.highest, kept.energy)
+        target += 1
+    return target
+
+
+@part
+def ancestor(truth, start, code):  # type: ignore[no-untyped-def]
+    """The nearest ancestor of a particle, itself included, with that PDG code; -1 where there is none."""
+    particle = start
+    for _ in range(64):
+        if particle < 0 or truth[particle].code == code:
+            return particle
+        particle = truth[particle].mother
+    return -1
+
+
+@part
+def match(truth, store, rows, n, code, has_neutrino):  # type: ignore[no-untyped-def]
+    """The particle a combination is, and the generated energy of all it is made of.
+
+    Right means: each daughter is right, all descend from one particle of the mother's code, and their generated
+    energies add up to its energy within `TRUTH_TOLERANCE` (photons of final-state radiation may miss), without the
+    neutrinos' share for a semileptonic decay.
+    """
+    total = 0.0
+    common = -1
+    for k in range(n):
+        if store.candidate[rows[k]].truth < 0:
+            return -1, 0.0
+        total += store.candidate[rows[k]].truth_energy
+        found = ancestor(truth, store.candidate[rows[k]].truth, code)
+        if found < 0 or (k > 0 and found != common):
+            return -1, 0.0
+        common = found
+    expected = truth[common].energy
+    if has_neutrino:
+        expected -= truth[common].neutrino_energy
+    if abs(expected - total) > TRUTH_TOLERANCE or (has_neutrino and truth[common].neutrino_energy == 0.0):
+        return -1, 0.0
+    return common, total
+
+
+@kernel
+def _accumulate_neutrinos(code, mother, energy, neutrino_energy):  # type: ignore[no-untyped-def]
+    for particle in range(len(code)):
+        if abs(code[particle]) in (12, 14, 16):
+            above = mother[particle]
+            for _ in range(64):
+                if above < 0:
+                    break
+                neutrino_energy[above] += energy[particle]
+                above = mother[above]
+
+
+@kernel
+def _mother_positions(offsets, array_index, mother_index, mother):  # type: ignore[no-untyped-def]
+    for event in range(len(offsets) - 1):
+        for particle in range(offsets[event], offsets[event + 1]):
+            if mother_index[particle] < 0:
+                continue
+            guess = offsets[event] + mother_index[particle] - array_index[offsets[event]]
+            if offsets[event] <= guess < offsets[event + 1] and array_index[guess] == mother_index[particle]:
+                mother[particle] = guess
+                continue
+            for other in range(offsets[event], offsets[event + 1]):
+                if array_index[other] == mother_index[particle]:
+                    mother[particle] = other
+                    break
+
+
+def truth_of(batch: Any, boost: NDArray[np.float64]) -> NDArray[np.void]:
+    """The generated particles of a batch as truth matching wants them.
+
+    Parameters
+    ----------
+    batch : `smartbkg.events.EventBatch`.
+    boost : (4, 4) Lorentz transformation from the laboratory to the centre-of-mass frame, order px, py, pz, E.
+    """
+    columns = batch.particle
+    mother = np.full(batch.n_particles, -1, dtype=np.int64)
+    _mother_positions(batch.offsets, columns["arrayIndex"], columns["motherIndex"], mother)
+    energy = sum(boost[3, k] * columns[name].astype(np.float64) for k, name in enumerate(("px", "py", "pz", "energy")))
+    energy = np.asarray(energy)
+    neutrino_energy = np.zeros(batch.n_particles)
+    code = columns["PDG"].astype(np.int64)
+    _accumulate_neutrinos(code, mother, energy, neutrino_energy)
+    truth = no_truth() if not len(code) else np.zeros(len(code), dtype=TRUTH)
+    for name, values in zip(TRUTH.names or (), (code, mother, energy, neutrino_energy), strict=True):
+        truth[name] = values
+    return truth
