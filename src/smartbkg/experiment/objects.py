@@ -84,6 +84,11 @@ class Clusters(NamedTuple):
     """(n_clusters,) ns, the width that holds 99 % (basf2's deltaTime99)"""
     track_distance: NDArray[np.float32]
     """(n_clusters,) cm, to the entry of the nearest track into the calorimeter; 250 where there is none near"""
+    is_photon: NDArray[np.bool_]
+    """(n_clusters,) True = reconstructed as a photon's; photon candidates want it (basf2's hypothesis nPhotons)"""
+    is_hadron: NDArray[np.bool_]
+    """(n_clusters,) True = reconstructed as a neutral hadron's. Most clusters are both; where several photon clusters
+    touch, one more row holds their sum as a hadron cluster, so that adding all rows would count energy twice"""
     truth: NDArray[np.int64]
     """(n_clusters,) particle in the batch's flat columns with the largest deposit, -1 for beam background"""
     origin: NDArray[np.uint8]
