@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbkg.seeds import derive_seed, event_keys, event_uniforms
+from smartbkg.seeds import derive_seed, event_keys, event_uniform, event_uniforms
 
 identities = st.lists(
     st.tuples(st.integers(0, 4000), st.integers(0, 9000), st.integers(0, 2**40)), min_size=1, max_size=50
@@ -52,3 +52,8 @@ def test_values_are_frozen_across_versions():
 
 
 FROZEN_UNIFORM = 0.31447982535591734
+
+
+@given(st.integers(), st.integers(-5, 4000), st.integers(0, 9000), st.integers(0, 2**60))
+def test_one_event_alone_gets_the_same_number(seed, experiment, run, event):
+    assert event_uniform(seed, experiment, run, event) == event_uniforms(seed, experiment, run, event)[0]

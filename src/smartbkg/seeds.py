@@ -68,3 +68,26 @@ def event_uniforms(seed: int, experiment: ArrayLike, run: ArrayLike, event: Arra
     """
     keys = event_keys(seed, experiment, run, event)
     return np.asarray((keys >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
+def event_uniform(seed: int, experiment: int, run: int, event: int) -> float:
+    """The number of `event_uniforms` for one event, without arrays: for event loops that see one event at a time.
+
+    >>> event_uniform(1, 7, 2, 99) == event_uniforms(1, 7, 2, 99)[0]
+    True
+    """
+    state = derive_seed(seed, "event", 0)
+    for value in (experiment, run, event):
+        state = _mix_one((state + _GOLDEN_ONE + _mix_one((value + _GOLDEN_ONE) & _MASK)) & _MASK)
+    return float((state >> 11) * 2.0**-53)
+
+
+_MASK = 0xFFFFFFFFFFFFFFFF
+_GOLDEN_ONE, _MIX_1_ONE, _MIX_2_ONE = int(_GOLDEN), int(_MIX_1), int(_MIX_2)
+
+
+def _mix_one(state: int) -> int:
+    """`_mix` of one number."""
+    state = ((state ^ (state >> 30)) * _MIX_1_ONE) & _MASK
+    state = ((state ^ (state >> 27)) * _MIX_2_ONE) & _MASK
+    return state ^ (state >> 31)

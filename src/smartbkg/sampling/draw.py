@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import PolicyError
 from smartbkg.sampling.statistics import check_probability
-from smartbkg.seeds import derive_seed, event_uniforms
+from smartbkg.seeds import derive_seed, event_uniform, event_uniforms
 
 _BITS: Final = 53
 _ONE: Final = 1 << _BITS
@@ -29,6 +29,11 @@ def uniforms(seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike)
     its random numbers with the filter, or the decision would depend on what it must be independent of.
     """
     return event_uniforms(derive_seed(seed, "draw"), experiment, run, event)
+
+
+def uniform(seed: int, experiment: int, run: int, event: int) -> float:
+    """The number of `uniforms` for one event: for event loops that see one event at a time."""
+    return event_uniform(derive_seed(seed, "draw"), experiment, run, event)
 
 
 def draw(
