@@ -1,0 +1,50 @@
+"""`smartbkg config`: training configurations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from smartbkg.atomic import write_text_atomically
+from smartbkg.errors import UsageError
+from smartbkg.training.config import TrainingConfig, as_yaml, parse_assignments, read_config
+
+
+@click.group()
+def command() -> None:
+    """Write, check and show training configurations."""
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def init(path: Path, force: bool) -> None:
+    """Write the default configuration to PATH, each key with its meaning."""
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists; --force replaces it")
+    write_text_atomically(path, as_yaml(TrainingConfig(), commented=True))
+    click.echo(f"{path}: edit it, then: smartbkg train T.parquet --config {path} --output M.safetensors")
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def validate(path: Path) -> None:
+    """Check the configuration in PATH."""
+    read_config(path)
+    click.echo(f"{path}: valid")
+
+
+@command.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting.")
+def dump(path: Path | None, assignments: tuple[str, ...]) -> None:
+    """Show the whole configuration that PATH (or the defaults) amounts to."""
+    click.echo(as_yaml(read_config(path, parse_assignments(assignments))), nl=False)
+
+
+@command.command()
+def schema() -> None:
+    """Show the JSON schema, for editors."""
+    click.echo(json.dumps(TrainingConfig.model_json_schema(), indent=2))

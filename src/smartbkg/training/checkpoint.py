@@ -1,0 +1,67 @@
+"""The whole state of a training in one safetensors file, replaced atomically: what is there is always whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import torch
+from safetensors.torch import save as safetensors_bytes
+
+from smartbkg.atomic import write_bytes_atomically
+from smartbkg.errors import ModelError
+from smartbkg.provenance import METADATA_KEY, check_schema, record
+
+CHECKPOINT_KIND: Final = "checkpoint"
+CHECKPOINT_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state to resume from.
+
+    Attributes
+    ----------
+    tensors : weights, moments of the optimiser, best weights, state of the random generator; by name.
+    progress : epoch, step, history: plain values.
+    identity : digests of configuration and data; resuming with others would mix two trainings.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    progress: dict[str, Any]
+    identity: dict[str, str]
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Where the checkpoint of a training lies: beside its output."""
+    return output.with_name(output.name + ".checkpoint")
+
+
+def save_checkpoint(path: Path, state: Checkpoint) -> None:
+    """Replace the checkpoint; where that fails (a full disk) the old one stays."""
+    content = record(CHECKPOINT_KIND, CHECKPOINT_SCHEMA, {}, progress=state.progress, identity=state.identity)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    write_bytes_atomically(path, safetensors_bytes(tensors, metadata={METADATA_KEY: json.dumps(content)}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in a file.
+
+    Raises
+    ------
+    ModelError
+        Damaged, or no checkpoint.
+    SchemaError
+        Written by a newer version.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            content = json.loads((file.metadata() or {})[METADATA_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint: {error}; remove it to begin again") from error
+    check_schema(content, CHECKPOINT_KIND, CHECKPOINT_SCHEMA, str(path))
+    return Checkpoint(tensors, content["progress"], content["identity"])

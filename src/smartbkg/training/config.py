@@ -1,0 +1,292 @@
+"""Everything a training can be told, as one checked configuration: YAML in, YAML out, unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from smartbkg.errors import UsageError, nearest
+from smartbkg.graphs import GraphRule
+from smartbkg.sampling import Costs
+from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSection(Section):
+    """Which events, and which part each plays."""
+
+    skims: tuple[str, ...] | None = None
+    """Skims to learn; all of the data set where not given."""
+    validation_fraction: float = Field(default=0.15, gt=0, lt=1)
+    """Part of the events that stops, calibrates and measures; chosen by event id."""
+    test_fraction: float = Field(default=0.0, ge=0, lt=1)
+    """Part of the events that training never looks at."""
+    split_seed: int = 0
+    """Seed of the division, independent of that of training."""
+    memory_megabytes: int = Field(default=512, ge=1)
+    """Graphs beyond that size go into a temporary file beside the output."""
+    cross_sections: dict[str, float] = Field(default_factory=dict)
+    """Process: cross-section, any common unit; the sample as it is where empty."""
+
+    @model_validator(mode="after")
+    def _leaves_events_to_train_on(self) -> Self:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction leave no events to train on")
+        return self
+
+
+class SamplingSection(Section):
+    """How often each event is shown."""
+
+    mode: Literal["balanced", "natural"] = "balanced"
+    """Passing events at passing_fraction, or the sample as it is; the prior is put back either way."""
+    passing_fraction: float = Field(default=0.5, gt=0, lt=1)
+    """Fraction of the events shown that pass a skim."""
+    events_per_epoch: int | None = Field(default=None, ge=2)
+    """Length of an epoch; each passing event about once where not given."""
+
+
+class LossSection(Section):
+    """What is minimised."""
+
+    name: Literal["cross_entropy", "speed_up", "optimal_speed_up"] = "cross_entropy"
+    """Cross-entropy, or 1/speed-up for sampling by the score (upstream's) or by the optimal policy."""
+    importance: dict[str, float] = Field(default_factory=dict)
+    """Skim: weight of its loss and of its speed-up; 1 where not given."""
+    decorrelate: tuple[str, ...] = ()
+    """Event-level variables that the scores of failing events should not depend on."""
+    decorrelation_strength: float = Field(default=0.1, ge=0)
+    """Factor of the distance correlation in the loss."""
+
+
+class OptimiserSection(Section):
+    """How it is minimised."""
+
+    batch_size: int = Field(default=256, ge=1)
+    """Events a step, over all processes together."""
+    epochs: int = Field(default=40, ge=1)
+    """Most epochs; early stopping may end before."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Largest step of Adam."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay (AdamW)."""
+    schedule: Literal["one_cycle", "plateau", "constant"] = "one_cycle"
+    """Rise and cosine fall over all epochs; halving where the validation loss stands still; or neither."""
+    plateau_patience: int = Field(default=3, ge=0)
+    """Epochs without a better validation loss before the step is halved."""
+    stop_patience: int = Field(default=12, ge=1)
+    """Epochs without a better validation loss before training stops."""
+    gradient_norm: float = Field(default=1.0, gt=0)
+    """Longer gradients are scaled down to that length."""
+    validation_events: int = Field(default=6000, ge=100)
+    """Most validation events looked at after each epoch; calibration uses all."""
+
+
+class CalibrationSection(Section):
+    """From logits to probabilities."""
+
+    method: Literal["affine", "temperature", "isotonic", "prior"] = "affine"
+    """Slope and offset; slope alone; a rising function; or the prior alone without a fit."""
+    per_process: bool = False
+    """One for each generated process with enough passing events."""
+
+
+class PolicySection(Section):
+    """The optimal policy stored with the model."""
+
+    max_weight: float = Field(default=DEFAULT_MAX_WEIGHT, ge=1)
+    """1/max_weight is the least keep probability."""
+    generation: float = Field(default=Costs().generation, gt=0)
+    """CPU seconds to generate an event."""
+    filtering: float = Field(default=Costs().filtering, gt=0)
+    """CPU seconds to decide about an event."""
+    simulation: float = Field(default=Costs().simulation, gt=0)
+    """CPU seconds to simulate and reconstruct an event."""
+
+    @property
+    def costs(self) -> Costs:
+        """The three times."""
+        return Costs(self.generation, self.filtering, self.simulation)
+
+
+class RunSection(Section):
+    """Where and how it runs."""
+
+    seed: int = 0
+    """Of the first weights and the order of events."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; auto takes the first GPU there is."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of torch; its own choice where not given. One thread gives the same weights every time."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: mixed precision, for GPUs."""
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    """Save the state at least so often within an epoch, besides at the end of each."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Finish after the epoch in which this time is over. Results then depend on the speed of the machine."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard, beside the CSV and JSONL logs that are always written."""
+
+
+class TrainingConfig(Section):
+    """The whole configuration."""
+
+    network: dict[str, Any] = Field(default_factory=lambda: {"architecture": "gatgap"})
+    """Architecture and its settings; number of skims, features and processes follow from the data."""
+    graph: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the graph rule that differ from the default."""
+    data: DataSection = Field(default_factory=DataSection)
+    sampling: SamplingSection = Field(default_factory=SamplingSection)
+    loss: LossSection = Field(default_factory=LossSection)
+    optimiser: OptimiserSection = Field(default_factory=OptimiserSection)
+    calibration: CalibrationSection = Field(default_factory=CalibrationSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
+    run: RunSection = Field(default_factory=RunSection)
+
+    @property
+    def graph_rule(self) -> GraphRule:
+        """The rule from particles to graphs."""
+        return GraphRule.from_dict(self.graph)
+
+
+def parse_training_config(content: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:
+    """The checked configuration in a mapping.
+
+    Raises
+    ------
+    UsageError
+        Unknown key (names the nearest), or an impossible value: says where, what was got, what was expected.
+    """
+    try:
+        config = TrainingConfig.model_validate(dict(content))
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_explain(error)}") from error
+    _ = config.graph_rule
+    return config
+
+
+def _explain(error: ValidationError) -> str:
+    """The first mistake in one line."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    where = ".".join(path) or "it"
+    if first["type"] == "extra_forbidden":
+        section = _section_at(path[:-1])
+        return f"unknown key '{where}': {nearest(path[-1], section.model_fields)}"
+    return f"{where} = {first['input']!r}: {first['msg']}".replace("\n", " ")
+
+
+def _section_at(path: list[str]) -> type[BaseModel]:
+    section: type[BaseModel] = TrainingConfig
+    for name in path:
+        annotation = section.model_fields[name].annotation
+        candidates = [annotation, *get_args(annotation)]
+        section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return section
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
+    """The configuration of a YAML file with values set on top of it.
+
+    Parameters
+    ----------
+    path : None for the defaults.
+    overrides : dotted key → value, as ``{"optimiser.epochs": 5}``; values win over the file.
+
+    Raises
+    ------
+    UsageError
+        The file is missing, no YAML, or no valid configuration.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: cannot read: {error}") from error
+        except yaml.YAMLError as error:
+            raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise UsageError(f"{path}: holds a {type(content).__name__}, expected sections such as 'optimiser:'")
+    for dotted, value in (overrides or {}).items():
+        *sections, key = dotted.split(".")
+        place = content
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"'{dotted}': '{section}' is a value, not a section")
+        place[key] = value
+    return parse_training_config(content, str(path) if path is not None else "options")
+
+
+def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted key → value from texts such as ``optimiser.learning_rate=1e-3``; values are YAML.
+
+    Raises
+    ------
+    UsageError
+        No ``=`` in it, or no YAML after it.
+    """
+    values: dict[str, Any] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {text}: expected KEY=VALUE, as in optimiser.learning_rate=0.001")
+        try:
+            values[key.strip()] = _number_or_yaml(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {text}: no valid value: {' '.join(str(error).split())}") from error
+    return values
+
+
+def _number_or_yaml(text: str) -> Any:
+    """YAML, but with 1e-3 a number as everybody expects (YAML 1.1 wants 1.0e-3)."""
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def as_yaml(config: TrainingConfig, *, commented: bool = False) -> str:
+    """The configuration as YAML.
+
+    Parameters
+    ----------
+    commented : with the meaning of each key beside it.
+    """
+    if not commented:
+        return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    lines: list[str] = []
+    for name, entry in TrainingConfig.model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Section):
+            lines += ["", f"# {_first_line(type(value).__doc__)}", f"{name}:"]
+            lines += [line for key in type(value).model_fields for line in _commented(value, key, "  ")]
+        else:
+            lines += ["", f"# {entry.description}", *_plain(name, value, "")]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().splitlines()[0]
+
+
+def _plain(name: str, value: Any, indent: str) -> list[str]:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return [f"{indent}{name}: {text.removesuffix('...' + chr(10)).strip()}"]
+
+
+def _commented(section: Section, key: str, indent: str) -> list[str]:
+    value = section.model_dump(mode="json")[key]
+    description = type(section).model_fields[key].description or ""
+    first, *others = _plain(key, value, indent)
+    return [f"{first:<36} # {description}", *others]
