@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from smartbkg.graphs import DecayGraphs
 from smartbkg.models.bundle import check_state
 from smartbkg.models.config import GATGAPConfig
-from smartbkg.models.gat_kernels import CompiledWeights, evaluate
-from smartbkg.models.matrix_kernel import PANEL, pack, padded
+from smartbkg.models.gat_kernels import PackedWeights, evaluate
+from smartbkg.models.matrix_kernel import pack, padded
 from smartbkg.models.runtime import check_tokens
 
 
@@ -47,7 +47,7 @@ def _pad_heads(values: NDArray[Any], heads: int, units: int, padded_units: int) 
     return wide.reshape(*values.shape[:-1], heads * padded_units)
 
 
-def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> CompiledWeights:
+def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> PackedWeights:
     """The weights in the order in which the kernel reads them.
 
     A gate's bias is left out: the softmax over an event's nodes does not depend on it. The mean is a softmax of equal
@@ -60,14 +60,12 @@ def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> Com
     """
     check_state(state_shapes(config), state)
     heads, units = config.attention_heads, config.units
-    # Whole vectors a head, and whole panels of two vectors a node.
-    step = PANEL if heads % 2 else PANEL // 2
-    padded_units = -(-units // step) * step
-    width, n_state = heads * padded_units, padded(units)
+    n_state = padded(units)
+    width = heads * n_state
     names = [f"gat_layers.{layer}." for layer in range(config.n_layers)]
 
     def wide(values: NDArray[Any]) -> NDArray[np.float32]:
-        return _pad_heads(values, heads, units, padded_units)
+        return _pad_heads(values, heads, units, n_state)
 
     def rows(key: str) -> NDArray[np.float32]:
         return wide(np.stack([np.asarray(state[name + key]).ravel() for name in names]))
@@ -86,7 +84,7 @@ def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> Com
         state_bias[layer, :units] = state[name + "fc.bias"]
     output_matrix = np.zeros((config.n_skims, n_state), dtype=np.float32)
     output_matrix[:, :units] = state["fc_output.weight"]
-    return CompiledWeights(
+    return PackedWeights(
         embedding=np.ascontiguousarray(state["pdg_embedding.weight"], dtype=np.float32),
         node_matrix=np.concatenate(node_matrices),
         node_matrix_start=np.cumsum([0, *(len(matrix) for matrix in node_matrices[:-1])], dtype=np.int64),

@@ -26,7 +26,7 @@ def padded(width: int) -> int:
     return -(-width // PANEL) * PANEL
 
 
-def pack(weights: NDArray[Any]) -> NDArray[np.float32]:
+def pack(weights: NDArray[Any]) -> NDArray[Any]:
     """A matrix in the order in which `multiply` reads it.
 
     Parameters
@@ -35,26 +35,25 @@ def pack(weights: NDArray[Any]) -> NDArray[np.float32]:
 
     Returns
     -------
-    (width * depth,) float32: panel after panel of `PANEL` columns.
+    (width * depth,) in the type of the weights: panel after panel of `PANEL` columns.
     """
     depth, _ = weights.shape
-    panels = np.asarray(weights, dtype=np.float32).reshape(depth, -1, PANEL).transpose(1, 0, 2)
-    return np.ascontiguousarray(panels).ravel()
+    return np.ascontiguousarray(weights.reshape(depth, -1, PANEL).transpose(1, 0, 2)).ravel()
 
 
 @numba.njit(cache=True, nogil=True)
-def multiply(left, packed, start, out, n_rows):  # type: ignore[no-untyped-def]
-    """``out[:n_rows] = left[:n_rows] @ weights``, matrices in C order of float32.
+def multiply(left, packed, start, out):  # type: ignore[no-untyped-def]
+    """``out[:] = left @ weights``, all of one floating type and in C order.
 
     Parameters
     ----------
-    left : (at least n_rows, depth).
+    left : (n_rows, depth).
     packed, start : the weights, as `pack` returns them, begin at ``packed[start]``.
-    out : (at least n_rows, width).
+    out : (n_rows, width).
     """
-    depth = left.shape[1]
+    n_rows, depth = left.shape
     width = out.shape[1]
-    zero = vector.spread(np.float32(0))
+    zero = vector.constant(left, 0.0)
     for column in range(0, width, PANEL):
         panel = start + column * depth
         row = 0
@@ -89,4 +88,40 @@ def multiply(left, packed, start, out, n_rows):  # type: ignore[no-untyped-def]
             row += 1
 
 
-__all__ = ["PANEL", "multiply", "pack", "padded"]
+@numba.njit(cache=True, nogil=True)
+def add_transposed_product(left, right, out):  # type: ignore[no-untyped-def]
+    """``out += left.T @ right``, the gradient of a matrix, all of one floating type and in C order.
+
+    Parameters
+    ----------
+    left : (n_rows, height), height a multiple of 4.
+    right : (n_rows, width), width a whole number of panels.
+    out : (height, width).
+    """
+    n_rows, height = left.shape
+    width = right.shape[1]
+    for column in range(0, width, PANEL):
+        for row in range(0, height, 4):
+            place = row * width + column
+            s0, t0 = vector.load(out, place), vector.load(out, place + vector.LANES)
+            s1, t1 = vector.load(out, place + width), vector.load(out, place + width + vector.LANES)
+            s2, t2 = vector.load(out, place + 2 * width), vector.load(out, place + 2 * width + vector.LANES)
+            s3, t3 = vector.load(out, place + 3 * width), vector.load(out, place + 3 * width + vector.LANES)
+            for k in range(n_rows):
+                low = vector.load(right, k * width + column)
+                high = vector.load(right, k * width + column + vector.LANES)
+                a = k * height + row
+                value = vector.load_spread(left, a)
+                s0, t0 = vector.multiply_add(value, low, s0), vector.multiply_add(value, high, t0)
+                value = vector.load_spread(left, a + 1)
+                s1, t1 = vector.multiply_add(value, low, s1), vector.multiply_add(value, high, t1)
+                value = vector.load_spread(left, a + 2)
+                s2, t2 = vector.multiply_add(value, low, s2), vector.multiply_add(value, high, t2)
+                value = vector.load_spread(left, a + 3)
+                s3, t3 = vector.multiply_add(value, low, s3), vector.multiply_add(value, high, t3)
+            for i, (low, high) in enumerate(((s0, t0), (s1, t1), (s2, t2), (s3, t3))):
+                vector.store(out, place + i * width, low)
+                vector.store(out, place + i * width + vector.LANES, high)
+
+
+__all__ = ["PANEL", "add_transposed_product", "multiply", "pack", "padded"]
