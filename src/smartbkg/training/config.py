@@ -60,6 +60,8 @@ class LossSection(Section):
 
     name: Literal["cross_entropy", "speed_up", "optimal_speed_up"] = "cross_entropy"
     """Cross-entropy, or 1/speed-up for sampling by the score (upstream's) or by the optimal policy."""
+    cross_entropy_share: float = Field(default=0.1, ge=0)
+    """Part of cross-entropy added to the speed-up losses, which alone cannot leave the start."""
     importance: dict[str, float] = Field(default_factory=dict)
     """Skim: weight of its loss and of its speed-up; 1 where not given."""
     decorrelate: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ class Trainer:
             self._on_device(self.sampler.training_fraction),
             config.policy.costs,
             config.policy.max_weight,
+            config.loss.cross_entropy_share,
         )
         self.optimiser = torch.optim.AdamW(
             model.parameters(), lr=config.optimiser.learning_rate, weight_decay=config.optimiser.weight_decay

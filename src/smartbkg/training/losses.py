@@ -100,6 +100,9 @@ class SpeedUpLoss(Loss):
 
     E[y/q] · (t_gen + t_filter + E[q] t_sim) / (E[y] · (t_gen + t_sim)) with q from the score by ``keep_probability``;
     the idea of upstream's loss (basf2 ``smartBKG/utils/metrics.py``, arXiv:2307.06434), whose q is the score itself.
+
+    Where q is clipped there is no gradient, and a network that knows nothing yet is best off with q = 1 everywhere: a
+    share of cross-entropy gets it away from there, and keeps its scores probabilities.
     """
 
     def __init__(
@@ -109,10 +112,13 @@ class SpeedUpLoss(Loss):
         training_fraction: torch.Tensor,
         costs: Costs,
         max_weight: float = SCORE_MAX_WEIGHT,
+        cross_entropy_share: float = 0.0,
     ) -> None:
         super().__init__(importance, retention, training_fraction)
         self.costs = costs
         self.floor = 1 / max_weight
+        self.cross_entropy_share = cross_entropy_share
+        self._cross_entropy = CrossEntropy(importance, retention, training_fraction)
 
     def keep_probability(
         self, score: torch.Tensor, label: torch.Tensor, weight: torch.Tensor, reduce: Reduce
@@ -126,7 +132,10 @@ class SpeedUpLoss(Loss):
     ) -> torch.Tensor:
         score = torch.sigmoid(logits + torch.logit(self.retention))
         keep = self.keep_probability(score, label, weight, reduce)
-        return inverse_speed_up(everywhere(self.sums(keep, label, weight), reduce), self.retention, self.costs)
+        loss = inverse_speed_up(everywhere(self.sums(keep, label, weight), reduce), self.retention, self.costs)
+        if self.cross_entropy_share > 0:
+            loss = loss + self.cross_entropy_share * self._cross_entropy.per_skim(logits, label, weight, reduce)
+        return loss
 
     @staticmethod
     def sums(keep: torch.Tensor, label: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -149,8 +158,9 @@ class OptimalSpeedUpLoss(SpeedUpLoss):
         training_fraction: torch.Tensor,
         costs: Costs,
         max_weight: float = DEFAULT_MAX_WEIGHT,
+        cross_entropy_share: float = 0.0,
     ) -> None:
-        super().__init__(importance, retention, training_fraction, costs, max_weight)
+        super().__init__(importance, retention, training_fraction, costs, max_weight, cross_entropy_share)
 
     def keep_probability(
         self, score: torch.Tensor, label: torch.Tensor, weight: torch.Tensor, reduce: Reduce
@@ -200,10 +210,12 @@ def make_loss(
     training_fraction: torch.Tensor,
     costs: Costs,
     max_weight: float = DEFAULT_MAX_WEIGHT,
+    cross_entropy_share: float = 0.0,
 ) -> Loss:
     """The loss of that name (one of `LOSSES`; configurations are checked before)."""
+    priors = (importance, retention, training_fraction)
     if name == "cross_entropy":
-        return CrossEntropy(importance, retention, training_fraction)
+        return CrossEntropy(*priors)
     if name == "speed_up":
-        return SpeedUpLoss(importance, retention, training_fraction, costs)
-    return OptimalSpeedUpLoss(importance, retention, training_fraction, costs, max_weight)
+        return SpeedUpLoss(*priors, costs, SCORE_MAX_WEIGHT, cross_entropy_share)
+    return OptimalSpeedUpLoss(*priors, costs, max_weight, cross_entropy_share)
