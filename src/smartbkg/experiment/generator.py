@@ -19,6 +19,7 @@ from smartbkg.errors import UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import PROCESSES, ParticleStatus
 from smartbkg.experiment.beams import Collisions, FourMomenta, boost, draw_collisions
+from smartbkg.experiment.decay_tables import real_codes
 from smartbkg.experiment.generator_pythia import (
     PythiaRecord,
     decay_particles,
@@ -90,7 +91,7 @@ def _columns(record: PythiaRecord, entries: Entries) -> dict[str, NDArray[Any]]:
     """Particle columns of the entries, in GeV, cm and ns, vertices relative to the collision."""
     i = entries.entry
     return {
-        "PDG": record.code[i],
+        "PDG": real_codes(record.code[i]),
         "motherIndex": entries.mother,
         "mass": record.mass[i],
         "energy": record.momentum.energy[i],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import MissingDependencyError, SmartBKGError
 from smartbkg.experiment.beams import SUPERKEKB, FourMomenta
+from smartbkg.experiment.decay_tables import decay_settings
 from smartbkg.seeds import derive_seed
 
 #: Flavour of the pair and the smallest mass of the virtual photon after radiation from the beams, GeV.
@@ -29,6 +30,7 @@ CONTINUUM: Final = {
 _COMMON_SETTINGS: Final = (
     "Print:quiet = on",
     "Random:setSeed = on",
+    "TauDecays:mode = 0",  # spin correlations would take 2 ms a τ, forty times the rest
     "130:mayDecay = on",  # as in Belle II's EvtGen; the detector decides what becomes of a K_L
 )
 _DECAY_SETTINGS: Final = (
@@ -100,7 +102,7 @@ def import_pythia() -> ModuleType:
 def _pythia(process: str | None) -> Any:
     """An initialised PYTHIA for a continuum process, or for decays alone (None)."""
     pythia = import_pythia().Pythia("", False)
-    settings = list(_COMMON_SETTINGS)
+    settings = [*_COMMON_SETTINGS, *decay_settings(pythia.particleData)]
     if process is None:
         settings += _DECAY_SETTINGS
     else:
