@@ -137,6 +137,7 @@ def assemble(
     *,
     originals: Sequence[object] | None = None,
     mother_must_exist: bool = True,
+    flaws: Mapping[int, str] | None = None,
 ) -> EventBatch:
     """A checked batch from the columns a format has; ``nDaughters``, ``motherPDG`` and ``charge`` may be missing.
 
@@ -145,6 +146,7 @@ def assemble(
     reader : whose file it is; events with a flaw raise, or are noted in ``reader.skipped`` if the options say so.
     counts : (n_events,) particles an event.
     event, particle : columns as `EventBatch.from_columns` takes them.
+    flaws : event position → what the reader itself found wrong with it.
     mother_must_exist : whether a ``motherIndex`` that names no particle is a flaw, or an event cut down on purpose.
 
     Raises
@@ -173,7 +175,7 @@ def assemble(
         int(index): _FLAWS[int(flaw[index])].format(particle=int(flawed_particle[index]))
         for index in np.flatnonzero(flaw)
     }
-    messages = _not_finite(batch) | messages
+    messages = _not_finite(batch) | messages | dict(flaws or {})
     if not messages:
         return batch
     for index in sorted(messages):

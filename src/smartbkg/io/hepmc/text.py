@@ -1,0 +1,143 @@
+"""The text of a HepMC file cut into events, from any stream, in constant memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.errors import FileFormatError
+from smartbkg.io.streams import read_blocks
+
+#: Larger events are taken for a damaged file.
+LARGEST_EVENT: Final = 1 << 28
+
+_BOUNDARY: Final = re.compile(rb"\n(?=E |HepMC::)")
+_START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-START_EVENT_LISTING": 2}
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What stands before the events of a listing.
+
+    Attributes
+    ----------
+    version : 2 or 3.
+    lines : the lines after the one that starts the listing: weight names, tools, attributes of the run (version 3).
+    """
+
+    version: int
+    lines: tuple[bytes, ...] = ()
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the weights, empty where the header has none."""
+        for line in self.lines:
+            if line.startswith(b"W "):
+                text = line[2:].decode(errors="replace")
+                unescaped = re.sub(r"\\(.)", lambda match: "\n" if match[1] == "|" else match[1], text.strip("\r"))
+                return tuple(unescaped.split("\n"))
+        return ()
+
+
+@dataclass(frozen=True)
+class EventTexts:
+    """Some whole events.
+
+    Attributes
+    ----------
+    header : of the listing they are in.
+    text : their lines.
+    starts, stops : (n_events,) where each event begins and ends in the text.
+    offset : where the text begins in the (decompressed) file.
+    """
+
+    header: RunHeader
+    text: bytes
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    offset: int
+
+
+def version_of(head: bytes) -> int | None:
+    """2 or 3, None if these first bytes are not those of a HepMC file."""
+    return next((version for line, version in _START.items() if line in head[:4096]), None)
+
+
+class EventSplitter:
+    """Cuts a stream into events.
+
+    Attributes
+    ----------
+    is_ended : whether the line that ends a listing was the last one.
+    """
+
+    def __init__(self, stream: IO[bytes], source: str) -> None:
+        self.source = source
+        self.is_ended = False
+        self._blocks = read_blocks(stream, source)
+        self._header: RunHeader | None = None
+
+    def groups(self, size: int) -> Iterator[EventTexts]:
+        """The events, at most ``size`` together and all of one listing."""
+        waiting: list[bytes] = []
+        offset = 0
+        for segment, begin in self._segments():
+            is_event = segment.startswith(b"E ")
+            if waiting and (not is_event or len(waiting) == size):
+                yield self._group(waiting, offset)
+                waiting = []
+            if is_event:
+                offset = offset if waiting else begin
+                waiting.append(segment)
+                self.is_ended = False
+            elif segment.strip():
+                self._begin_or_end(segment)
+        if waiting:
+            yield self._group(waiting, offset)
+
+    def _group(self, events: list[bytes], offset: int) -> EventTexts:
+        if self._header is None:
+            raise FileFormatError(f"{self.source}: events before the line HepMC::...-START_EVENT_LISTING")
+        stops = np.cumsum([len(event) for event in events])
+        starts = np.concatenate([[0], stops[:-1]])
+        return EventTexts(self._header, b"".join(events), starts, stops, offset)
+
+    def _begin_or_end(self, segment: bytes) -> None:
+        lines = segment.splitlines()
+        name = lines[0].strip()
+        self.is_ended = name.endswith(b"-END_EVENT_LISTING")
+        if name in _START:
+            self._header = RunHeader(_START[name], tuple(lines[1:]))
+        elif not self.is_ended and not name.startswith(b"HepMC::Version"):
+            raise FileFormatError(f"{self.source}: unknown line '{name[:60].decode(errors='replace')}'")
+        elif any(line.strip() for line in lines[1:]):
+            raise FileFormatError(
+                f"{self.source}: unknown line '{lines[1][:60].decode(errors='replace')}' after {name.decode()}"
+            )
+
+    def _segments(self) -> Iterator[tuple[bytes, int]]:
+        """Pieces that begin with ``E `` or ``HepMC::`` at the beginning of a line, and where they begin."""
+        buffer, searched = bytearray(), 0
+        offset = 0
+        for block in self._blocks:
+            buffer += block
+            begin = 0
+            for match in _BOUNDARY.finditer(buffer, searched):
+                if match.end() > begin:
+                    yield bytes(buffer[begin : match.end()]), offset + begin
+                    begin = match.end()
+            del buffer[:begin]
+            offset += begin
+            searched = max(len(buffer) - len(b"\nHepMC::"), 1)
+            if len(buffer) > LARGEST_EVENT:
+                raise FileFormatError(f"{self.source}: no event ends in {LARGEST_EVENT} bytes from byte {offset}")
+        if buffer.strip():
+            yield bytes(buffer), offset
+
+
+__all__ = ["EventSplitter", "EventTexts", "RunHeader", "version_of"]
