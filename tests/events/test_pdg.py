@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smartbkg.errors import ModelError
-from smartbkg.events import load_token_table, token_table_names
+from smartbkg.events import load_token_table, register_token_table, token_table_names
 
 
 def test_tables_of_the_package_are_those_models_were_trained_with():
@@ -30,3 +30,12 @@ def test_unknown_table_names_the_nearest():
 
 def test_digest_depends_on_the_content():
     assert load_token_table("gatgap-2023").digest != load_token_table("belle2-2025").digest
+
+
+def test_tables_that_come_with_a_model_are_known_by_their_content():
+    packaged = load_token_table("belle2-2025")
+    same = dict(zip(packaged.sorted_codes.tolist(), packaged.sorted_tokens.tolist(), strict=True))
+    assert register_token_table(same, 0) == "belle2-2025"
+    name = register_token_table({211: 1, -211: 2}, 0)
+    assert name.startswith("custom-")
+    assert load_token_table(name).tokens([-211, 22])[0].tolist() == [2, 0]

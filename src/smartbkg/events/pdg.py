@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
@@ -64,15 +65,40 @@ def token_table_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json")))
 
 
-@functools.cache
+#: Tables that came with a model file, by name.
+_REGISTERED: dict[str, TokenTable] = {}
+
+
+def register_token_table(token_by_code: Mapping[int, int], unknown_token: int) -> str:
+    """Make a table that came with a model known in this process; returns its name.
+
+    A table equal to one of the package gets that one's name, any other a name made from its content.
+    """
+    codes = np.array(list(token_by_code), dtype=np.int32)
+    tokens = np.array(list(token_by_code.values()), dtype=np.int32)
+    order = np.argsort(codes)
+    table = TokenTable("", codes[order], tokens[order], unknown_token)
+    for name in token_table_names():
+        if load_token_table(name).digest == table.digest:
+            return name
+    name = f"custom-{table.digest[:12]}"
+    _REGISTERED[name] = replace(table, name=name)
+    return name
+
+
 def load_token_table(name: str = DEFAULT_TOKEN_TABLE) -> TokenTable:
-    """The token table of that name from the package.
+    """The token table of that name, from the package or registered in this process.
 
     Raises
     ------
     ModelError
         There is no such table.
     """
+    return _REGISTERED[name] if name in _REGISTERED else _load_packaged(name)
+
+
+@functools.cache
+def _load_packaged(name: str) -> TokenTable:
     if name not in token_table_names():
         raise ModelError(f"unknown token table '{name}': {nearest(name, token_table_names())}")
     content = json.loads((resources.files("smartbkg.events") / "data" / f"{name}.json").read_text())

@@ -85,6 +85,26 @@ class Transformer(nn.Module):
         logits = [self._group(batch, nodes, counts, group) for group in _groups(order, counts)]
         return torch.cat(logits)[torch.argsort(order)]
 
+    def forward_padded(
+        self, feature: torch.Tensor, token: torch.Tensor, mother: torch.Tensor, is_particle: torch.Tensor,
+        process: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        """Logits (n_events, n_skims) of events that are padded already: no branch on lengths, as ONNX wants it.
+
+        Parameters
+        ----------
+        feature : (n_events, length, n_features).
+        token, mother : (n_events, length) int64; mothers by their position within the event, -1 where there is none.
+        is_particle : (n_events, length) True = a particle, False = padding.
+        process : (n_events,) position of the process, -1 where unknown.
+        """
+        n_events, length = token.shape
+        first = (torch.cumsum(torch.ones_like(token), dim=0) - 1) * length
+        in_batch = torch.where(mother >= 0, mother + first, torch.full_like(mother, -1))
+        flat = feature.reshape(-1, feature.shape[2])
+        hidden = self.nodes(flat, token.reshape(-1), in_batch.reshape(-1), first.reshape(-1))
+        return self.events(hidden.view(n_events, length, -1), mother, is_particle, process)
+
     def nodes(
         self, feature: torch.Tensor, token: torch.Tensor, mother: torch.Tensor, first: torch.Tensor
     ) -> torch.Tensor:
@@ -107,14 +127,12 @@ class Transformer(nn.Module):
         is_particle : (n, length) True = a particle, False = padding.
         process : (n,) position of the process, -1 where unknown.
         """
-        n, length, _ = hidden.shape
         known = torch.where(process < 0, torch.full_like(process, len(self.config.processes)), process)
         collector = self.process_embedding(known).unsqueeze(1)
-        bias = self.relation_bias.weight.new_zeros(n, length + 1, length + 1, self.config.heads)
-        bias[:, 1:, 1:] = self.relation_bias(relations(mother))
-        bias[:, 0, :] = self.relation_bias.weight[N_RELATIONS]
-        bias[:, 1:, 0] = self.relation_bias.weight[N_RELATIONS + 1]
-        is_token = functional.pad(is_particle, (1, 0), value=True)
+        to_collector = functional.pad(relations(mother), (1, 0, 0, 0), value=N_RELATIONS)
+        of_collector = functional.pad(to_collector, (0, 0, 1, 0), value=N_RELATIONS + 1)
+        bias = self.relation_bias(of_collector)
+        is_token = torch.cat((torch.ones_like(is_particle[:, :1]), is_particle), dim=1)
         masked = bias.permute(0, 3, 1, 2).masked_fill(~is_token[:, None, None, :], _MASKED)
         state = torch.cat((collector, hidden), dim=1)
         for layer in self.layers[:-1]:
