@@ -74,10 +74,11 @@ def mothers_in_batch(offsets: NDArray[np.int64], mother: NDArray[np.int32]) -> N
 
     Returns
     -------
-    (n_nodes,) position among all nodes, -1 where there is none.
+    (n_nodes,) position among all nodes, -1 where there is none; a particle that is its own mother has none.
     """
     first = np.repeat(offsets[:-1], np.diff(offsets))
-    return np.where(mother < 0, np.int64(-1), mother + first)
+    in_batch = mother + first
+    return np.where((mother < 0) | (in_batch == np.arange(len(mother))), np.int64(-1), in_batch)
 
 
 def collate(graphs: DecayGraphs, process: ArrayLike | None = None) -> GraphBatch:

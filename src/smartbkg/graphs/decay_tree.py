@@ -30,7 +30,9 @@ class DecayGraphs(NamedTuple):
     feature: NDArray[np.float32]
     """(n_nodes, n_features) columns of the rule, in its order and units."""
     mother: NDArray[np.int32]
-    """(n_nodes,) position of the mother within the event's nodes, -1 where there is none."""
+    """(n_nodes,) position of the mother within the event's nodes, -1 where there is none.
+
+    Rules with ``motherless_join_first`` make the root its own mother; networks take that for none."""
     particle: NDArray[np.int64]
     """(n_nodes,) index of the particle in the batch's flat columns."""
     n_unknown_codes: int

@@ -68,6 +68,23 @@ class Family(NamedTuple):
     """(n_nodes,) positions of daughters; the last ones are unused"""
 
 
+class Activations(NamedTuple):
+    """What the layers compute. ``kept`` is 1 where a layer may overwrite the one before, else the number of layers."""
+
+    node: NDArray[Any]
+    """(kept, n_nodes, width) nodes multiplied with the layer's matrix"""
+    dots: NDArray[Any]
+    """(kept, 2, n_nodes, padded heads) of `attention_dots`: source, target"""
+    attention: NDArray[Any]
+    """(kept, n_nodes, 3, padded heads) of `attention_weights`"""
+    mixed: NDArray[Any]
+    """(kept, n_nodes, width) nodes after the layer"""
+    pooling: NDArray[Any]
+    """(kept, n_nodes) weight of each node in its event's mean"""
+    joined: NDArray[Any]
+    """(kept or n_layers + 1, n_events, state + width) state before the layer, then pooled nodes after it"""
+
+
 @numba.njit(cache=True, nogil=True)
 def leaky(values, slope):  # type: ignore[no-untyped-def]
     """The leaky ReLU of a vector."""
@@ -261,7 +278,7 @@ def fill_family(offsets, mother, begin, end, family):  # type: ignore[no-untyped
     for event in range(begin, end):
         for i in range(offsets[event], offsets[event + 1]):
             above = -1
-            if mother[i] >= 0:
+            if mother[i] >= 0 and mother[i] != i - offsets[event]:
                 above = mother[i] + offsets[event] - origin
                 start[above + 1] += 1
             family.mother[i - origin] = above
@@ -309,6 +326,70 @@ def update_states(joined, state_matrix, state_bias, updated):  # type: ignore[no
 
 
 @numba.njit(cache=True, nogil=True)
+def make_activations(kept, n_joined, n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
+    """Room for `Activations`."""
+    kind = weights.bias.dtype
+    width = weights.bias.shape[1]
+    padded_heads = -(-weights.heads // LANES) * LANES
+    return Activations(
+        np.empty((kept, n_nodes, width), kind),
+        np.empty((kept, 2, n_nodes, padded_heads), kind),
+        np.empty((kept, n_nodes, 3, padded_heads), kind),
+        np.empty((kept, n_nodes, width), kind),
+        np.empty((kept, n_nodes), kind),
+        np.empty((n_joined, n_events, weights.state_bias.shape[1] + width), kind),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def make_family(n_nodes):  # type: ignore[no-untyped-def]
+    """Room for a `Family`."""
+    return Family(np.empty(n_nodes, np.int64), np.empty(n_nodes + 1, np.int64), np.empty(n_nodes, np.int64))
+
+
+@numba.njit(cache=True, nogil=True)
+def run_layers(  # type: ignore[no-untyped-def]
+    offsets, begin, end, inputs, family, weights, activations, first_node, first_event, scratch, gate, updated
+):
+    """All layers for the events ``begin:end``; leaves their final states in ``updated``.
+
+    Parameters
+    ----------
+    inputs : (n_nodes, n_inputs) of these events.
+    activations, first_node, first_event : where their activations begin.
+    scratch, gate, updated : (2, n_nodes, padded heads), (n_nodes + LANES,), (n_events, state).
+    """
+    n, n_events = offsets[end] - offsets[begin], end - begin
+    heads, width = weights.heads, weights.bias.shape[1]
+    n_state = weights.state_bias.shape[1]
+    kept, n_joined = len(activations.node), len(activations.joined)
+    nodes = slice(first_node, first_node + n)
+    events = slice(first_event, first_event + n_events)
+    activations.joined[0, events, :n_state] = 0
+    for layer in range(len(weights.bias)):
+        place = layer % kept
+        node, mixed = activations.node[place, nodes], activations.mixed[place, nodes]
+        start = weights.node_matrix_start[layer]
+        if layer == 0:
+            multiply(inputs, weights.node_matrix, start, node)
+        else:
+            multiply(activations.mixed[(layer - 1) % kept, nodes], weights.node_matrix, start, node)
+        source, target = activations.dots[place, 0, nodes], activations.dots[place, 1, nodes]
+        attention = activations.attention[place, nodes]
+        split = node.reshape((n, heads, width // heads))
+        attention_dots(split, weights.attention_source[layer], weights.attention_target[layer], source, target)
+        attention_weights(source, target, family.mother, attention, scratch)
+        mix_family(split, family, attention, weights.bias[layer], weights.gate[layer], mixed, gate)
+        joined = activations.joined[layer % n_joined, events]
+        for event in range(n_events):
+            start, stop = offsets[begin + event] - offsets[begin], offsets[begin + event + 1] - offsets[begin]
+            pool(mixed, gate, start, stop, joined[event, n_state:])
+        activations.pooling[place, nodes] = gate[:n]
+        update_states(joined, weights.state_matrix[layer], weights.state_bias[layer], updated)
+        activations.joined[(layer + 1) % n_joined, events, :n_state] = updated
+
+
+@numba.njit(cache=True, nogil=True)
 def evaluate(offsets, token, feature, mother, first, last, weights, logits):  # type: ignore[no-untyped-def]
     """Logits of the events ``first:last`` into ``logits`` (n_events, n_skims).
 
@@ -316,47 +397,24 @@ def evaluate(offsets, token, feature, mother, first, last, weights, logits):  # 
     their event, which nothing here checks. Returns False, with logits missing, if a token has no row in the embedding.
     """
     kind = weights.bias.dtype
-    n_layers, width = weights.bias.shape
     n_state = weights.state_bias.shape[1]
-    heads = weights.heads
-    padded_heads = -(-heads // LANES) * LANES
     most_nodes, most_events = largest_chunk(offsets, first, last)
     inputs = np.empty((most_nodes, weights.embedding.shape[1] + feature.shape[1]), kind)
-    family = Family(np.empty(most_nodes, np.int64), np.empty(most_nodes + 1, np.int64), np.empty(most_nodes, np.int64))
-    node = np.empty((most_nodes, width), kind)
-    mixed = np.empty((most_nodes, width), kind)
-    dots = np.empty((4, most_nodes, padded_heads), kind)
-    attention = np.empty((most_nodes, 3, padded_heads), kind)
+    family = make_family(most_nodes)
+    activations = make_activations(1, 1, most_nodes, most_events, weights)
+    scratch = np.empty((2, most_nodes, activations.dots.shape[3]), kind)
     gate = np.empty(most_nodes + LANES, kind)
-    joined = np.empty((most_events, n_state + width), kind)
-    updated = np.empty((most_events, n_state), kind)
+    states = np.empty((most_events, n_state), kind)
     begin = first
     while begin < last:
         end = chunk_end(offsets, begin, last)
-        origin = offsets[begin]
-        n = offsets[end] - origin
-        n_events = end - begin
+        origin, n = offsets[begin], offsets[end] - offsets[begin]
         if not fill_inputs(token[origin : origin + n], feature[origin : origin + n], weights.embedding, inputs):
             return False
         fill_family(offsets, mother, begin, end, family)
-        joined[:n_events, :n_state] = 0
-        split = node[:n].reshape((n, heads, width // heads))
-        for layer in range(n_layers):
-            start = weights.node_matrix_start[layer]
-            if layer == 0:
-                multiply(inputs[:n], weights.node_matrix, start, node[:n])
-            else:
-                multiply(mixed[:n], weights.node_matrix, start, node[:n])
-            source, target, scratch = dots[0, :n], dots[1, :n], dots[2:]
-            attention_dots(split, weights.attention_source[layer], weights.attention_target[layer], source, target)
-            attention_weights(source, target, family.mother, attention, scratch)
-            mix_family(split, family, attention, weights.bias[layer], weights.gate[layer], mixed, gate)
-            for event in range(n_events):
-                nodes = offsets[begin + event] - origin, offsets[begin + event + 1] - origin
-                pool(mixed, gate, nodes[0], nodes[1], joined[event, n_state:])
-            update_states(joined[:n_events], weights.state_matrix[layer], weights.state_bias[layer], updated[:n_events])
-            joined[:n_events, :n_state] = updated[:n_events]
-        for event in range(n_events):
+        updated = states[: end - begin]
+        run_layers(offsets, begin, end, inputs[:n], family, weights, activations, 0, 0, scratch, gate, updated)
+        for event in range(end - begin):
             for skim in range(len(weights.output_bias)):
                 total = weights.output_bias[skim]
                 for unit in range(n_state):
@@ -370,16 +428,15 @@ __all__ = [
     "ATTENTION_SLOPE",
     "CHUNK_NODES",
     "LEAKY_SLOPE",
+    "Activations",
     "Family",
     "PackedWeights",
-    "attention_dots",
-    "attention_weights",
     "chunk_end",
     "evaluate",
     "fill_family",
-    "fill_inputs",
     "largest_chunk",
-    "mix_family",
-    "pool",
-    "update_states",
+    "leaky",
+    "make_activations",
+    "make_family",
+    "run_layers",
 ]

@@ -65,7 +65,8 @@ class _Padded(nn.Module):
         """(B, N, 8), (B, N), (B, N), (B,), (B,) → (B, n_skims) logits."""
         slots = torch.cumsum(torch.ones_like(pdg, dtype=torch.int64), dim=1) - 1
         is_particle = slots < n.to(torch.int64).unsqueeze(1)
-        inputs = (x, pdg.to(torch.int64), mother.to(torch.int64), is_particle)
+        other = torch.where(mother == slots, torch.full_like(mother, -1), mother)
+        inputs = (x, pdg.to(torch.int64), other.to(torch.int64), is_particle)
         if isinstance(self.network, GATGAP):
             # The signature has the event type, this network has no use for it; an unused input would be left out.
             return gatgap_padded(self.network, *inputs) + 0.0 * c.to(x.dtype).unsqueeze(1)
@@ -199,7 +200,8 @@ def random_graphs(rule: GraphRule, seed: int = 0) -> DecayGraphs:
     if "energy" in rule.features:
         momenta = [rule.features.index(name) for name in ("px", "py", "pz") if name in rule.features]
         feature[:, rule.features.index("energy")] = np.sqrt((feature[:, momenta] ** 2).sum(axis=1) + 0.14**2)
-    mother = np.where(position == 0, -1, (random.random(offsets[-1]) * position).astype(int)).astype(np.int32)
+    first = np.repeat(np.array([-1, 0, -1, 0, -1, 0]), counts)  # with and without a root that is its own mother
+    mother = np.where(position == 0, first, (random.random(offsets[-1]) * position).astype(int)).astype(np.int32)
     token = random.integers(0, len(rule.tokens), offsets[-1]).astype(np.int32)
     return DecayGraphs(offsets, token, feature, mother, np.arange(offsets[-1]), 0)
 
