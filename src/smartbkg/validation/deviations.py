@@ -88,13 +88,17 @@ class Deviations:
         return float(self.observed.sum()) / spread if spread > 0 else 0.0
 
     def replicas(self, n_replicas: int, seed: int) -> Iterator[NDArray[np.float64]]:
-        """Blocks (n_events, n_in_block) of deviations as they would be if the weights are right."""
+        """Blocks (n_events, n_in_block) of deviations as they would be if the weights are right.
+
+        Where draws cannot be repeated, each event counts Poisson(1) times: the numbers of kept events in a bin are
+        nearly Poissonian, and the multipliers share their skewness.
+        """
         generator = np.random.default_rng(seed)
         n_at_once = max(1, _BLOCK // len(self.observed))
         for start in range(0, n_replicas, n_at_once):
             shape = (len(self.observed), min(n_at_once, n_replicas - start))
             if self.keep_probability is None:
-                yield generator.standard_normal(shape) * np.sqrt(self.variance)[:, None]
+                yield np.asarray((generator.poisson(1.0, shape) - 1.0) * np.sqrt(self.variance)[:, None])
             else:
                 kept = generator.random(shape) < self.keep_probability[:, None]
                 inverse = (self.all_weight / self.keep_probability)[:, None]
@@ -140,6 +144,7 @@ class Binning:
     all_sum, all_variance, kept_sum, kept_variance : (n_bins,) Σw and Σw².
     variance : (n_bins,) of the difference.
     smallest_variance : stands in for a variance of 0, where any difference at all is a failure.
+    expected_effective : (n_bins,) (Σw)²/Σ(w²/q), where every q is known: bins must not depend on who was kept.
     """
 
     name: str
@@ -151,6 +156,7 @@ class Binning:
     kept_variance: NDArray[np.float64]
     variance: NDArray[np.float64]
     smallest_variance: float
+    expected_effective: NDArray[np.float64] | None
 
     @classmethod
     def of(cls, name: str, edges: NDArray[np.float64], index: NDArray[np.int32], deviations: Deviations) -> Binning:
@@ -161,16 +167,27 @@ class Binning:
         def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(np.bincount(index[inside], weights=values[inside], minlength=n_bins), dtype=np.float64)
 
+        all_size, kept_size = summed(np.abs(deviations.all_weight)), summed(np.abs(deviations.kept_weight))
+        variance, all_variance = summed(deviations.variance), summed(deviations.all_weight**2)
+        if deviations.is_shape_only:
+            variance = _pooled_variance(all_variance, all_size, variance - all_variance, kept_size)
+        elif deviations.keep_probability is None:
+            variance = _variance_per_weight(variance, kept_size) * all_size
+        all_sum = summed(deviations.all_weight)
+        effective = np.divide(
+            all_sum**2, all_variance + variance, out=np.zeros(n_bins), where=np.asarray(all_variance + variance > 0)
+        )
         return cls(
             name,
             edges,
             index,
-            summed(deviations.all_weight),
-            summed(deviations.all_weight**2),
+            all_sum,
+            all_variance,
             summed(deviations.kept_weight),
             summed(deviations.kept_weight**2),
-            summed(deviations.variance),
+            variance,
             1e-6 * float(np.mean(deviations.all_weight**2)),
+            None if deviations.keep_probability is None else effective,
         )
 
     @property
@@ -185,7 +202,9 @@ class Binning:
 
     @property
     def effective(self) -> NDArray[np.float64]:
-        """(n_bins,) effective kept events."""
+        """(n_bins,) effective kept events; their expectation where every keep probability is known."""
+        if self.expected_effective is not None:
+            return self.expected_effective
         some = self.kept_variance > 0
         return np.divide(self.kept_sum**2, self.kept_variance, out=np.zeros(self.n_bins), where=some)
 
@@ -221,6 +240,34 @@ class Binning:
             return np.asarray(np.where(both, p * np.log(p / r), 0.0).sum(axis=0))
 
 
+def _variance_per_weight(variance: NDArray[np.float64], size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_bins,) variance per unit of weight in each bin, steadied by its mean over bins with the weight of one bin.
+
+    Variances estimated from the events of a bin rise and fall with their number, and so with the difference that is to
+    be judged. Per weight they do not; multiplied by a weight that is independent of the difference they are fair.
+    """
+    if not size.sum() > 0:
+        return np.zeros_like(variance)
+    return np.asarray((variance + variance.mean()) / (size + size.mean()))
+
+
+def _pooled_variance(
+    first_variance: NDArray[np.float64],
+    first_size: NDArray[np.float64],
+    second_variance: NDArray[np.float64],
+    second_size: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(n_bins,) variance of the difference of two independent samples that agree.
+
+    The common content of a bin is the mean of both by inverse variance, which is independent of the difference.
+    """
+    first = _variance_per_weight(first_variance, first_size)
+    second = _variance_per_weight(second_variance, second_size)
+    both = first + second
+    content = np.divide(second * first_size + first * second_size, both, out=np.zeros_like(both), where=both > 0)
+    return np.asarray(both * content)
+
+
 def _quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], shares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -248,6 +295,15 @@ def _compact(index: NDArray[np.int32]) -> NDArray[np.int32]:
     return result
 
 
+def _lumped(cells: Binning) -> NDArray[np.int32]:
+    """The bin of each event with all sparse cells lumped into one."""
+    inside = cells.index != _OUTSIDE
+    index = cells.index.copy()
+    is_sparse = cells.effective < LEAST_EFFECTIVE_EVENTS
+    index[inside] = np.where(is_sparse[cells.index[inside]], cells.n_bins, cells.index[inside])
+    return _compact(index)
+
+
 def fine_binning(name: str, values: NDArray[np.float64], deviations: Deviations) -> Binning:
     """Bins at the quantiles of the full sample, for cumulative distributions."""
     inner = np.unique(_quantiles(values, deviations.all_weight, np.arange(1, N_QUANTILES) / N_QUANTILES))
@@ -267,7 +323,8 @@ def pair_binning(
     cell = np.where(outside, _OUTSIDE, first * n_bins + second).astype(np.int32)
     if outside.all():
         cell[:] = 0
-    return Binning.of(f"{names[0]} × {names[1]}", np.empty(0), _compact(cell), deviations)
+    cells = Binning.of(f"{names[0]} × {names[1]}", np.empty(0), _compact(cell), deviations)
+    return Binning.of(cells.name, cells.edges, _lumped(cells), deviations)
 
 
 def histogram_binning(name: str, values: NDArray[np.float64], deviations: Deviations, n_bins: int) -> Binning:
