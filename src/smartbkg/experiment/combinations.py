@@ -143,10 +143,13 @@ def cos_theta_by(px: float, py: float, pz: float, energy: float, beam_energy: fl
 
 @part
 def _rank_combination(  # type: ignore[no-untyped-def]
-    store, rows, n, rule, low, high, mass, beam_energy, px, py, pz, energy
+    store, rows, n, kind, beam_energy, px, py, pz, energy
 ):
     """Rank of a complete combination, smaller is better; infinite outside the window."""
+    rule, low, high, mass = kind.rule, kind.low, kind.high, kind.mass
     momentum2 = px * px + py * py + pz * pz
+    if momentum2 < kind.minimum_momentum**2:
+        return np.inf
     if rule == MASS:
         mass2 = energy * energy - momentum2
         if mass2 < low * low or mass2 > high * high:
@@ -194,7 +197,7 @@ def _keep_best(store, rows, n, rank, n_best, bound):  # type: ignore[no-untyped-
 
 @part
 def combine(  # type: ignore[no-untyped-def]
-    store, lists, n, rule, low, high, mass, bound, beam_energy, rows
+    store, lists, n, kind, beam_energy, rows
 ):
     """All combinations of one candidate from each list, without overlap: the best of them into ``store.best``.
 
@@ -204,6 +207,7 @@ def combine(  # type: ignore[no-untyped-def]
     Parameters
     ----------
     lists : (n,) list of each daughter.
+    kind : the mother, of `smartbkg.experiment.reconstruction_channels.KIND`.
     rows : (MAX_DAUGHTERS,) int64 workspace.
 
     Returns
@@ -213,8 +217,9 @@ def combine(  # type: ignore[no-untyped-def]
     for k in range(n):
         if store.lists[lists[k]].size == 0:
             return 0, 0
-    is_mass = rule == MASS
-    is_energy = rule in (HADRONIC, EXCLUSIVE)
+    high = kind.high
+    is_mass = kind.rule == MASS
+    is_energy = kind.rule in (HADRONIC, EXCLUSIVE)
     n_best = 0
     n_found = 0
     depth = 0
@@ -260,10 +265,10 @@ def combine(  # type: ignore[no-untyped-def]
             store.partial[depth + 1].position = place if lists[depth + 1] == lists[depth] else -1
             depth += 1
             continue
-        rank = _rank_combination(store, rows, n, rule, low, high, mass, beam_energy, px, py, pz, energy)
+        rank = _rank_combination(store, rows, n, kind, beam_energy, px, py, pz, energy)
         if rank < np.inf:
             n_found += 1
-            n_best = _keep_best(store, rows, n, rank, n_best, bound)
+            n_best = _keep_best(store, rows, n, rank, n_best, kind.channel_bound)
     return n_best, n_found
 
 

@@ -31,7 +31,7 @@ from smartbkg.experiment.tagging import EventCleaning, clean_events
 #: Kinds that only events within the FEI's event cuts are searched for.
 TAG_KINDS: Final = frozenset({"B0", "B+", "B0:SL", "B+:SL"})
 #: All kinds at the top of the hierarchy.
-TOP_KINDS: Final = TAG_KINDS | {"B:ccs"}
+TOP_KINDS: Final = TAG_KINDS | {"B:ccs", "D*+:hh"}
 
 _K_SHORT: Final = KIND_INDEX["K_S0"]
 _LAMBDA: Final = KIND_INDEX["Lambda0"]
@@ -66,7 +66,7 @@ class Candidates(NamedTuple):
     @property
     def mass(self) -> NDArray[np.float64]:
         """(n,) invariant mass, GeV."""
-        return np.sqrt(np.maximum(self.p4[:, 3] ** 2 - (self.p4[:, :3] ** 2).sum(axis=1), 0.0))
+        return np.asarray(np.sqrt(np.maximum(self.p4[:, 3] ** 2 - (self.p4[:, :3] ** 2).sum(axis=1), 0.0)))
 
     @property
     def delta_e(self) -> NDArray[np.float64]:
@@ -76,13 +76,20 @@ class Candidates(NamedTuple):
     @property
     def mbc(self) -> NDArray[np.float64]:
         """(n,) beam-constrained mass √(E*_beam² - p*²), GeV; 0 where the momentum is above the beam energy."""
-        return np.sqrt(np.maximum(beam_energy() ** 2 - (self.p4[:, :3] ** 2).sum(axis=1), 0.0))
+        return np.asarray(np.sqrt(np.maximum(beam_energy() ** 2 - (self.p4[:, :3] ** 2).sum(axis=1), 0.0)))
 
     def select(self, chosen: NDArray[np.bool_]) -> Candidates:
         """The chosen candidates of all events. ``chosen``: (n,) bool, True = keep."""
         counts = np.bincount(self.event_index[chosen], minlength=len(self.offsets) - 1)
         return Candidates(
-            np.concatenate([[0], np.cumsum(counts)]), *(np.asarray(column)[chosen] for column in self[1:])
+            np.concatenate([[0], np.cumsum(counts)]),
+            self.kind[chosen],
+            self.is_antiparticle[chosen],
+            self.channel[chosen],
+            self.p4[chosen],
+            self.probability[chosen],
+            self.residual[chosen],
+            self.truth[chosen],
         )
 
     def of_kind(self, name: str) -> Candidates:
@@ -202,7 +209,7 @@ def find_candidates(
     kinds : names of the kinds wanted; what they are made of is reconstructed with them.
     classifier : signal probabilities; that of the package by default.
     truth : generated particles, to find the right candidates among all.
-    recording : filled with the candidates of one kind, for training.
+    recording : filled with the candidates of some kinds, for training.
     """
     kind_table, channel_table = tables()
     store = new_store(N_FEATURES, N_HIDDEN)
@@ -214,13 +221,13 @@ def find_candidates(
     while True:
         out = _room_for_candidates(len(is_clean), room)
         record = new_recording() if recording is None else recording
-        record.kind_and_size[1] = 0
+        record.state[2] = 0
         n = _reconstruct(
             *arguments, record, no_truth() if truth is None else truth, response.tracks, response.clusters,
             response.v0s, boost_matrix(), wanted, wanted_without_tags, is_clean, beam_energy(), truth is not None, out,
         )  # fmt: skip
         if n <= room:
-            return Candidates(out.offsets, *(column[:n] for column in out[1:]))
+            return out.select(np.arange(room) < n)
         room = n
 
 

@@ -44,6 +44,8 @@ class Kind(NamedTuple):
     minimum_probability: float = 0.001
     """Candidates below are dropped; 0 keeps all."""
     is_self_conjugate: bool = False
+    minimum_momentum: float = 0.0
+    """GeV, in the centre-of-mass frame."""
     channels: tuple[str, ...] = ()
     """Daughters of each channel of the particle; equal daughters stand side by side."""
 
@@ -119,7 +121,14 @@ _BEAUTY: Final = (
     )),
 )  # fmt: skip
 
-KINDS: Final = (*_LIGHT, *_CHARM, *_BEAUTY)
+_CHARM_SKIM: Final = (
+    Kind("D0:hh", 421, 1.86484, MASS, 1.70, 2.00, bound=20, minimum_probability=0.0, minimum_momentum=2.0,
+         channels=("K- pi+", "K+ pi-", "pi+ pi-", "K+ K-")),
+    Kind("D*+:hh", 413, 2.01026, MASS_DIFFERENCE, 0.13957, 0.15757, bound=20, minimum_probability=0.0,
+         channels=("D0:hh pi+",)),
+)  # fmt: skip
+
+KINDS: Final = (*_LIGHT, *_CHARM, *_BEAUTY, *_CHARM_SKIM)
 KIND_INDEX: Final = {kind.name: position for position, kind in enumerate(KINDS)}
 
 _ANTIPARTICLES: Final = {
@@ -147,6 +156,7 @@ KIND: Final = np.dtype(
         ("bound", np.int64),
         ("minimum_probability", np.float64),
         ("is_self_conjugate", np.bool_),
+        ("minimum_momentum", np.float64),
         ("first_channel", np.int64),  # the kind owns the channels first_channel:stop_channel
         ("stop_channel", np.int64),
     ],
@@ -180,7 +190,7 @@ def tables() -> ChannelTables:
     channels = np.zeros(sum(len(kind.channels) for kind in KINDS), dtype=CHANNEL)
     n_channels = 0
     for number, kind in enumerate(KINDS):
-        kinds[number] = (*kind[1:9], kind.is_self_conjugate, n_channels, n_channels + len(kind.channels))
+        kinds[number] = (*kind[1:11], n_channels, n_channels + len(kind.channels))
         for channel in kind.channels:
             names = channel.split()
             row = channels[n_channels]

@@ -57,6 +57,7 @@ _LAMBDA_RESOLUTION: Final = 0.0015
 EXAMPLE: Final = np.dtype(
     [
         ("feature", np.float32, (N_FEATURES,)),
+        ("kind", np.int64),  # position in KINDS
         ("channel", np.int64),  # channel within its kind
         ("event", np.int64),  # position of the event in the batch
         ("is_right", np.bool_),
@@ -66,17 +67,17 @@ EXAMPLE: Final = np.dtype(
 
 
 class Recording(NamedTuple):
-    """Candidates of one kind written down for training."""
+    """Candidates written down for training, before any is dropped for its signal probability."""
 
-    kind_and_size: NDArray[np.int64]
-    """(2,) kind to record, -1 for none; rows wanted, which may be more than there is room for"""
+    state: NDArray[np.int64]
+    """(3,) first kind to record, the kind after the last, rows wanted so far (maybe more than there is room for)"""
     example: NDArray[np.void]
     """(capacity,) of `EXAMPLE`"""
 
 
-def new_recording(kind: int = -1, capacity: int = 1) -> Recording:
-    """An empty recording."""
-    return Recording(np.array([kind, 0]), np.zeros(capacity, dtype=EXAMPLE))
+def new_recording(first_kind: int = 0, stop_kind: int = 0, capacity: int = 1) -> Recording:
+    """An empty recording of the kinds ``first_kind:stop_kind``."""
+    return Recording(np.array([first_kind, stop_kind, 0]), np.zeros(capacity, dtype=EXAMPLE))
 
 
 @part
@@ -97,13 +98,14 @@ def _judge(store, classifier, recording, kind, row, event, has_truth):  # type: 
     probability = 1.0 / (1.0 + math.exp(-min(max(value, -30.0), 30.0)))
     store.candidate[row].probability = probability
     store.candidate[row].log_probability = math.log(probability)
-    if has_truth and recording.kind_and_size[0] == kind:
-        place = recording.kind_and_size[1]
-        recording.kind_and_size[1] += 1
+    if has_truth and recording.state[0] <= kind < recording.state[1]:
+        place = recording.state[2]
+        recording.state[2] += 1
         if place < len(recording.example):
             example = recording.example[place]
             for k in range(N_FEATURES):
                 example.feature[k] = store.feature[k]
+            example.kind = kind
             example.channel = store.candidate[row].channel
             example.event = event
             example.is_right = store.candidate[row].truth >= 0
@@ -393,9 +395,7 @@ def composite_candidates(  # type: ignore[no-untyped-def]
                 lists[k] = channel.daughters[k]
                 if sign == 1 and not kinds[lists[k] // 2].is_self_conjugate:
                     lists[k] += 1 - 2 * (lists[k] % 2)
-            n_best, n_found = combine(
-                store, lists, n, rule.rule, rule.low, rule.high, rule.mass, rule.channel_bound, beam_energy, rows
-            )
+            n_best, n_found = combine(store, lists, n, rule, beam_energy, rows)
             for best in range(min(n_best, CAPACITY - row)):
                 _add_composite(store, channel, best, number - rule.first_channel, sign, row)
                 chosen = store.best[best].rows

@@ -74,7 +74,7 @@ def _event_of(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _sum(event: NDArray[np.int64], values: NDArray[np.float64], n_events: int) -> NDArray[np.float64]:
-    return np.bincount(event, weights=values, minlength=n_events)
+    return np.bincount(event, weights=values, minlength=n_events).astype(np.float64)
 
 
 def clean_events(response: DetectorResponse, boost: NDArray[np.float64], beam_energy: float) -> EventCleaning:

@@ -1,0 +1,49 @@
+"""`smartbkg oracle`: the pass probability of each event, measured, and the best speed-up any filter could reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("oracle")
+@click.argument("events", type=FILE)
+@click.option("--replicas", "n_replicas", default=1000, show_default=True, help="Simulations of each event, even.")
+@click.option("--skim", "skim_name", required=True, metavar="NAME", help="Skim or module:function.")
+@click.option("--soft-labels", type=FILE, help="Parquet file to write: each event's pass fraction, labels to train on.")
+@click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event and replica.")
+@click.option("--costs", "cost_text", help="Seconds to generate, filter, simulate an event; default 0.08,0.63,97.04.")
+@click.option("--max-weight", default=25.0, show_default=True, help="1/max-weight is the least keep probability.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")
+def command(
+    events: Path,
+    n_replicas: int,
+    skim_name: str,
+    soft_labels: Path | None,
+    seed: int,
+    cost_text: str | None,
+    max_weight: float,
+    jobs: int,
+) -> None:
+    """Simulate EVENTS many times each and say how much a perfect filter would save."""
+    from smartbkg.experiment.oracle import parse_costs, run_oracle
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulating", total=None)
+        result = run_oracle(
+            events, skim_name, n_replicas, output=soft_labels, seed=seed, n_jobs=jobs, costs=parse_costs(cost_text),
+            max_weight=max_weight, progress=lambda n: bar.advance(task, n),
+        )  # fmt: skip
+    click.echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
+    click.echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")
+    click.echo("replicas   speed-up, cross-fit   speed-up, limit")
+    for step in result.convergence:
+        click.echo(f"{step.n_replicas:8d}   {step.cross_fit!s:18s}    {step.limit!s}")
+    if soft_labels is not None:
+        click.echo(f"{soft_labels}: pass fractions of {result.n_events} events")

@@ -1,0 +1,216 @@
+"""The embedded simulation: generated events → which skims they pass, and event-level variables. Streams.
+
+Detector, reconstruction and skims of an event depend on (seed, experiment, run, event, replica) and nothing else:
+order, batches and number of jobs do not matter.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.atomic import refuse_same_file
+from smartbkg.events import EventBatch
+from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
+from smartbkg.experiment.detector import simulate_detector
+from smartbkg.experiment.reconstruction import TOP_KINDS, ReconstructedEvents, reconstruct
+from smartbkg.experiment.skims import Skim, apply_skim, find_skim
+from smartbkg.io import open_events
+from smartbkg.io.tables import TableWriter
+from smartbkg.provenance import record
+
+#: Version of the layout of a file of flags.
+SCHEMA_VERSION: Final = 1
+#: Events simulated together; the result does not depend on it.
+BATCH_SIZE: Final = 2048
+
+#: Belle II's ten skims of this package, the default of `smartbkg simulate`.
+DEFAULT_SKIMS: Final = (
+    "feiHadronicB0", "feiHadronicBplus", "feiSLB0", "feiSLBplus", "BtoXll", "TDCPV_ccs", "DstToD0Pi_D0ToHpJm",
+    "InclusiveLambda", "TauGeneric", "LowMassTwoTrack",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """Some events after detector, reconstruction and skims.
+
+    Attributes
+    ----------
+    event : event id, process and generator weight, (n_events,) each.
+    passes : skim → (n_events,) bool, True where the event passes.
+    variables : event-level variable → (n_events,) float64, NaN where undefined.
+    n_unknown : (n_events,) particles of a PDG code the detector does not know; they passed through unseen.
+    """
+
+    event: Mapping[str, NDArray[Any]]
+    passes: Mapping[str, NDArray[np.bool_]]
+    variables: Mapping[str, NDArray[np.float64]]
+    n_unknown: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.n_unknown)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of a file of flags: ids, ``passes_<skim>``, variables as float32."""
+        return {
+            **self.event,
+            **{f"passes_{name}": values for name, values in self.passes.items()},
+            **{name: values.astype(np.float32) for name, values in self.variables.items()},
+            "nUnknownParticles": self.n_unknown,
+        }
+
+
+def tag_variables(events: ReconstructedEvents) -> dict[str, NDArray[np.float64]]:
+    """Of the most probable hadronic tag of B0 and of B+ and semileptonic tag: signal probability and kinematics."""
+    variables: dict[str, NDArray[np.float64]] = {}
+    for kind, suffix in (("B0", ""), ("B+", "_Bplus")):
+        candidates = events.candidates.of_kind(kind)
+        best = candidates.most_probable()
+        variables[f"Mbc{suffix}"] = _taken(candidates.mbc, best)
+        variables[f"deltaE{suffix}"] = _taken(candidates.delta_e, best)
+        variables[f"signalProbability{suffix}"] = _taken(candidates.probability, best)
+    for kind, suffix in (("B0:SL", ""), ("B+:SL", "_Bplus")):
+        candidates = events.candidates.of_kind(kind)
+        best = candidates.most_probable()
+        variables[f"cosThetaBY{suffix}"] = _taken(candidates.residual, best)
+        variables[f"signalProbabilitySL{suffix}"] = _taken(candidates.probability, best)
+    return variables
+
+
+def _taken(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """values[rows], NaN where the row is -1."""
+    if not len(values):
+        return np.full(len(rows), np.nan)
+    return np.where(rows >= 0, values[rows], np.nan)
+
+
+def simulate_events(
+    batch: EventBatch, seed: int, replica: int = 0, skims: Sequence[str | Skim] = DEFAULT_SKIMS
+) -> SimulationResult:
+    """Simulate, reconstruct and skim some events.
+
+    Parameters
+    ----------
+    batch : generated events.
+    seed, replica : with the event's id they fix its result; replicas are independent repetitions.
+    skims : names, ``module:function`` or `Skim`; all variables are computed whatever the skims are.
+
+    Raises
+    ------
+    UsageError
+        There is no such skim.
+    EventError
+        An event has NaN, ambiguous mothers or a cycle.
+    """
+    chosen = [entry if isinstance(entry, Skim) else find_skim(entry) for entry in skims]
+    response = simulate_detector(batch, seed, replica)
+    events = reconstruct(response)
+    return SimulationResult(
+        {name: batch.event[name] for name in (*EVENT_ID, PROCESS, WEIGHT)},
+        {skim.name: apply_skim(skim, events) for skim in chosen},
+        {**events.variables, **tag_variables(events)},
+        response.n_unknown,
+    )
+
+
+def passes_only(batch: EventBatch, seed: int, replica: int, skim: Skim) -> NDArray[np.bool_]:
+    """(n_events,) bool, True where an event passes one skim, as in `simulate_events`, without what it does not need."""
+    response = simulate_detector(batch, seed, replica)
+    return apply_skim(skim, reconstruct(response, kinds=TOP_KINDS if skim.kinds is None else skim.kinds))
+
+
+class SimulationSummary(NamedTuple):
+    """What `simulate_file` did."""
+
+    n_events: int
+    n_passing: Mapping[str, int]
+    """skim → events that pass"""
+    n_unknown: int
+    """particles of unknown PDG code, all events together"""
+
+
+def ordered_map(function: Callable[[EventBatch], Any], batches: Iterator[EventBatch], n_jobs: int) -> Iterator[Any]:
+    """Results of a function of batches in their order, computed by some threads, with few batches in memory.
+
+    Threads suffice: the compiled kernels release the interpreter.
+    """
+    if n_jobs <= 1:
+        yield from map(function, batches)
+        return
+    with concurrent.futures.ThreadPoolExecutor(n_jobs) as pool:
+        waiting: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(function, batch))
+                if len(waiting) > n_jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def simulate_file(
+    source: Path,
+    output: Path,
+    *,
+    seed: int = 1,
+    skims: Sequence[str] = DEFAULT_SKIMS,
+    n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> SimulationSummary:
+    """Simulate a file of events: ids, flags and event-level variables into a Parquet table.
+
+    Parameters
+    ----------
+    source : events in any format that is readable.
+    output : file to write, whole or not at all.
+    seed : fixes the simulation of each event.
+    skims : names or ``module:function``.
+    n_jobs : threads; the output is the same.
+    progress : called with the number of events of each batch that is done.
+    """
+    refuse_same_file(output, source)
+    chosen = [find_skim(name) for name in skims]
+    settings = {"seed": seed, "skims": [skim.name for skim in chosen]}
+    n_passing: collections.Counter[str] = collections.Counter({skim.name: 0 for skim in chosen})
+    n_events = n_unknown = 0
+    with (
+        open_events(source) as reader,
+        TableWriter(output, record("flags", SCHEMA_VERSION, settings, inputs=[source])) as writer,
+    ):
+
+        def simulate(batch: EventBatch) -> SimulationResult:
+            return simulate_events(batch, seed, skims=chosen)
+
+        batches = reader.batches(BATCH_SIZE)
+        for result in ordered_map(simulate, batches, n_jobs):
+            writer.write(result.columns())
+            n_events += len(result)
+            n_unknown += int(result.n_unknown.sum())
+            n_passing.update({name: int(values.sum()) for name, values in result.passes.items()})
+            if progress is not None:
+                progress(len(result))
+        if n_events == 0:
+            writer.write(simulate_events(empty_batch(), seed, skims=chosen).columns())
+    return SimulationSummary(n_events, dict(n_passing), n_unknown)
+
+
+def empty_batch() -> EventBatch:
+    """No events, with all columns."""
+    from smartbkg.events.fields import EVENT_DTYPES, PARTICLE_DTYPES
+
+    return EventBatch.from_columns(
+        [],
+        {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()},
+        {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()},
+    )
