@@ -92,9 +92,9 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 def test_network_learns_and_its_scores_are_probabilities_at_the_true_retention(tmp_path: Path) -> None:
-    _, path = make_sample(tmp_path, 8000, 1, skims=("kaons",))
+    _, path = make_sample(tmp_path, 6000, 1, skims=("kaons",))
     outcome = train([path], tmp_path / "M.safetensors", settings(optimiser__epochs=10, sampling__events_per_epoch=3000))
-    fresh = toy_events(6000, 99, run=9)
+    fresh = toy_events(4000, 99, run=9)
     bundle = load_bundle(tmp_path / "M.safetensors")
     with torch.no_grad():
         logits = bundle.build()(collate(build_graphs(fresh, bundle.graph_rule))).numpy()
@@ -106,7 +106,7 @@ def test_network_learns_and_its_scores_are_probabilities_at_the_true_retention(t
     assert score.mean() == pytest.approx(truth.mean(), rel=0.15)
     high = score > np.quantile(score, 0.8)
     assert score[high].mean() == pytest.approx(truth[high].mean(), rel=0.2)
-    assert outcome.figures[0].auc == pytest.approx(best, abs=0.08)
+    assert outcome.figures[0].auc == pytest.approx(area_under_curve(label, score), abs=0.05)
     keep = policy_from_dict(bundle.policy or {}).keep_probability(score)
     assert (keep > 0).all()
 

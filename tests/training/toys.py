@@ -17,7 +17,7 @@ PARTICLE_CODES = np.array([211, -211, 321, -321, 11, -11, 13, 22, 111, 421])
 
 
 def toy_events(
-    n_events: int, seed: int = 0, *, process: str = "mixed", run: int = 1, first: int = 0, n_particles: int = 12
+    n_events: int, seed: int = 0, *, process: str = "mixed", run: int = 1, first: int = 0, n_particles: int = 9
 ) -> EventBatch:
     """Events with one root, a handful of daughters and granddaughters, and finite random kinematics."""
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def toy_events(
     )
 
 
-def toy_probability(batch: EventBatch, *, particle: int = 321, intercept: float = -3.5) -> np.ndarray:
+def toy_probability(batch: EventBatch, *, particle: int = 321, intercept: float = -3.0) -> np.ndarray:
     """(n_events,) true pass probability: rises with the number of particles of one kind."""
     number = np.bincount(batch.event_index, weights=np.abs(batch.particle["PDG"]) == particle, minlength=len(batch))
     return expit(intercept + 0.9 * number)
