@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
+from smartbkg.io.edm4hep import EDM4HEP
 from smartbkg.io.hepmc import HEPMC2, HEPMC3
 from smartbkg.io.interface import EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.mdst import MDST
+from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.streams import STANDARD, open_source, source_name
 
 #: The formats of this package, in the order in which they are tried.
-FORMATS: Final[tuple[EventFormat, ...]] = (PARQUET, HEPMC3, HEPMC2, MDST)
+FORMATS: Final[tuple[EventFormat, ...]] = (PARQUET, HEPMC3, HEPMC2, MDST, EDM4HEP, PARTICLE_LIST, PADDED_ARRAY)
 
 #: Entry points of other packages that bring an `EventFormat`.
 ENTRY_POINT_GROUP: Final = "smartbkg.formats"

@@ -38,12 +38,13 @@ class ReadOptions:
 
 @dataclass
 class SkippedEvents:
-    """Events left out because they could not be read."""
+    """Events left out because they could not be read: what was wrong with each, or with some that are lost together."""
 
     messages: list[str] = field(default_factory=list)
+    n_events: int = 0
 
     def __len__(self) -> int:
-        return len(self.messages)
+        return self.n_events
 
 
 class EventReader(abc.ABC):
@@ -81,11 +82,12 @@ class EventReader(abc.ABC):
             self.warnings.append(message)
             LOGGER.warning("%s: %s", self.source, message)
 
-    def skip(self, error: SmartBKGError) -> None:
-        """Note an event that is left out, or raise the error where leaving out was not asked for."""
+    def skip(self, error: SmartBKGError, n_events: int = 1) -> None:
+        """Note events that are left out, or raise the error where leaving out was not asked for."""
         if not self.options.skip_corrupt:
             raise error
         self.skipped.messages.append(str(error))
+        self.skipped.n_events += n_events
 
     def close(self) -> None:  # noqa: B027 - most formats hold nothing open
         """Release the file."""

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.errors import EventError, FileFormatError
+from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.root import ROOT_ERRORS, flat_branch, open_root, root_errors
+from smartbkg.io.root import ROOT_ERRORS, flat_branch, open_root, read_ranges, root_errors
 
 TREE: Final = "tree"
 _PARTICLES: Final = "MCParticles"
@@ -81,32 +81,7 @@ class MdstReader(EventReader):
         return found
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
-        for start in range(0, self.n_events or 0, size):
-            stop = min(start + size, self.n_events or 0)
-            try:
-                batch = self._read(start, stop)
-            except FileFormatError as error:
-                if not self.options.skip_corrupt:
-                    raise
-                yield from self._rescue(start, stop, error)
-                continue
-            if len(batch):
-                yield batch
-
-    def _rescue(self, start: int, stop: int, error: FileFormatError) -> Iterator[EventBatch]:
-        """Whatever can be read between damaged entries: halves the range until it holds one entry."""
-        if stop - start == 1:
-            self.skip(EventError(str(error), event=f"entry {start}"))
-            return
-        middle = (start + stop) // 2
-        for first, last in ((start, middle), (middle, stop)):
-            try:
-                batch = self._read(first, last)
-            except FileFormatError as narrower:
-                yield from self._rescue(first, last, narrower)
-                continue
-            if len(batch):
-                yield batch
+        return read_ranges(self, self.n_events or 0, size, self._read)
 
     def _read(self, start: int, stop: int) -> EventBatch:
         event = event_ids(self._tree, start, stop, self.source)

@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
 from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.io.records import assemble
 from smartbkg.provenance import METADATA_KEY, check_schema, record
 
 SCHEMA_VERSION = 1
@@ -49,15 +50,27 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         Missing, truncated, or not Parquet.
     """
     try:
-        return pq.ParquetFile(path, memory_map=False, pre_buffer=False)
+        return pq.ParquetFile(path, memory_map=False, pre_buffer=False, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise FileFormatError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:
         raise FileFormatError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
 
 
+class _ArrowColumns(NamedTuple):
+    """Columns of a record batch: particles an event, event columns, flat particle columns."""
+
+    counts: NDArray[np.int64]
+    event: dict[str, NDArray[Any]]
+    particle: dict[str, NDArray[Any]]
+
+
 def batch_from_arrow(table: pa.RecordBatch, source: str) -> EventBatch:
-    """Events of a record batch with the native columns."""
+    """Events of a record batch with the native columns, not checked."""
+    return EventBatch.from_columns(*_columns_of(table, source), source=source)
+
+
+def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
     names = set(table.schema.names)
     missing = [name for name in (*EVENT_ID, *PARTICLE_DTYPES) if name not in names]
     if missing:
@@ -86,7 +99,7 @@ def batch_from_arrow(table: pa.RecordBatch, source: str) -> EventBatch:
             )
         counts = counts_here
         particle[name] = column.values.to_numpy()[offsets[0] : offsets[-1]]
-    return EventBatch.from_columns(counts if counts is not None else [], event, particle, source=source)
+    return _ArrowColumns(counts if counts is not None else np.zeros(0, dtype=np.int64), event, particle)
 
 
 def batch_to_arrow(batch: EventBatch) -> pa.RecordBatch:
@@ -113,12 +126,23 @@ class ParquetReader(EventReader):
         self.n_events = self._file.metadata.num_rows
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
-        try:
-            for table in self._file.iter_batches(batch_size=size, use_threads=False):
-                if table.num_rows:
-                    yield batch_from_arrow(table, self.source)
-        except (pa.ArrowException, OSError) as error:
-            raise FileFormatError(f"{self.source}: damaged Parquet data: {str(error).splitlines()[0]}") from error
+        n_read = 0
+        for group in range(self._file.metadata.num_row_groups):
+            n_here = self._file.metadata.row_group(group).num_rows
+            n_good = 0
+            try:
+                for table in self._file.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
+                    batch = assemble(self, *_columns_of(table, self.source), mother_must_exist=False)
+                    n_good += table.num_rows
+                    if len(batch):
+                        yield batch
+            except (pa.ArrowException, OSError) as error:
+                lost = f"events {n_read + n_good} to {n_read + n_here - 1}"
+                self.skip(
+                    FileFormatError(f"{self.source}: damaged Parquet data, {lost}: {str(error).splitlines()[0]}"),
+                    n_here - n_good,
+                )
+            n_read += n_here
 
     def close(self) -> None:
         self._file.close()
@@ -165,7 +189,9 @@ class ParquetWriter(EventWriter):
     def _write_group(self, group: pa.RecordBatch) -> None:
         if self._writer is None:
             schema = group.schema.with_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
-            self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd", compression_level=1)
+            self._writer = pq.ParquetWriter(
+                self._partial, schema, compression="zstd", compression_level=1, write_page_checksum=True
+            )
         self._writer.write_batch(group.cast(self._writer.schema), row_group_size=ROW_GROUP_EVENTS)
 
     def close(self) -> None:

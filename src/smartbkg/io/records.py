@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from particle import PDGID
 
-from smartbkg.errors import EventError
+from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.events.fields import PARTICLE_DTYPES
 from smartbkg.io.interface import EventReader
 
 #: Speed of light, cm/ns (exact by the definition of the metre).
@@ -171,6 +171,7 @@ def assemble(
     if "charge" not in columns:
         columns["charge"] = charges(columns["PDG"])
     batch = EventBatch.from_columns(counts, event, columns, source=reader.source, originals=originals)
+    check_units(batch, reader)
     messages = {
         int(index): _FLAWS[int(flaw[index])].format(particle=int(flawed_particle[index]))
         for index in np.flatnonzero(flaw)
@@ -183,6 +184,41 @@ def assemble(
     is_good = np.ones(n_events, dtype=np.bool_)
     is_good[list(messages)] = False
     return batch.select(is_good)
+
+
+#: Particles whose mass tells the unit of energies: PDG code → mass in GeV (Particle Data Group, 2024).
+_MASSES: Final = {211: 0.13957, 321: 0.49368, 2212: 0.93827, 13: 0.10566}
+_FEWEST_FOR_UNITS: Final = 10
+
+
+def check_units(batch: EventBatch, reader: EventReader) -> None:
+    """Refuse energies that are MeV instead of GeV, or the reverse, by the masses of pions, kaons, protons and muons.
+
+    Raises
+    ------
+    FileFormatError
+        Their median mass is wrong by about a factor 1000.
+    """
+    code = np.abs(batch.particle["PDG"])
+    energy = batch.particle["energy"].astype(np.float64)
+    ratios = []
+    for known, mass in _MASSES.items():
+        chosen = np.flatnonzero(code == known)
+        squared = energy[chosen] ** 2
+        for axis in ("px", "py", "pz"):
+            squared -= batch.particle[axis][chosen].astype(np.float64) ** 2
+        is_measurable = squared > 1e-5 * energy[chosen] ** 2  # else single precision leaves nothing of the mass
+        ratios.append(np.sqrt(squared[is_measurable]) / mass)
+    together = np.concatenate(ratios)
+    if len(together) < _FEWEST_FOR_UNITS:
+        return
+    ratio = float(np.median(together))
+    if 300 < ratio < 3000 or 300 < 1 / max(ratio, 1e-300) < 3000:
+        larger = "too large" if ratio > 1 else "too small"
+        raise FileFormatError(
+            f"{reader.source}: masses of pions, kaons, protons and muons come out {max(ratio, 1 / ratio):.0f} times "
+            f"{larger}: energies are not in the unit that the format or the file says"
+        )
 
 
 def _not_finite(batch: EventBatch) -> dict[int, str]:
@@ -201,20 +237,4 @@ def _not_finite(batch: EventBatch) -> dict[int, str]:
     return messages
 
 
-def empty_batch(source: str = "") -> EventBatch:
-    """A batch of no events."""
-    return EventBatch.from_columns(
-        [],
-        {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()},
-        {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()},
-        source=source,
-    )
-
-
-def in_sizes(batches: Sequence[EventBatch], size: int) -> list[EventBatch]:
-    """The events of some batches in batches of exactly ``size``, the last one smaller."""
-    filled = [batch for batch in batches if len(batch)]
-    return list(EventBatch.concatenate(filled).chunks(size)) if filled else []
-
-
-__all__ = ["EVENT_ID", "SPEED_OF_LIGHT", "assemble", "charges", "empty_batch", "in_sizes"]
+__all__ = ["SPEED_OF_LIGHT", "assemble", "charges", "check_units"]

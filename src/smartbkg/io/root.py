@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,9 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from smartbkg.errors import FileFormatError
+from smartbkg.errors import EventError, FileFormatError
+from smartbkg.events import EventBatch
+from smartbkg.io.interface import EventReader
 
 #: What uproot and the libraries below it raise for damaged bytes: it has no error class of its own for them.
 ROOT_ERRORS: Final = (
@@ -61,4 +63,35 @@ def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], 
     return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
 
 
-__all__ = ["ROOT_ERRORS", "flat_branch", "open_root", "root_errors"]
+def read_ranges(
+    reader: EventReader, n_entries: int, size: int, read: Callable[[int, int], EventBatch]
+) -> Iterator[EventBatch]:
+    """The entries of a tree in batches; under ``skip_corrupt`` whatever can be read between damaged ones.
+
+    Parameters
+    ----------
+    read : the events of the entries ``start:stop``; raises `FileFormatError` where it cannot.
+    """
+    for start in range(0, n_entries, size):
+        yield from _range(reader, start, min(start + size, n_entries), read)
+
+
+def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int], EventBatch]) -> Iterator[EventBatch]:
+    """Halve a range that cannot be read until what is left out is one entry."""
+    try:
+        batch = read(start, stop)
+    except FileFormatError as error:
+        if not reader.options.skip_corrupt:
+            raise
+        if stop - start == 1:
+            reader.skip(EventError(str(error), event=f"entry {start}"))
+            return
+        middle = (start + stop) // 2
+        yield from _range(reader, start, middle, read)
+        yield from _range(reader, middle, stop, read)
+        return
+    if len(batch):
+        yield batch
+
+
+__all__ = ["ROOT_ERRORS", "flat_branch", "open_root", "read_ranges", "root_errors"]

@@ -102,7 +102,7 @@ class TableWriter:
             if self._writer is None:
                 content = json.dumps(self._provenance, sort_keys=True)
                 schema = batch.schema.with_metadata({METADATA_KEY: content})
-                self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd")
+                self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd", write_page_checksum=True)
             schema = self._writer.schema
             if batch.schema.names != schema.names:
                 raise UsageError(f"{self.path}: rows with columns {batch.schema.names}, expected {schema.names}")

@@ -156,7 +156,8 @@ def _number(text, position, stop):  # type: ignore[no-untyped-def]
     if text[position] == _MINUS or text[position] == _PLUS:
         sign = -1.0 if text[position] == _MINUS else 1.0
         position += 1
-    mantissa, exponent, n_digits, n_significant, has_point = np.int64(0), 0, 0, 0, False
+    mantissa = np.int64(0)
+    exponent, n_digits, n_significant, has_point = np.int64(0), 0, 0, False
     while position < stop:
         letter = text[position]
         if _ZERO <= letter <= _NINE:
@@ -173,9 +174,9 @@ def _number(text, position, stop):  # type: ignore[no-untyped-def]
             break
         position += 1
     if n_digits == 0:
-        word = 0
+        word = np.int64(0)
         for k in range(position, min(position + 3, stop)):
-            word = word * 256 + int(text[k] | 32)
+            word = word * 256 + np.int64(text[k] | 32)
         if word == 0x6E616E:  # nan
             return np.nan, position + 3
         return (sign * np.inf, position + 3) if word == 0x696E66 else (0.0, -1)
@@ -184,7 +185,7 @@ def _number(text, position, stop):  # type: ignore[no-untyped-def]
         is_negative = position < stop and text[position] == _MINUS
         if position < stop and (text[position] == _MINUS or text[position] == _PLUS):
             position += 1
-        power, first = 0, position
+        power, first = np.int64(0), position
         while position < stop and _ZERO <= text[position] <= _NINE and position - first < 4:
             power = 10 * power + np.int64(text[position] - _ZERO)
             position += 1

@@ -67,12 +67,13 @@ class HepMCReader(EventReader):
             if len(batch):
                 yield batch
         if not splitter.is_ended:
-            self.skip(
-                FileFormatError(
-                    f"{self.source}: ends after {self._n_seen} events without END_EVENT_LISTING: the program that "
-                    "wrote it stopped early, or the file is truncated"
-                )
+            message = (
+                f"ends after {self._n_seen} events without END_EVENT_LISTING: the program that wrote it stopped early, "
+                "or the file is truncated"
             )
+            if not self.options.skip_corrupt:
+                raise FileFormatError(f"{self.source}: {message}")
+            self.warn(message)
 
     def _batch(self, texts: EventTexts) -> EventBatch:
         parsed = parse_events(texts.text, texts.starts, texts.stops, texts.header.version)

@@ -46,7 +46,7 @@ def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
     """What compresses into a file, by its final name; the file itself where it is plain."""
     stream: Any = raw
     if final.endswith(".gz"):
-        stream = gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=raw, mtime=0)
+        stream = gzip.GzipFile("", "wb", 4, raw, mtime=0)  # noqa: SIM115 - closed by the caller, as the others
     elif final.endswith(".xz"):
         stream = lzma.open(raw, "wb", preset=1)
     elif final.endswith((".zst", ".zstd")):

@@ -1,0 +1,198 @@
+"""EDM4hep: ROOT files of podio, as TTree or RNTuple, with a collection of ``edm4hep::MCParticle``.
+
+Layout: https://edm4hep.web.cern.ch. Units GeV, mm, ns. Parents are indices in a relation beside the collection, called
+``<collection>#0`` by older podio and ``_<collection>_parents`` by podio 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.errors import FileFormatError, nearest
+from smartbkg.events import EventBatch
+from smartbkg.events.fields import ParticleStatus
+from smartbkg.io.ancestry import nearest_mothers
+from smartbkg.io.hepmc.parser import status_bits
+from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
+from smartbkg.io.records import assemble
+from smartbkg.io.root import open_root, read_ranges, root_errors
+
+TREE: Final = "events"
+#: Collections taken without being asked for, in this order, where a file holds several.
+_USUAL: Final = ("MCParticles", "MCParticle", "Particle", "GenParticles")
+_MM: Final = 0.1  # cm
+#: Bit of ``simulatorStatus``: made by the detector simulation.
+_CREATED_IN_SIMULATION: Final = 1 << 30
+
+_MEMBERS: Final = (
+    "PDG", "generatorStatus", "simulatorStatus", "charge", "time", "mass", "vertex.x", "vertex.y", "vertex.z",
+    "momentum.x", "momentum.y", "momentum.z", "parents_begin", "parents_end",
+)  # fmt: skip
+
+
+class _Columns:
+    """Members of a collection, the same for both kinds of file: dotted names, lists flat."""
+
+    def __init__(self, tree: Any, source: str) -> None:
+        self.tree = tree
+        self.source = source
+        self.is_ntuple = "RNTuple" in tree.classname
+        self.names = {str(name).split("/")[-1] for name in tree.keys()}  # noqa: SIM118 - uproot's trees are no mappings
+
+    def has(self, collection: str, member: str) -> bool:
+        return f"{collection}.{member}" in self.names
+
+    def read(self, collection: str, member: str, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Lengths of the lists and their values one after the other."""
+        name = f"{collection}.{member}"
+        with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
+            array = self.tree[name].array(entry_start=start, entry_stop=stop)
+            if array.ndim == 1:
+                array = ak.unflatten(array, 1)
+            counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
+            return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
+
+
+def collections_of(columns: _Columns) -> list[str]:
+    """Names of the particle collections."""
+    found = {name.removesuffix(".generatorStatus") for name in columns.names if name.endswith(".generatorStatus")}
+    return sorted(name for name in found if columns.has(name, "PDG") and columns.has(name, "parents_begin"))
+
+
+class Edm4hepReader(EventReader):
+    """Streams the entries of the tree ``events``."""
+
+    def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
+        super().__init__(str(path), options)
+        self._file = open_root(path)
+        with root_errors(self.source, "tree 'events'"):
+            self._columns = _Columns(self._file[TREE], self.source)
+            self.n_events = int(self._columns.tree.num_entries)
+        self._collection = self._choose()
+        names = (f"{self._collection}#0", f"_{self._collection}_parents")
+        self._parents = next((name for name in names if self._columns.has(name, "index")), None)
+        if self._parents is None:
+            raise FileFormatError(f"{self.source}: no parents of '{self._collection}': neither {' nor '.join(names)}")
+        self._header = next(
+            (name.removesuffix(".eventNumber") for name in self._columns.names if name.endswith(".eventNumber")), None
+        )
+        if self._header is None:
+            self.warn("has no event header: events are numbered by their position in the file, from 0")
+        self.metadata = {"format": "EDM4hep", "collection": self._collection}
+
+    def _choose(self) -> str:
+        found = collections_of(self._columns)
+        wanted = self.options.collection
+        if wanted is not None:
+            if wanted not in found:
+                raise FileFormatError(f"{self.source}: no collection '{wanted}': {nearest(wanted, found)}")
+            return wanted
+        usual = [name for name in _USUAL if name in found] or found
+        if not usual:
+            raise FileFormatError(f"{self.source}: no collection of MCParticles")
+        if len(found) > 1 and usual[0] not in _USUAL:
+            raise FileFormatError(f"{self.source}: several collections, choose one: {', '.join(found)}")
+        return usual[0]
+
+    def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        return read_ranges(self, self.n_events or 0, size, self._read)
+
+    def _read(self, start: int, stop: int) -> EventBatch:
+        values: dict[str, NDArray[Any]] = {}
+        counts: NDArray[np.int64] | None = None
+        for member in _MEMBERS:
+            counts_here, values[member] = self._columns.read(self._collection, member, start, stop)
+            if counts is not None and not np.array_equal(counts, counts_here):
+                raise FileFormatError(f"{self.source}: {self._collection}.{member} and .PDG differ in length")
+            counts = counts_here
+        if counts is None or len(counts) != stop - start:
+            raise FileFormatError(f"{self.source}: entries {start} to {stop - 1} are incomplete")
+        code, generator_status = values["PDG"].astype(np.int64), values["generatorStatus"].astype(np.int64)
+        status = status_bits(code, generator_status)
+        status[values["simulatorStatus"].astype(np.int64) & _CREATED_IN_SIMULATION != 0] = 0
+        momentum = [values[f"momentum.{axis}"].astype(np.float64) for axis in "xyz"]
+        mass = values["mass"].astype(np.float64)
+        ends = np.cumsum(counts)
+        particle: dict[str, NDArray[Any]] = {
+            "arrayIndex": np.arange(len(code)) - np.repeat(ends - counts, counts),
+            "PDG": code, "status": status, "mass": mass, "charge": values["charge"], "prodTime": values["time"],
+            "motherIndex": self._mothers(counts, values, status, start, stop),
+            "energy": np.sqrt(mass**2 + momentum[0] ** 2 + momentum[1] ** 2 + momentum[2] ** 2),
+        }  # fmt: skip
+        particle |= {f"p{axis}": component for axis, component in zip("xyz", momentum, strict=True)}
+        particle |= {axis: values[f"vertex.{axis}"].astype(np.float64) * _MM for axis in "xyz"}
+        return assemble(self, counts, self._event_columns(start, stop), particle)
+
+    def _mothers(
+        self,
+        counts: NDArray[np.int64],
+        values: dict[str, NDArray[Any]],
+        status: NDArray[np.int32],
+        start: int,
+        stop: int,
+    ) -> NDArray[np.int32]:
+        """Indices of the mothers, from the ranges of the parents' relation."""
+        n_related, related = self._columns.read(str(self._parents), "index", start, stop)
+        first, last = (values[f"parents_{end}"].astype(np.int64) for end in ("begin", "end"))
+        available = np.repeat(n_related, counts)
+        is_wrong = (first > last) | (last > available)
+        if is_wrong.any():
+            event = int(np.searchsorted(np.cumsum(counts), np.flatnonzero(is_wrong)[0], side="right"))
+            raise FileFormatError(f"{self.source}: parents of entry {start + event} reach beyond {self._parents}")
+        n_parents = last - first
+        offset = np.repeat(np.cumsum(n_related) - n_related, counts) + first
+        ends = np.cumsum(n_parents)
+        index = np.arange(ends[-1] if len(ends) else 0) + np.repeat(offset - (ends - n_parents), n_parents)
+        is_documentation = status & ParticleStatus.VIRTUAL != 0
+        return nearest_mothers(counts, n_parents, related[index].astype(np.int64), is_documentation)
+
+    def _event_columns(self, start: int, stop: int) -> dict[str, Any]:
+        n = stop - start
+        event: dict[str, Any] = {
+            "experiment": np.full(n, self.options.experiment or 0),
+            "run": np.full(n, self.options.run or 0),
+            "evtNum": np.arange(start, stop),
+            "process": np.full(n, self.options.process or ""),
+        }
+        if self._header is None:
+            return event
+        members = {"evtNum": "eventNumber", "weight": "weight"}
+        if self.options.run is None:
+            members["run"] = "runNumber"
+        for name, member in members.items():
+            if self._columns.has(self._header, member):
+                counts, values = self._columns.read(self._header, member, start, stop)
+                if len(counts) != n or (counts != 1).any():
+                    raise FileFormatError(f"{self.source}: entries without exactly one event header")
+                event[name] = values
+        return event
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _recognises(head: bytes, path: Path) -> bool:
+    if head[:4] != b"root" or not path.is_file():
+        return False
+    try:
+        with open_root(path) as file, root_errors(str(path), "tree 'events'"):
+            return TREE in file and bool(collections_of(_Columns(file[TREE], str(path))))
+    except FileFormatError:
+        return False
+
+
+EDM4HEP = EventFormat(
+    name="edm4hep",
+    description="EDM4hep (podio) with MCParticles, TTree or RNTuple",
+    suffixes=(".edm4hep.root", ".root"),
+    recognises=_recognises,
+    open=Edm4hepReader,
+)
+
+__all__ = ["EDM4HEP", "Edm4hepReader", "collections_of"]
