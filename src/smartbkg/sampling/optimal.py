@@ -123,6 +123,7 @@ def solve_optimal(
     weight: ArrayLike | None = None,
     simulation_cost: ArrayLike | None = None,
     importance: ArrayLike | None = None,
+    multiplicity: ArrayLike | None = None,
 ) -> OptimalPolicy:
     """The policy of the largest speed-up for events with these calibrated scores; no labels enter.
 
@@ -140,6 +141,7 @@ def solve_optimal(
     weight : (n_events,) generator weights.
     simulation_cost : (n_events,) seconds, in place of ``costs.simulation``.
     importance : (n_skims,) a_i of several skims; equal if not given.
+    multiplicity : (n_events,) how many generated events each stands for, where failing ones were thinned out.
 
     Raises
     ------
@@ -147,6 +149,7 @@ def solve_optimal(
         Scores out of range, or all zero.
     """
     scores = check_probability(score, "score")
+    m = np.ones(len(scores)) if multiplicity is None else check_weights(multiplicity)
     check_max_weight(max_weight)
     if not len(scores):
         raise PolicyError("no scores to solve the optimal policy from")
@@ -156,19 +159,19 @@ def solve_optimal(
     if scores.ndim == 2 and scores.shape[1] > 1:
         n_skims = scores.shape[1]
         importances = tuple(check_importance(np.ones(n_skims) if importance is None else importance, n_skims).tolist())
-        means = tuple(np.average(scores, axis=0, weights=None if w is None else w * w).tolist())
+        means = tuple(np.average(scores, axis=0, weights=m if w is None else m * w * w).tolist())
         if min(means) <= 0:
             raise PolicyError(f"all scores of skim {int(np.argmin(means))} are zero: the optimal policy is undefined")
     strength = _strength(_usefulness(scores, importances, means), w, seconds)
     if not strength.any():
         raise PolicyError(f"all {len(strength)} scores or weights are zero: the optimal policy is undefined")
     t = np.broadcast_to(np.asarray(costs.simulation if seconds is None else seconds), strength.shape)
-    lambda_ = _root(strength, t, 1 / max_weight, costs.before_decision)
+    lambda_ = _root(strength, t * m, 1 / max_weight, costs.before_decision * float(m.sum()))
     return OptimalPolicy(lambda_, float(max_weight), importances, means, seconds is not None)
 
 
-def _root(strength: NDArray[np.float64], t: NDArray[np.float64], floor: float, before_decision: float) -> float:
-    """λ at which E[t·(z² − c²)/c] = t_gen + t_filter, z = λ·strength, c = clip(z, floor, 1).
+def _root(strength: NDArray[np.float64], t: NDArray[np.float64], floor: float, wanted: float) -> float:
+    """λ at which Σ t·(z² − c²)/c = wanted, the seconds before all decisions; z = λ·strength, c = clip(z, floor, 1).
 
     Between two consecutive values of λ at which an event enters or leaves the clips, the left side is A·λ² − B with
     sums A, B over clipped events: bisection over those values, then the closed form.
@@ -178,7 +181,6 @@ def _root(strength: NDArray[np.float64], t: NDArray[np.float64], floor: float, b
     sums = np.zeros((2, len(s) + 1))
     np.cumsum(seconds * s * s, out=sums[0, 1:])
     np.cumsum(seconds, out=sums[1, 1:])
-    wanted = before_decision * len(s)
 
     def parts(lambda_: float) -> tuple[float, float]:
         n_low = int(np.searchsorted(s, floor / lambda_, side="left"))

@@ -1,0 +1,173 @@
+"""`smartbkg plan`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from smartbkg.cli.options import FILE
+from smartbkg.errors import SmartBKGError, UsageError
+from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+from smartbkg.sampling.interface import Policy
+from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
+
+if TYPE_CHECKING:
+    from smartbkg.sampling.plan import Outlook, Plan
+
+#: Cross-sections at the Υ(4S) in nb (Belle II Physics Book, doi:10.1093/ptep/ptz106, table 4; B pairs shared equally).
+CROSS_SECTIONS = {
+    "mixed": 0.555, "charged": 0.555, "uubar": 1.61, "ddbar": 0.40, "ssbar": 0.38, "ccbar": 1.30, "taupair": 0.919,
+}  # fmt: skip
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("dataset", type=FILE)
+@click.option("--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="Seconds to generate an event.")
+@click.option("--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="Seconds for the decision.")
+@click.option("--t-sim", default=BELLE_II_COSTS.simulation, show_default=True, help="Seconds to simulate an event.")
+@click.option("--skim", "skims", multiple=True, help="Plan for this skim (repeat for several). Default: all.")
+@click.option("--importance", multiple=True, type=float, help="Importance of each --skim, in their order.")
+@click.option("--policy", "policies", multiple=True, help="Also judge threshold=P, exp=A,B.")
+@click.option(
+    "--max-weight", default=DEFAULT_MAX_WEIGHT, show_default=True, help="Largest weight of the optimal policy."
+)
+@click.option("--effective", type=float, help="Effective passing events wanted.")
+@click.option("--luminosity", type=float, help="... or an integrated luminosity in 1/fb, of the data set's processes.")
+@click.option("--recalibrate", is_flag=True, help="Fit the model's calibration again on half of the events.")
+@click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: the true pass probabilities.")
+@click.option("--measure", is_flag=True, help="Time the filter here, and the commands below, in place of --t-...")
+@click.option("--generate-command", help="Makes {events} events: timed with --measure.")
+@click.option("--simulate-command", help="Simulates {events} events: timed with --measure.")
+@click.option("--measure-events", default=100, show_default=True, help="What {events} becomes.")
+@click.option("--picture", type=FILE, help="Draw speed-up against kept fraction (.png, .pdf, .svg).")
+@click.option("--dry-run", is_flag=True, help="Do not write the policy into the model.")
+@click.option("--output", "-o", type=FILE, help="Write the model with the policy here. Default: in place.")
+@click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
+def command(model: Path, dataset: Path, **options: Any) -> None:
+    """Choose a policy for MODEL on the labelled events of DATASET, and write it into the model."""
+    from smartbkg.models.runtime import load_scorer
+    from smartbkg.planning import score_dataset, store_policy
+    from smartbkg.sampling.plan import COMPARED, make_plan
+
+    scorer = load_scorer(model)
+    scored = score_dataset(
+        dataset,
+        scorer,
+        options["skims"],
+        training=_training_of(model),
+        oracle=options["oracle"],
+        is_recalibrated=options["recalibrate"],
+    )
+    costs = Costs(options["t_gen"], options["t_filter"], options["t_sim"])
+    if options["measure"]:
+        costs = _measured(costs, scored.filter_seconds, options)
+    plan = make_plan(
+        scored.events,
+        costs,
+        max_weight=options["max_weight"],
+        importance=options["importance"] or None,
+        compared=[*COMPARED, *map(_named, options["policies"])],
+        n_replicas=options["replicas"],
+    )
+    _print(plan, scored.note)
+    effective = _wanted(plan, options["effective"], options["luminosity"], scored.events.process)
+    if effective is not None:
+        _print_needs(plan, effective)
+    if options["picture"] is not None:
+        from smartbkg.validation.figure_files import save_figure
+        from smartbkg.validation.plan_plot import plot_plan
+
+        save_figure(plot_plan(plan, scored.events), options["picture"])
+    if not options["dry_run"]:
+        stored = store_policy(model, plan, options["output"], scored.calibration)
+        click.echo(f"policy written to {store_policy(model, plan, options['output'])}", err=True)
+
+
+def _training_of(model: Path) -> dict[str, Any] | None:
+    from smartbkg.models.bundle import load_bundle
+
+    return dict(load_bundle(model).training) if model.suffix == ".safetensors" else None
+
+
+def _named(text: str) -> Policy:
+    from smartbkg.sampling.policy import parse_policy
+
+    policy = parse_policy(text)
+    if not isinstance(policy, Policy):
+        raise UsageError("--policy optimal: the optimal policy is in every plan")
+    return policy
+
+
+def _measured(costs: Costs, filter_seconds: float, options: dict[str, Any]) -> Costs:
+    from smartbkg.planning import time_command
+
+    costs = replace(costs, filtering=filter_seconds)
+    n_events = options["measure_events"]
+    if options["generate_command"] is not None:
+        costs = replace(costs, generation=time_command(options["generate_command"], n_events))
+    if options["simulate_command"] is not None:
+        costs = replace(costs, simulation=time_command(options["simulate_command"], n_events))
+    return costs
+
+
+def _wanted(plan: Plan, effective: float | None, luminosity: float | None, process: Any) -> float | None:
+    if effective is not None and luminosity is not None:
+        raise UsageError("--effective and --luminosity exclude one another")
+    if luminosity is None:
+        return effective
+    names = sorted({str(name) for name in process})
+    unknown = [name for name in names if name not in CROSS_SECTIONS]
+    if unknown:
+        raise SmartBKGError(f"no cross-section is known for '{unknown[0]}': use --effective")
+    n_generated = luminosity * 1e6 * sum(CROSS_SECTIONS[name] for name in names)
+    return n_generated * min(plan.unfiltered_effective_per_event)
+
+
+def _row(outlook: Outlook) -> list[str]:
+    speed_up = f"{outlook.speed_up.value:.3f} ± {outlook.speed_up.error:.3f}"
+    if outlook.lost_fraction > 0:
+        speed_up = f"biased: loses {outlook.lost_fraction:.1%}"
+    effective = " ".join(f"{1000 * value:.3g}" for value in outlook.effective_per_event)
+    return [outlook.label, speed_up, effective, f"{outlook.kept_fraction:.2%}", f"{outlook.largest_weight:.3g}"]
+
+
+def _print(plan: Plan, note: str) -> None:
+    table = Table(title=f"{', '.join(plan.skims)}: {note}")
+    for name in ("policy", "speed-up", "n_eff per 1000", "simulated", "largest weight"):
+        table.add_column(name, justify="left" if name == "policy" else "right")
+    for outlook in plan.outlooks:
+        table.add_row(*_row(outlook))
+    console = Console(width=110)
+    console.print(table)
+    costs = plan.costs
+    retention = ", ".join(f"{skim} {value:.2%}" for skim, value in zip(plan.skims, plan.retention, strict=True))
+    lines = [
+        f"retention: {retention}; seconds an event: {costs.generation:.3g} / {costs.filtering:.3g} / "
+        f"{costs.simulation:.4g} (generation / decision / simulation)",
+        f"λ = {plan.recommended.lambda_:.4g}; the model's own estimate {plan.own_estimate:.3f}; "
+        f"free bound {plan.free_bound:.3f}",
+    ]
+    if plan.oracle is not None:
+        share = plan.outlooks[0].speed_up.value / plan.oracle.value
+        lines.append(f"oracle {plan.oracle}: {share:.1%} of it reached")
+    for process, (common, own) in plan.by_process.items():
+        lines.append(f"{process}: {common} with the common λ, {own:.3f} with its own")
+    click.echo("\n".join(lines))
+    for skim, check in zip(plan.skims, plan.calibration, strict=True):
+        if not check.is_tolerable:
+            click.echo(f"warning: {check.warning(skim)}", err=True)
+
+
+def _print_needs(plan: Plan, effective: float) -> None:
+    needs = plan.needs(effective)
+    click.echo(
+        f"for {effective:.4g} effective passing events: generate {needs.n_generated:.4g}, simulate "
+        f"{needs.n_simulated:.4g}; {needs.cpu_hours:.4g} CPU hours, {needs.cpu_hours_unfiltered:.4g} without the "
+        f"filter: {needs.cpu_hours_saved:.4g} saved"
+    )

@@ -1,0 +1,296 @@
+"""Plans for a model: score a data set, choose the events that may judge, write the policy back, time a chain."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.errors import DatasetError, ModelError, PolicyError, UsageError, nearest
+from smartbkg.events import EventBatch
+from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
+from smartbkg.filtering import EventScorer, choose_skims, score_events
+from smartbkg.io import open_events
+from smartbkg.io.tables import Table, read_table
+from smartbkg.models.bundle import load_bundle, save_bundle
+from smartbkg.models.calibration import Calibration
+from smartbkg.provenance import sha256_of_file
+from smartbkg.sampling.labelled import LabelledEvents
+from smartbkg.sampling.plan import Plan
+from smartbkg.seeds import derive_seed, event_uniforms
+from smartbkg.training.calibration import fit_calibration
+from smartbkg.training.dataset import SAMPLING_WEIGHT
+from smartbkg.training.flags import LABEL_PREFIX
+from smartbkg.training.split import TEST, VALIDATION, assign_split
+
+#: Column of an oracle's table: P(pass) of a skim, measured by simulating the event many times.
+ORACLE_PREFIX: Final = "probability_"
+SIMULATION_COST: Final = "simulation_cost"
+
+
+class ScoredDataset(NamedTuple):
+    """A data set after a model has scored it."""
+
+    events: LabelledEvents
+    """Those that may judge the model."""
+    note: str
+    """Which those are, and why."""
+    filter_seconds: float
+    """CPU seconds an event that scoring took on this machine."""
+    calibration: Calibration | None = None
+    """A new calibration, fitted on other events than ``events``; None = the model's own was used."""
+
+
+def score_dataset(
+    path: Path,
+    scorer: EventScorer,
+    skims: Sequence[str] = (),
+    *,
+    training: Mapping[str, Any] | None = None,
+    oracle: Path | None = None,
+    is_recalibrated: bool = False,
+) -> ScoredDataset:
+    """Scores and labels of a data set for planning.
+
+    Parameters
+    ----------
+    path : a data set of `smartbkg dataset`.
+    skims : to plan for, all of the model's if none is named.
+    training : the model's training record. Where it was trained on this very file, only events that it did not learn
+        from are used: the test part, or else the validation part.
+    oracle : table of `smartbkg oracle` with the true pass probabilities.
+    is_recalibrated : fit the calibration of all the model's skims again on half of the events; the other half judges.
+
+    Raises
+    ------
+    DatasetError, ModelError
+        A skim that the model or the data set does not have, or no events left to judge on.
+    """
+    positions = choose_skims(scorer.skims, skims)
+    names = tuple(scorer.skims[position] for position in positions)
+    parts: list[dict[str, NDArray[Any]]] = []
+    scores: list[NDArray[np.float64]] = []
+    logits: list[NDArray[np.float32]] = []
+    labelled = scorer.skims if is_recalibrated else names
+    seconds, n_events = 0.0, 0
+    with open_events(path) as reader:
+        for batch in reader.batches():
+            before = time.process_time()
+            scored = score_events(scorer, batch)
+            seconds += time.process_time() - before
+            scores.append(scored.score)
+            logits.append(scored.logit)
+            n_events += len(batch)
+            parts.append(_columns(batch, labelled, str(path)))
+    if not n_events:
+        raise DatasetError(f"{path}: no events")
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    label = np.stack([columns[LABEL_PREFIX + name] for name in names], axis=1)
+    chosen, note = _judges(path, columns, training)
+    chosen &= np.isfinite(label).all(axis=1)
+    if not chosen.any():
+        raise DatasetError(f"{path}: no event has labels of {', '.join(names)} and was kept from training")
+    score, calibration = np.concatenate(scores), None
+    if is_recalibrated:
+        calibration, score, chosen = _recalibrate(np.concatenate(logits), columns, scorer.skims, chosen)
+        note += f", {int(chosen.sum())} of them after the others calibrated it"
+    process = columns[PROCESS]
+    events = LabelledEvents.from_arrays(
+        score[chosen][:, positions],
+        label[chosen],
+        skims=names,
+        weight=columns[WEIGHT][chosen],
+        multiplicity=columns[SAMPLING_WEIGHT][chosen],
+        process=process[chosen],
+        simulation_cost=columns[SIMULATION_COST][chosen] if SIMULATION_COST in columns else None,
+        oracle=None if oracle is None else _oracle(oracle, columns, names)[chosen],
+    )
+    return ScoredDataset(events, note, seconds / n_events, calibration)
+
+
+def _recalibrate(
+    logits: NDArray[np.float32],
+    columns: Mapping[str, NDArray[Any]],
+    skims: Sequence[str],
+    usable: NDArray[np.bool_],
+) -> tuple[Calibration, NDArray[np.float64], NDArray[np.bool_]]:
+    """A calibration from half of the usable events, all scores under it, and the other half."""
+    is_fitted = event_uniforms(derive_seed(0, "recalibration"), *(columns[name] for name in EVENT_ID)) < 0.5
+    fit = usable & is_fitted
+    label = np.stack([columns[LABEL_PREFIX + skim] for skim in skims], axis=1)
+    weight, raw = columns[SAMPLING_WEIGHT], logits.astype(np.float64)
+    if not fit.any():
+        raise DatasetError("no events to calibrate on")
+    retention = np.average(np.nan_to_num(label[fit]), axis=0, weights=weight[fit])
+    calibration = fit_calibration(raw[fit], label[fit], weight[fit], retention)
+    return calibration, calibration.apply(raw), usable & ~is_fitted
+
+
+def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, NDArray[Any]]:
+    available = [name.removeprefix(LABEL_PREFIX) for name in batch.event if name.startswith(LABEL_PREFIX)]
+    for skim in skims:
+        if skim not in available:
+            raise DatasetError(f"{source}: no labels of the skim '{skim}' of the model: {nearest(skim, available)}")
+    ones = np.ones(len(batch))
+    columns = {name: batch.event[name] for name in (*EVENT_ID, PROCESS, WEIGHT)}
+    columns |= {LABEL_PREFIX + skim: batch.event[LABEL_PREFIX + skim].astype(np.float64) for skim in skims}
+    columns[SAMPLING_WEIGHT] = np.asarray(batch.event.get(SAMPLING_WEIGHT, ones), dtype=np.float64)
+    if SIMULATION_COST in batch.event:
+        columns[SIMULATION_COST] = batch.event[SIMULATION_COST]
+    return columns
+
+
+def _judges(
+    path: Path, columns: Mapping[str, NDArray[Any]], training: Mapping[str, Any] | None
+) -> tuple[NDArray[np.bool_], str]:
+    """Which events may judge: those the model has not learned from."""
+    n_events = len(columns[WEIGHT])
+    inputs = {entry["sha256"] for entry in (training or {}).get("inputs", [])}
+    if training is None or "split" not in training or sha256_of_file(path) not in inputs:
+        return np.ones(n_events, dtype=bool), f"judged on all {n_events} events of {path.name}"
+    split = training["split"]
+    parts = assign_split(
+        {name: columns[name] for name in EVENT_ID},
+        float(split["validation_fraction"]),
+        float(split["test_fraction"]),
+        int(split["split_seed"]),
+    )
+    which, name = (TEST, "test") if split["test_fraction"] > 0 else (VALIDATION, "validation")
+    chosen = parts == which
+    note = f"the model was trained on {path.name}: judged on its {int(chosen.sum())} {name} events"
+    if which == VALIDATION:
+        note += ", which also chose its calibration: figures may be some per cent too good"
+    return chosen, note
+
+
+def _oracle(path: Path, columns: Mapping[str, NDArray[Any]], skims: Sequence[str]) -> NDArray[np.float64]:
+    """(n_events, n_skims) true probabilities in the order of the events."""
+    table = read_table(path)
+    position = match_events(columns, table, str(path))
+    return np.stack([table[ORACLE_PREFIX + skim][position].astype(np.float64) for skim in skims], axis=1)
+
+
+def match_events(
+    wanted: Mapping[str, NDArray[Any]], table: Table | Mapping[str, Any], source: str
+) -> NDArray[np.int64]:
+    """The row of each wanted event in a table, by (experiment, run, evtNum).
+
+    Raises
+    ------
+    DatasetError
+        An event is not in the table, or one is in it twice.
+    """
+    found, missing = find_events(wanted, table, source)
+    if missing.any():
+        first = int(np.flatnonzero(missing)[0])
+        event = tuple(int(wanted[name][first]) for name in EVENT_ID)
+        raise DatasetError(
+            f"{source}: {int(missing.sum())} of {len(missing)} events are not in it, the first is {event}"
+        )
+    return found
+
+
+def find_events(
+    wanted: Mapping[str, NDArray[Any]], table: Table | Mapping[str, Any], source: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The row of each wanted event in a table, and where there is none (row 0 then).
+
+    Raises
+    ------
+    DatasetError
+        An event is in the table twice.
+    """
+    key = _keys(table)
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    if len(ordered) and (ordered[1:] == ordered[:-1]).any():
+        row = int(order[int(np.flatnonzero(ordered[1:] == ordered[:-1])[0])])
+        event = tuple(int(table[name][row]) for name in EVENT_ID)
+        raise DatasetError(f"{source}: event {event} is in it twice")
+    sought = _keys(wanted)
+    if not len(ordered):
+        return np.zeros(len(sought), dtype=np.int64), np.ones(len(sought), dtype=bool)
+    place = np.searchsorted(ordered, sought).clip(max=len(ordered) - 1)
+    return order[place], ordered[place] != sought
+
+
+def _keys(columns: Table | Mapping[str, Any]) -> NDArray[Any]:
+    """One sortable value an event, equal for equal (experiment, run, evtNum) and for no others."""
+    table = np.empty(len(columns[EVENT_ID[0]]), dtype=[(name, "<i8") for name in EVENT_ID])
+    for name in EVENT_ID:
+        table[name] = columns[name]
+    return table
+
+
+def store_policy(model: Path, plan: Plan, output: Path | None = None, calibration: Calibration | None = None) -> Path:
+    """Write the recommended policy into a model file (in place unless ``output`` is given).
+
+    A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A new
+    calibration, where there is one, replaces the model's.
+
+    Raises
+    ------
+    UsageError
+        The file is no ``.safetensors``: other formats have no place for a policy.
+    """
+    if model.suffix != ".safetensors":
+        raise UsageError(f"{model}: a policy can be stored in .safetensors only: `smartbkg model convert` makes one")
+    bundle = load_bundle(model)
+    policy = {**plan.recommended.to_dict(), "skims": list(plan.skims), "costs": plan.costs.to_dict()}
+    for skim in plan.skims:
+        if skim not in bundle.skims:
+            raise ModelError(f"{model}: has no skim '{skim}': {nearest(skim, bundle.skims)}")
+    stored: Mapping[str, Any] = policy
+    if set(plan.skims) != set(bundle.skims):
+        before = bundle.policy or {}
+        policies = dict(before["policies"]) if before.get("kind") == "by_skim" else {}
+        if before and before.get("kind") != "by_skim":
+            policies["+".join(bundle.skims)] = dict(before)
+        stored = {"kind": "by_skim", "policies": {**policies, "+".join(plan.skims): policy}}
+    best = plan.outlooks[0]
+    figures = {"speed_up": best.speed_up.value, "speed_up_error": best.speed_up.error, "n_events": plan.n_events}
+    metrics = {**bundle.metrics, "plan": {**figures, "skims": list(plan.skims), "kept_fraction": best.kept_fraction}}
+    target = model if output is None else output
+    calibrated = bundle.calibration if calibration is None else calibration
+    save_bundle(target, replace(bundle, policy=stored, metrics=metrics, calibration=calibrated))
+    return target
+
+
+def time_command(command: str, n_events: int) -> float:
+    """CPU seconds an event of a command of the user's own chain, children included.
+
+    Parameters
+    ----------
+    command : run without a shell; ``{events}`` in it becomes the number of events.
+    n_events : how many it makes or simulates. Starting the program counts: use enough events to make that small.
+
+    Raises
+    ------
+    UsageError
+        It does not exist or fails.
+    PolicyError
+        It took no measurable time.
+    """
+    import resource
+
+    arguments = shlex.split(command.replace("{events}", str(n_events)))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        subprocess.run(arguments, check=True, capture_output=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot run '{command}': {error}") from error
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        raise UsageError(f"'{command}' ended with code {error.returncode}: {''.join(last)}") from error
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / n_events
+    if seconds <= 0:
+        raise PolicyError(f"'{command}' took no measurable CPU time over {n_events} events")
+    return seconds

@@ -1,0 +1,130 @@
+"""Are scores probabilities, and what does it cost where they are not? Speed-up, never bias."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from smartbkg.errors import PolicyError
+from smartbkg.sampling.cost import Costs
+from smartbkg.sampling.interface import check_weights
+from smartbkg.sampling.optimal import solve_optimal
+from smartbkg.sampling.statistics import check_probability, speed_up_of_means, speed_up_terms
+
+#: A loss of speed-up by poor calibration above this share is worth a warning.
+TOLERATED_LOSS: Final = 0.01
+_SMALLEST: Final = 1e-12
+_ITERATIONS: Final = 50
+
+
+class CalibrationCheck(NamedTuple):
+    """How far the scores of a skim are from probabilities."""
+
+    scale: float
+    """Slope of the logistic regression of labels on logit(score): 1 if calibrated, below 1 if overconfident."""
+    offset: float
+    """Its intercept: 0 if calibrated."""
+    mean_ratio: float
+    """Mean score over mean label: 1 if calibrated."""
+    lost_speed_up: float
+    """Share of the speed-up lost by solving λ on these scores and not on recalibrated ones. Cross-fitted: it may come
+    out slightly negative where there is nothing to gain."""
+
+    @property
+    def is_tolerable(self) -> bool:
+        """Whether less than `TOLERATED_LOSS` is lost."""
+        return self.lost_speed_up <= TOLERATED_LOSS
+
+    def warning(self, skim: str) -> str:
+        """The sentence for a user."""
+        return (
+            f"the scores of '{skim}' are no probabilities (mean score / pass fraction {self.mean_ratio:.2f}, slope "
+            f"{self.scale:.2f}): this costs {self.lost_speed_up:.1%} of the speed-up and biases nothing; "
+            "calibrate the model again"
+        )
+
+
+def fit_logistic(
+    logit: NDArray[np.float64], label: NDArray[np.float64], multiplicity: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Scale and offset that maximise the likelihood of labels under expit(scale·logit + offset), by Newton's method.
+
+    A unit normal prior on (scale − 1) keeps the fit finite where the classes are separable.
+
+    Parameters
+    ----------
+    logit, label, multiplicity : (n_events,).
+    """
+    design = np.stack([logit, np.ones_like(logit)], axis=1)
+    parameters, prior = np.array([1.0, 0.0]), np.diag([1.0, 1e-6])
+    for _ in range(_ITERATIONS):
+        p = expit(design @ parameters)
+        gradient = design.T @ (multiplicity * (label - p)) - prior @ (parameters - [1.0, 0.0])
+        curvature = (design * (multiplicity * p * (1 - p))[:, None]).T @ design + prior
+        step = np.linalg.solve(curvature, gradient)
+        # Newton's step overshoots far from the optimum; a bounded one always arrives.
+        parameters = parameters + step * min(1.0, 2.0 / max(1e-300, float(np.abs(step).max())))
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(parameters[0]), float(parameters[1])
+
+
+def check_calibration(
+    score: ArrayLike,
+    label: ArrayLike,
+    costs: Costs,
+    max_weight: float,
+    weight: ArrayLike | None = None,
+    multiplicity: ArrayLike | None = None,
+) -> CalibrationCheck:
+    """Compare scores with labels, and the speed-up they give with that of recalibrated ones.
+
+    Parameters
+    ----------
+    score, label : (n_events,) of one skim.
+    weight, multiplicity : (n_events,) generator weight and number of generated events that each stands for.
+
+    Raises
+    ------
+    PolicyError
+        No event passes or none fails.
+    """
+    p, y = check_probability(score, "score"), check_probability(label, "label")
+    m = np.ones(len(p)) if multiplicity is None else check_weights(multiplicity)
+    w = None if weight is None else check_weights(weight)
+    if not 0 < float(m @ y) < float(m.sum()):
+        raise PolicyError(f"calibration of {len(p)} events needs passing and failing ones")
+    held = p.clip(_SMALLEST, 1 - _SMALLEST)
+    logit = np.log(held) - np.log1p(-held)
+    # A fold calibrates the other, so that the recalibrated scores have not seen the labels that judge them.
+    fold = np.arange(len(p)) % 2 == 0
+    recalibrated = np.empty_like(p)
+    for one, other in ((fold, ~fold), (~fold, fold)):
+        scale, offset = fit_logistic(logit[other], y[other], m[other])
+        recalibrated[one] = expit(scale * logit[one] + offset)
+    before, after = (_speed_up(values, y, costs, max_weight, w, m) for values in (p, recalibrated))
+    scale, offset = fit_logistic(logit, y, m)
+    return CalibrationCheck(scale, offset, float(m @ p / (m @ y)), 1 - before / after)
+
+
+def _speed_up(
+    score: NDArray[np.float64],
+    label: NDArray[np.float64],
+    costs: Costs,
+    max_weight: float,
+    weight: NDArray[np.float64] | None,
+    multiplicity: NDArray[np.float64],
+) -> float:
+    if not score.any():
+        return speed_up_of_nothing(costs)
+    policy = solve_optimal(score, costs, max_weight, weight, multiplicity=multiplicity)
+    terms = speed_up_terms(label, policy.keep_probability(score, weight=weight), costs, weight=weight)
+    return float(speed_up_of_means(np.average(terms, axis=0, weights=multiplicity), costs))
+
+
+def speed_up_of_nothing(costs: Costs) -> float:
+    """Speed-up of keeping every event: the decision is paid and nothing gained."""
+    return (costs.generation + costs.simulation) / (costs.before_decision + costs.simulation)
