@@ -195,5 +195,5 @@ def test_model_without_policy_says_how_to_get_one():
         choose_policy("optimal", ScorePolicy().to_dict(), ("tag",), "model.safetensors")
     stored = {"kind": "by_skim", "policies": {"a": OptimalPolicy(2.0).to_dict()}}
     assert choose_policy(None, stored, ("a",), "m") == OptimalPolicy(2.0)
-    with pytest.raises(ModelError, match="no joint policy for a, b"):
+    with pytest.raises(ModelError, match="no policy for a, b"):
         choose_policy(None, stored, ("a", "b"), "m")

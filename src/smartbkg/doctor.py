@@ -75,7 +75,9 @@ def _check_requirement(extra: str, requirement: Requirement) -> Finding:
 def _check_machine() -> list[Finding]:
     version = platform.python_version()
     findings = [
-        Finding("Python", sys.version_info >= (3, 11), True, version, "" if sys.version_info >= (3, 11) else "Python 3.11")
+        Finding(
+            "Python", sys.version_info >= (3, 11), True, version, "" if sys.version_info >= (3, 11) else "Python 3.11"
+        )
     ]
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     findings.append(Finding("processor cores", True, False, str(n_cores), ""))

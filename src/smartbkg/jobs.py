@@ -28,7 +28,7 @@ Progress = Callable[[int], None]
 def stored_policy(stored: Mapping[str, Any] | None, skims: tuple[str, ...], source: str) -> Policy:
     """The policy that a model carries for the chosen skims.
 
-    A model of several skims may carry one a skim (``{"kind": "by_skim", "policies": {skim: policy}}``).
+    A model of several skims may carry several: ``{"kind": "by_skim", "policies": {"skim a+skim b": policy}}``.
 
     Raises
     ------
@@ -40,9 +40,10 @@ def stored_policy(stored: Mapping[str, Any] | None, skims: tuple[str, ...], sour
         raise ModelError(f"{source}: the model carries no policy: {remedy}")
     if stored.get("kind") != "by_skim":
         return policy_from_dict(stored)
-    if len(skims) != 1 or skims[0] not in stored["policies"]:
-        raise ModelError(f"{source}: the model carries no joint policy for {', '.join(skims)}: {remedy}")
-    return policy_from_dict(stored["policies"][skims[0]])
+    name = "+".join(skims)
+    if name not in stored["policies"]:
+        raise ModelError(f"{source}: the model carries no policy for {', '.join(skims)}: {remedy}")
+    return policy_from_dict(stored["policies"][name])
 
 
 def choose_policy(

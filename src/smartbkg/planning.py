@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from smartbkg.errors import DatasetError, ModelError, PolicyError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
+from smartbkg.events.matching import match_events
 from smartbkg.filtering import EventScorer, choose_skims, score_events
 from smartbkg.io import open_events
-from smartbkg.io.tables import Table, read_table
+from smartbkg.io.tables import read_table
 from smartbkg.models.bundle import load_bundle, save_bundle
 from smartbkg.models.calibration import Calibration
 from smartbkg.provenance import sha256_of_file
@@ -177,63 +178,11 @@ def _oracle(path: Path, columns: Mapping[str, NDArray[Any]], skims: Sequence[str
     return np.stack([table[ORACLE_PREFIX + skim][position].astype(np.float64) for skim in skims], axis=1)
 
 
-def match_events(
-    wanted: Mapping[str, NDArray[Any]], table: Table | Mapping[str, Any], source: str
-) -> NDArray[np.int64]:
-    """The row of each wanted event in a table, by (experiment, run, evtNum).
-
-    Raises
-    ------
-    DatasetError
-        An event is not in the table, or one is in it twice.
-    """
-    found, missing = find_events(wanted, table, source)
-    if missing.any():
-        first = int(np.flatnonzero(missing)[0])
-        event = tuple(int(wanted[name][first]) for name in EVENT_ID)
-        raise DatasetError(
-            f"{source}: {int(missing.sum())} of {len(missing)} events are not in it, the first is {event}"
-        )
-    return found
-
-
-def find_events(
-    wanted: Mapping[str, NDArray[Any]], table: Table | Mapping[str, Any], source: str
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The row of each wanted event in a table, and where there is none (row 0 then).
-
-    Raises
-    ------
-    DatasetError
-        An event is in the table twice.
-    """
-    key = _keys(table)
-    order = np.argsort(key, kind="stable")
-    ordered = key[order]
-    if len(ordered) and (ordered[1:] == ordered[:-1]).any():
-        row = int(order[int(np.flatnonzero(ordered[1:] == ordered[:-1])[0])])
-        event = tuple(int(table[name][row]) for name in EVENT_ID)
-        raise DatasetError(f"{source}: event {event} is in it twice")
-    sought = _keys(wanted)
-    if not len(ordered):
-        return np.zeros(len(sought), dtype=np.int64), np.ones(len(sought), dtype=bool)
-    place = np.searchsorted(ordered, sought).clip(max=len(ordered) - 1)
-    return order[place], ordered[place] != sought
-
-
-def _keys(columns: Table | Mapping[str, Any]) -> NDArray[Any]:
-    """One sortable value an event, equal for equal (experiment, run, evtNum) and for no others."""
-    table = np.empty(len(columns[EVENT_ID[0]]), dtype=[(name, "<i8") for name in EVENT_ID])
-    for name in EVENT_ID:
-        table[name] = columns[name]
-    return table
-
-
 def store_policy(model: Path, plan: Plan, output: Path | None = None, calibration: Calibration | None = None) -> Path:
     """Write the recommended policy into a model file (in place unless ``output`` is given).
 
-    A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A new
-    calibration, where there is one, replaces the model's.
+    A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A
+    new calibration, where there is one, replaces the model's.
 
     Raises
     ------

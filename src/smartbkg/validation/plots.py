@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Final, NamedTuple
+from typing import Final
 
 import mplhep
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from smartbkg.validation.closure import VariableClosure
 from smartbkg.validation.metrics import CalibrationCurve, RocCurve
 
 #: Colour-blind safe (Okabe and Ito, https://jfly.uni-koeln.de/color/).
@@ -20,25 +21,6 @@ KEPT_COLOUR: Final = "#D55E00"
 GUIDE_COLOUR: Final = "#888888"
 
 _WIDTH, _HEIGHT = 5.2, 4.0
-
-
-class ClosureHistogram(NamedTuple):
-    """One variable of the passing events: all of them against the kept and weighted ones."""
-
-    name: str
-    """Axis title, with unit."""
-    edges: NDArray[np.float64]
-    """(n_bins + 1,)"""
-    all_sum: NDArray[np.float64]
-    """(n_bins,) Σ w_generator of all passing events."""
-    all_variance: NDArray[np.float64]
-    """(n_bins,) Σ w_generator²."""
-    kept_sum: NDArray[np.float64]
-    """(n_bins,) Σ w of the kept passing events."""
-    kept_variance: NDArray[np.float64]
-    """(n_bins,) Σ w²."""
-    pull: NDArray[np.float64]
-    """(n_bins,) difference over its standard deviation; NaN where a bin is empty."""
 
 
 def _figure(*, height: float = _HEIGHT) -> tuple[Figure, Axes]:
@@ -106,12 +88,17 @@ def plot_weights(weight: NDArray[np.float64]) -> Figure:
     return figure
 
 
-def plot_closure(closure: ClosureHistogram) -> Figure:
-    """All passing events against kept and weighted ones, with pulls below."""
+def plot_closure(closure: VariableClosure, title: str) -> Figure:
+    """All passing events against kept and weighted ones, with pulls below; ``title`` names the variable and unit."""
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     mplhep.histplot(
-        closure.all_sum, closure.edges, yerr=np.sqrt(closure.all_variance), ax=above, color=ALL_COLOUR, label="all passing"
+        closure.all_sum,
+        closure.edges,
+        yerr=np.sqrt(closure.all_variance),
+        ax=above,
+        color=ALL_COLOUR,
+        label="all passing",
     )
     mplhep.histplot(
         closure.kept_sum,
@@ -130,8 +117,9 @@ def plot_closure(closure: ClosureHistogram) -> Figure:
     below.axhspan(-1, 1, color=GUIDE_COLOUR, alpha=0.25, linewidth=0)
     below.axhline(0, color=GUIDE_COLOUR, linewidth=0.8)
     below.plot(centres, closure.pull, "o", color=KEPT_COLOUR, markersize=3)
-    limit = max(3.5, float(np.nanmax(np.abs(closure.pull), initial=0)) * 1.1)
-    below.set(xlabel=closure.name, ylabel="pull", ylim=(-limit, limit))
+    largest = np.abs(closure.pull[np.isfinite(closure.pull)]).max(initial=0.0)
+    limit = max(3.5, float(largest) * 1.1)
+    below.set(xlabel=title, ylabel="pull", ylim=(-limit, limit))
     return figure
 
 

@@ -1,0 +1,56 @@
+"""`smartbkg evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from smartbkg.cli.options import FILE
+from smartbkg.errors import UsageError
+from smartbkg.sampling.cost import Costs
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("dataset", type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, help="The report: one HTML page.")
+@click.option("--skim", help="Skim to judge; needed where the model has several.")
+@click.option("--policy", help="Judge this policy in place of the model's own.")
+@click.option("--t-gen", default=0.08, show_default=True, help="CPU seconds to generate an event.")
+@click.option("--t-filter", default=0.63, show_default=True, help="... to score it.")
+@click.option("--t-sim", default=97.04, show_default=True, help="... to simulate and reconstruct it.")
+@click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: how good a perfect filter would be.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw that is checked for bias.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+def command(
+    model: Path,
+    dataset: Path,
+    output: Path,
+    skim: str | None,
+    policy: str | None,
+    t_gen: float,
+    t_filter: float,
+    t_sim: float,
+    oracle: Path | None,
+    seed: int,
+    threads: int | None,
+) -> None:
+    """Check MODEL on DATASET: separation, calibration, speed-up, closure; write a report.
+
+    Events that the model was trained on do not judge it.
+    """
+    from smartbkg.validation.evaluate_model import evaluate_model
+
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")
+    evaluation = evaluate_model(
+        model, dataset, output, skim=skim, policy=policy, costs=Costs(t_gen, t_filter, t_sim), oracle=oracle,
+        seed=seed, threads=threads,
+    )  # fmt: skip
+    outlook = evaluation.outlook
+    click.echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
+    click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
+    click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing}")
+    click.echo(evaluation.closure.verdict)
+    click.echo(str(output.absolute()))
