@@ -28,7 +28,7 @@ from smartbkg.sampling.plan import Plan
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.training.calibration import fit_calibration
 from smartbkg.training.dataset import SAMPLING_WEIGHT
-from smartbkg.training.flags import LABEL_PREFIX
+from smartbkg.training.flags import LABEL_PREFIX, VARIABLE_PREFIX
 from smartbkg.training.split import TEST, VALIDATION, assign_split
 
 #: Column of an oracle's table: P(pass) of a skim, measured by simulating the event many times.
@@ -45,6 +45,10 @@ class ScoredDataset(NamedTuple):
     """Which those are, and why."""
     filter_seconds: float
     """CPU seconds an event that scoring took on this machine."""
+    event_id: Mapping[str, NDArray[Any]]
+    """experiment, run, evtNum of the events, (n_events,) each."""
+    variables: Mapping[str, NDArray[np.float64]]
+    """Event-level variables of the events, NaN where undefined, (n_events,) each."""
     calibration: Calibration | None = None
     """A new calibration, fitted on other events than ``events``; None = the model's own was used."""
 
@@ -113,7 +117,18 @@ def score_dataset(
         simulation_cost=columns[SIMULATION_COST][chosen] if SIMULATION_COST in columns else None,
         oracle=None if oracle is None else _oracle(oracle, columns, names)[chosen],
     )
-    return ScoredDataset(events, note, seconds / n_events, calibration)
+    return ScoredDataset(
+        events,
+        note,
+        seconds / n_events,
+        {name: columns[name][chosen] for name in EVENT_ID},
+        {
+            name.removeprefix(VARIABLE_PREFIX): values[chosen].astype(np.float64)
+            for name, values in columns.items()
+            if name.startswith(VARIABLE_PREFIX)
+        },
+        calibration,
+    )
 
 
 def _recalibrate(
@@ -145,6 +160,7 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
     columns[SAMPLING_WEIGHT] = np.asarray(batch.event.get(SAMPLING_WEIGHT, ones), dtype=np.float64)
     if SIMULATION_COST in batch.event:
         columns[SIMULATION_COST] = batch.event[SIMULATION_COST]
+    columns |= {name: values for name, values in batch.event.items() if name.startswith(VARIABLE_PREFIX)}
     return columns
 
 

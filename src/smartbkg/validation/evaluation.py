@@ -17,7 +17,7 @@ from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.draw import draw
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.plan import Outlook, Plan, make_plan
-from smartbkg.sampling.policy import OptimalPolicy, Policy
+from smartbkg.sampling.policy import DEFAULT_MAX_WEIGHT, OptimalPolicy, Policy
 from smartbkg.validation.closure import ClosureReport, ClosureSettings, check_closure
 from smartbkg.validation.metrics import CalibrationCurve, RocCurve, calibration_curve, roc
 
@@ -105,8 +105,8 @@ def evaluate_scored(
     score, label, weight = events.score[:, 0], events.label[:, 0] > 0, events.weight * events.multiplicity
     if not scored.variables:
         raise DatasetError("the data set has no event-level variables (var_...) to check for bias")
-    max_weight = policy.max_weight if isinstance(policy, OptimalPolicy) else None
-    plan = make_plan(events, costs, **({} if max_weight is None else {"max_weight": max_weight}))
+    max_weight = policy.max_weight if isinstance(policy, OptimalPolicy) else DEFAULT_MAX_WEIGHT
+    plan = make_plan(events, costs, max_weight=max_weight)
     chosen = plan.recommended if policy is None else policy
     outlook = make_plan(events, costs, compared=(chosen,)).outlooks[1] if policy is not None else plan.outlooks[0]
     keep_probability = events.keep_probability(chosen)
