@@ -100,7 +100,7 @@ def add_nearby(clusters, count, mean_energy, theta, phi, truth, shape, geometry,
         return count
     energy = calorimeter.threshold + mean_energy * exponential(state)
     return add_cluster(
-        clusters, count, energy, new_theta, new_phi, -1.0, shape, 0.0, truth, FROM_SECONDARY, calorimeter, state
+        clusters, count, energy, new_theta, new_phi, -1, shape, 0.0, truth, FROM_SECONDARY, calorimeter, state
     )
 
 
@@ -113,7 +113,7 @@ def photon_shower(clusters, count, energy, theta, phi, time, truth, origin, geom
         return count
     response = photon_response(energy, calorimeter, state)
     count = add_cluster(
-        clusters, count, response, theta, phi, -1.0, ELECTROMAGNETIC, time, truth, origin, calorimeter, state
+        clusters, count, response, theta, phi, -1, ELECTROMAGNETIC, time, truth, origin, calorimeter, state
     )
     degrees = np.degrees(theta)
     is_barrel = geometry.gap_forward_high < degrees < geometry.gap_backward_low
@@ -190,9 +190,7 @@ def charged_shower(
         linked = track if uniform(state) < calorimeter.match_probability else -1
         shape = ELECTROMAGNETIC if kind == ELECTRON else HADRONIC
         before = count
-        count = add_cluster(
-            clusters, count, energy, theta, phi, float(linked), shape, 0.0, truth, origin, calorimeter, state
-        )
+        count = add_cluster(clusters, count, energy, theta, phi, linked, shape, 0.0, truth, origin, calorimeter, state)
         matched = energy if count > before and linked >= 0 else 0.0
     return add_extra(
         clusters, count, momentum, charge, kind, theta, phi, truth, reaches, geometry, calorimeter, state
@@ -237,7 +235,7 @@ def neutral_hadron_shower(
     if uniform(state) > probability:
         return count
     energy = calorimeter.energy_scale * (calorimeter.threshold + mean_energy * exponential(state))
-    count = add_cluster(clusters, count, energy, theta, phi, -1.0, HADRONIC, 1.0, truth, origin, calorimeter, state)
+    count = add_cluster(clusters, count, energy, theta, phi, -1, HADRONIC, 1.0, truth, origin, calorimeter, state)
     for _ in range(min(MOST_EXTRA_CLUSTERS, poisson(state, further))):
         count = add_nearby(clusters, count, further_energy, theta, phi, truth, HADRONIC, geometry, calorimeter, state)
     return count
@@ -251,4 +249,4 @@ def beam_cluster(clusters, count, background, geometry, calorimeter, state):  # 
     phi = 2.0 * np.pi * uniform(state) - np.pi
     energy = calorimeter.threshold + background.cluster_energy * exponential(state)
     time = background.time_width * (uniform(state) - 0.5)
-    return add_cluster(clusters, count, energy, theta, phi, -1.0, HADRONIC, time, -1.0, FROM_BEAM, calorimeter, state)
+    return add_cluster(clusters, count, energy, theta, phi, -1, HADRONIC, time, -1, FROM_BEAM, calorimeter, state)

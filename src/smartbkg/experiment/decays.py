@@ -6,10 +6,9 @@ Lifetimes, masses and branching fractions: Particle Data Group, Prog. Theor. Exp
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smartbkg.experiment.compilation import part
 from smartbkg.experiment.random_stream import direction, uniform
@@ -40,55 +39,29 @@ _DECAYS: Final = {
 }  # fmt: skip
 
 
-class DecayTable(NamedTuple):
-    """The decays as arrays, for compiled code."""
+_CODES: Final = sorted(_DECAYS)
+_CHANNELS: Final = [channel for code in _CODES for channel in _DECAYS[code][1]]
 
-    code: NDArray[np.int64]
-    """(n,) ascending PDG codes, without sign"""
-    decay_length: NDArray[np.float64]
-    """(n,) cm, c times the mean lifetime"""
-    mass: NDArray[np.float64]
-    """(n,) GeV"""
-    first_channel: NDArray[np.int64]
-    """(n + 1,): particle i has the channels ``first_channel[i]:first_channel[i + 1]``"""
-    cumulative: NDArray[np.float64]
-    """(n_channels,) summed branching fraction within the particle, ending at 1"""
-    daughters: NDArray[np.int64]
-    """(n_channels, 3) PDG codes, 0 = none"""
-    daughter_masses: NDArray[np.float64]
-    """(n_channels, 3) GeV"""
-
-
-def _make_table() -> DecayTable:
-    codes = sorted(_DECAYS)
-    first, cumulative, daughters = [0], [], []
-    for code in codes:
-        channels = _DECAYS[code][1]
-        fractions = np.cumsum([fraction for fraction, _ in channels])
-        cumulative.extend(fractions / fractions[-1])
-        daughters.extend([(*products, 0)[:3] for _, products in channels])
-        first.append(len(daughters))
-    masses = [[MASS_BY_CODE[abs(code)] if code != 0 else 0.0 for code in row] for row in daughters]
-    return DecayTable(
-        np.array(codes),
-        np.array([_DECAYS[code][0] for code in codes]),
-        np.array([MASS_BY_CODE[code] for code in codes]),
-        np.array(first),
-        np.array(cumulative),
-        np.array(daughters, dtype=np.int64),
-        np.array(masses),
-    )
-
-
-DECAY_TABLE: Final = _make_table()
+# The decays as arrays: numba takes them as constants.
+DECAYING_CODE: Final = np.array(_CODES)
+DECAY_LENGTH: Final = np.array([_DECAYS[code][0] for code in _CODES])
+DECAYING_MASS: Final = np.array([MASS_BY_CODE[code] for code in _CODES])
+_FIRST_CHANNEL: Final = np.cumsum([0, *(len(_DECAYS[code][1]) for code in _CODES)])
+_CUMULATIVE: Final = np.concatenate(
+    [np.cumsum(f := np.array([c[0] for c in _DECAYS[code][1]])) / f.sum() for code in _CODES]
+)
+DAUGHTERS: Final = np.array([(*products, 0)[:3] for _, products in _CHANNELS], dtype=np.int64)
+_DAUGHTER_MASS: Final = np.array([[MASS_BY_CODE[abs(code)] if code != 0 else 0.0 for code in row] for row in DAUGHTERS])
 
 
 @part
-def decay_row(table: DecayTable, code: int) -> int:
+def decay_row(code: int) -> int:
     """Row of a PDG code in the table, -1 where the detector has no decay for it."""
     wanted = abs(code)
-    row = np.searchsorted(table.code, wanted)
-    return row if row < len(table.code) and table.code[row] == wanted else -1
+    for row in range(len(DECAYING_CODE)):
+        if DECAYING_CODE[row] == wanted:
+            return row
+    return -1
 
 
 @part
@@ -108,7 +81,7 @@ def breakup_momentum(mass: float, mass_1: float, mass_2: float) -> float:
 
 
 @part
-def boost(px: float, py: float, pz: float, mass: float, bx: float, by: float, bz: float, gamma: float):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def boost(px, py, pz, mass, bx, by, bz, gamma):  # type: ignore[no-untyped-def]  # compiled
     """Momentum (px, py, pz) of a particle, from the rest frame of a parent of velocity (bx, by, bz) to the lab."""
     energy = np.sqrt(px * px + py * py + pz * pz + mass * mass)
     along = bx * px + by * py + bz * pz
@@ -117,28 +90,27 @@ def boost(px: float, py: float, pz: float, mass: float, bx: float, by: float, bz
 
 
 @part
-def decay(table, row, px, py, pz, sign, state, momenta):  # type: ignore[no-untyped-def]  # compiled
+def decay(row, px, py, pz, state, momenta):  # type: ignore[no-untyped-def]  # compiled
     """Decay a particle by one of its channels.
 
     Parameters
     ----------
     row : of `decay_row`.
     px, py, pz : momentum in the lab, GeV.
-    sign : of the PDG code of the parent.
     state : random stream.
     momenta : (3, 3) float64, filled with the daughters' momenta in the lab.
 
     Returns
     -------
-    The row of `DecayTable.daughters` chosen.
+    The row of `DAUGHTERS` chosen.
     """
-    mass = table.mass[row]
+    mass = DECAYING_MASS[row]
     choice = uniform(state)
-    channel = table.first_channel[row]
-    while choice > table.cumulative[channel] and channel < table.first_channel[row + 1] - 1:
+    channel = _FIRST_CHANNEL[row]
+    while choice > _CUMULATIVE[channel] and channel < _FIRST_CHANNEL[row + 1] - 1:
         channel += 1
-    mass_1, mass_2, mass_3 = table.daughter_masses[channel]
-    is_two_body = table.daughters[channel, 2] == 0
+    mass_1, mass_2, mass_3 = _DAUGHTER_MASS[channel]
+    is_two_body = DAUGHTERS[channel, 2] == 0
     energy = np.sqrt(px * px + py * py + pz * pz + mass * mass)
     bx, by, bz, gamma = px / energy, py / energy, pz / energy, energy / mass
     mass_12 = mass
@@ -152,12 +124,12 @@ def decay(table, row, px, py, pz, sign, state, momenta):  # type: ignore[no-unty
             weight = breakup_momentum(mass, mass_12, mass_3) * breakup_momentum(mass_12, mass_1, mass_2)
         q = breakup_momentum(mass, mass_12, mass_3)
         ux, uy, uz = direction(state)
-        momenta[2] = boost(-q * ux, -q * uy, -q * uz, mass_3, bx, by, bz, gamma)
+        momenta[2, 0], momenta[2, 1], momenta[2, 2] = boost(-q * ux, -q * uy, -q * uz, mass_3, bx, by, bz, gamma)
         px, py, pz = boost(q * ux, q * uy, q * uz, mass_12, bx, by, bz, gamma)
         energy = np.sqrt(px * px + py * py + pz * pz + mass_12 * mass_12)
         bx, by, bz, gamma = px / energy, py / energy, pz / energy, energy / mass_12
     q = breakup_momentum(mass_12, mass_1, mass_2)
     ux, uy, uz = direction(state)
-    momenta[0] = boost(q * ux, q * uy, q * uz, mass_1, bx, by, bz, gamma)
-    momenta[1] = boost(-q * ux, -q * uy, -q * uz, mass_2, bx, by, bz, gamma)
+    momenta[0, 0], momenta[0, 1], momenta[0, 2] = boost(q * ux, q * uy, q * uz, mass_1, bx, by, bz, gamma)
+    momenta[1, 0], momenta[1, 1], momenta[1, 2] = boost(-q * ux, -q * uy, -q * uz, mass_2, bx, by, bz, gamma)
     return channel

@@ -16,7 +16,6 @@ from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
 from smartbkg.experiment import calorimeter as ecl
 from smartbkg.experiment import passage, tracking, vertexing
-from smartbkg.experiment.decays import DECAY_TABLE
 from smartbkg.experiment.event_simulation import simulate_events
 from smartbkg.experiment.objects import Clusters, DetectorResponse, KLMClusters, Tracks, V0s
 from smartbkg.experiment.parameters import BELLE2, DetectorParameters
@@ -48,7 +47,8 @@ def simulate_detector(
     Raises
     ------
     EventError
-        A number is not finite, an ``arrayIndex`` is repeated or negative, or a particle is its own ancestor.
+        A number is not finite, an ``arrayIndex`` is repeated or negative, a particle is its own ancestor, or an event has
+        thousands of particles.
 
     Examples
     --------
@@ -58,23 +58,27 @@ def simulate_detector(
     batch.check_finite()
     graphs = build_graphs(batch, _REAL_PARTICLES)
     keys = event_keys(seed, batch.event["experiment"], batch.event["run"], batch.event["evtNum"], replica)
-    detector = passage.Detector(
-        parameters.geometry,
-        parameters.tracking,
-        parameters.calorimeter,
-        parameters.identification,
-        parameters.background,
-        DECAY_TABLE,
-    )
     columns = tuple(batch.particle[name] for name in _COLUMNS)
     ends, tracks, clusters, v0s, klm, failed = simulate_events(
-        graphs.offsets, graphs.particle, graphs.mother, columns, keys, detector
+        graphs.offsets,
+        graphs.particle,
+        graphs.mother,
+        columns,
+        keys,
+        parameters.to_record(),
+        np.zeros(1, passage.WORKSPACE),
     )
     if failed >= 0:
         raise EventError(
             "a particle is its own ancestor: the mothers form a cycle",
             source=batch.source,
             event=batch.event_id(failed),
+        )
+    if failed <= -2:
+        raise EventError(
+            "has more particles than an event of this experiment can have (thousands)",
+            source=batch.source,
+            event=batch.event_id(-2 - failed),
         )
     return DetectorResponse(
         _tracks(ends[:, 0].copy(), tracks),

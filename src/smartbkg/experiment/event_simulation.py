@@ -13,11 +13,10 @@ from smartbkg.experiment.passage import (
     CLUSTERS,
     KLM,
     KLM_COLUMNS,
-    STACK_COLUMNS,
+    OVERFLOW,
     STACKED,
     TRACKS,
     UNKNOWN,
-    Workspace,
     add_soft_track,
     pass_particle,
 )
@@ -76,7 +75,9 @@ def _grown(rows, needed):  # type: ignore[no-untyped-def]  # compiled
     if needed <= len(rows):
         return rows
     larger = np.empty((max(needed, 2 * len(rows)), rows.shape[1]))
-    larger[: len(rows)] = rows
+    for i in range(len(rows)):
+        for column in range(rows.shape[1]):
+            larger[i, column] = rows[i, column]
     return larger
 
 
@@ -91,7 +92,7 @@ def _copied(source, count, target, filled):  # type: ignore[no-untyped-def]  # c
 
 
 @kernel
-def simulate_events(offsets, particle, mother, columns, keys, detector):  # type: ignore[no-untyped-def]  # compiled
+def simulate_events(offsets, particle, mother, columns, keys, parameters, workspace):  # type: ignore[no-untyped-def]  # compiled
     """Simulate all events.
 
     Parameters
@@ -100,25 +101,22 @@ def simulate_events(offsets, particle, mother, columns, keys, detector):  # type
     particle, mother : (n_nodes,) of `smartbkg.graphs.decay_tree.DecayGraphs`.
     columns : tuple of PDG, px, py, pz, x, y, z, prodTime of the batch.
     keys : (n_events,) uint64, seeds of the events' streams.
-    detector : `smartbkg.experiment.passage.Detector`.
+    parameters : (1,) of `smartbkg.experiment.parameters.DetectorParameters.to_record`.
+    workspace : (1,) of `smartbkg.experiment.passage.WORKSPACE`.
 
     Returns
     -------
     (ends, tracks, clusters, v0s, klm, failed): ``ends`` (n_events + 1, 5) int64 holds the running number of tracks,
-    clusters, V0s, KLM clusters and, for each event, unknown particles; ``failed`` is the first event with a cycle or
-    -1.
+    clusters, V0s, KLM clusters and, for each event, unknown particles; ``failed`` is the first event with a cycle
+    (its position), or with more than the workspace holds (-2 - its position), or -1.
     """
     n_events = len(offsets) - 1
     most = 0
     for event in range(n_events):
         most = max(most, offsets[event + 1] - offsets[event])
-    capacity = 64 + 4 * most
-    work = Workspace(
-        np.zeros(5, np.int64), np.empty((capacity, STACK_COLUMNS)), np.empty((capacity, TRACK_COLUMNS)),
-        np.empty((2 * (128 + 8 * most), CLUSTER_COLUMNS)), np.empty((capacity, KLM_COLUMNS)), np.empty((3, 3)),
-        np.empty(5), np.empty(1, np.uint64),
-    )  # fmt: skip
-    v0_rows = np.empty((4 * capacity, V0_COLUMNS))
+    work = workspace[0]
+    detector = parameters[0]
+    v0_rows = np.empty((4096, V0_COLUMNS))
     parent = np.empty(len(work.clusters), np.int64)
     is_mother, decays_outside, decays_deep = (
         np.empty(most, np.bool_),
@@ -129,7 +127,8 @@ def simulate_events(offsets, particle, mother, columns, keys, detector):  # type
     v0s, klm = np.empty((4 * n_events + 16, V0_COLUMNS)), np.empty((4 * n_events + 16, KLM_COLUMNS))
     ends = np.zeros((n_events + 1, 5), np.int64)
     for event in range(n_events):
-        work.count[:] = 0
+        for i in range(len(work.count)):
+            work.count[i] = 0
         work.state[0] = keys[event]
         taken = push_final_state(
             work, detector, offsets[event], offsets[event + 1], particle, mother, columns, is_mother, decays_outside,
@@ -146,6 +145,8 @@ def simulate_events(offsets, particle, mother, columns, keys, detector):  # type
             detector.geometry.ecl_radius,
         )  # fmt: skip
         n_clusters = add_hadron_sums(work.clusters, n_clusters, detector.calorimeter, parent, work.state)
+        if work.count[OVERFLOW] > 0:
+            return ends, tracks, clusters, v0s, klm, -2 - event
         n_v0s = find_v0s(work, detector, v0_rows)
         tracks = _copied(work.tracks, work.count[TRACKS], tracks, ends[event, 0])
         clusters = _copied(work.clusters, n_clusters, clusters, ends[event, 1])

@@ -37,9 +37,8 @@ def push_final_state(work, detector, first, last, particle, mother, columns, is_
     """
     pdg, px, py, pz, x, y, z, time = columns
     n = last - first
-    is_mother[:n] = False
-    decays_outside[:n] = False
-    decays_deep[:n] = False
+    for node in range(n):
+        is_mother[node] = decays_outside[node] = decays_deep[node] = False
     for node in range(n):
         m = mother[first + node]
         if m < 0:

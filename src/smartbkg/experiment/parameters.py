@@ -17,6 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from smartbkg.errors import UsageError, nearest
 from smartbkg.provenance import digest_of
 
@@ -307,6 +310,25 @@ class DetectorParameters:
     def digest(self) -> str:
         """SHA-256 of all numbers."""
         return digest_of(self.to_dict())
+
+    def to_record(self) -> NDArray[np.void]:
+        """(1,) structured array with a nested record a group: what compiled code reads by the same names."""
+        groups = {name: getattr(self, name) for name in _GROUPS}
+        dtype = [
+            (
+                name,
+                [
+                    (key, np.float64, (len(value),)) if isinstance(value, tuple) else (key, np.float64)
+                    for key, value in group._asdict().items()
+                ],
+            )
+            for name, group in groups.items()
+        ]
+        record = np.zeros(1, dtype=np.dtype(dtype))
+        for name, group in groups.items():
+            for key, value in group._asdict().items():
+                record[name][key] = value
+        return record
 
     def replace(self, name: str, **changes: Mapping[str, Any]) -> DetectorParameters:
         """A changed detector.

@@ -125,7 +125,8 @@ def identify(pid, loglikelihood, px, py, pz, kind, energy, reaches, is_muon_like
     pt = np.hypot(px, py)
     momentum = max(0.02, np.hypot(pt, pz))
     theta = np.degrees(np.arctan2(pt, pz))
-    loglikelihood[:] = 0.0
+    for h in range(5):
+        loglikelihood[h] = 0.0
     add_energy_loss(loglikelihood, momentum, kind, identification, state)
     if reaches and 32.0 < theta < 128.0 and uniform(state) < identification.top_efficiency:
         add_time_of_propagation(loglikelihood, momentum, pt / momentum, kind, identification, state)

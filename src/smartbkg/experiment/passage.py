@@ -5,26 +5,25 @@ A particle waits on a stack until it is its turn; what it makes on its way goes 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from smartbkg.experiment.calorimeter import MOST_EXTRA_CLUSTERS, charged_shower, neutral_hadron_shower, photon_shower
-from smartbkg.experiment.compilation import part
-from smartbkg.experiment.decays import DecayTable, conjugated, decay, decay_row
-from smartbkg.experiment.objects import ELECTRON, FROM_SECONDARY, KAON, MUON, PID_MASSES, PION, PROTON
-from smartbkg.experiment.parameters import (
-    BackgroundParameters,
-    CalorimeterParameters,
-    GeometryParameters,
-    IdentificationParameters,
-    TrackingParameters,
+from smartbkg.experiment.calorimeter import (
+    CLUSTER_COLUMNS,
+    MOST_EXTRA_CLUSTERS,
+    charged_shower,
+    neutral_hadron_shower,
+    photon_shower,
 )
+from smartbkg.experiment.compilation import part
+from smartbkg.experiment.decays import DAUGHTERS, DECAY_LENGTH, DECAYING_MASS, conjugated, decay, decay_row
+from smartbkg.experiment.objects import ELECTRON, FROM_SECONDARY, KAON, MUON, PID_MASSES, PION, PROTON
 from smartbkg.experiment.particle_identification import identify, klm_efficiency
 from smartbkg.experiment.propagation import NOWHERE, along_helix, exit_of_helix, exit_of_line, is_inside
 from smartbkg.experiment.random_stream import exponential, poisson, uniform
 from smartbkg.experiment.tracking import (
+    TRACK_COLUMNS,
     TRACK_KIND,
     TRACK_PHI_ECL,
     TRACK_PID,
@@ -46,8 +45,8 @@ NO_DECAY, NO_TRACK, TRACK_ONLY = 1, 2, 4
 #: Columns of a KLM cluster's row.
 (KLM_THETA, KLM_PHI, KLM_LAYERS, KLM_TRACK, KLM_TRUTH) = range(5)
 KLM_COLUMNS: Final = KLM_TRUTH + 1
-#: Positions in `Workspace.count`.
-STACKED, TRACKS, CLUSTERS, KLM, UNKNOWN = range(5)
+#: Positions in the workspace's ``count``: rows in use, particles of unknown code, and what found no room.
+STACKED, TRACKS, CLUSTERS, KLM, UNKNOWN, OVERFLOW = range(6)
 
 _ELECTRON_MASS: Final = PID_MASSES[ELECTRON]
 _LIGHT_SPEED: Final = 29.9792458  # cm/ns
@@ -55,43 +54,28 @@ _LIGHT_SPEED: Final = 29.9792458  # cm/ns
 _LAYERS: Final = (1.0, 1.4, 2.2, 3.9, 8.0, 10.4, 13.5, 16.0)
 
 
-class Detector(NamedTuple):
-    """All numbers that compiled code needs."""
-
-    geometry: GeometryParameters
-    tracking: TrackingParameters
-    calorimeter: CalorimeterParameters
-    identification: IdentificationParameters
-    background: BackgroundParameters
-    decays: DecayTable
-
-
-class Workspace(NamedTuple):
-    """Working arrays of one event, used again for the next."""
-
-    count: NDArray[np.int64]
-    """(5,) rows in use of each of the following, and the particles of unknown code"""
-    stack: NDArray[np.float64]
-    """(capacity, STACK_COLUMNS)"""
-    tracks: NDArray[np.float64]
-    """(capacity, TRACK_COLUMNS)"""
-    clusters: NDArray[np.float64]
-    """(capacity, CLUSTER_COLUMNS)"""
-    klm: NDArray[np.float64]
-    """(capacity, KLM_COLUMNS)"""
-    momenta: NDArray[np.float64]
-    """(3, 3), of decay products"""
-    loglikelihood: NDArray[np.float64]
-    """(5,)"""
-    state: NDArray[np.uint64]
-    """(1,), the event's stream of random numbers"""
+#: Working arrays of one event as one record, which compiled code hands on as a single address. Rows in use of each
+#: are in ``count``; ``state`` is the event's stream of random numbers.
+WORKSPACE: Final = np.dtype(
+    [
+        ("count", np.int64, (6,)),
+        ("state", np.uint64, (1,)),
+        ("momenta", np.float64, (3, 3)),
+        ("loglikelihood", np.float64, (5,)),
+        ("stack", np.float64, (4096, STACK_COLUMNS)),
+        ("tracks", np.float64, (1024, TRACK_COLUMNS)),
+        ("clusters", np.float64, (8192, CLUSTER_COLUMNS)),
+        ("klm", np.float64, (1024, KLM_COLUMNS)),
+    ]
+)
 
 
 @part
 def push(work, code, px, py, pz, x, y, z, time, truth, origin, flags):  # type: ignore[no-untyped-def]  # compiled
-    """Let a particle wait; a full stack drops it, which takes hundreds of secondaries."""
+    """Let a particle wait; where the stack is full, `OVERFLOW` counts it instead."""
     n = work.count[STACKED]
     if n == len(work.stack):
+        work.count[OVERFLOW] += 1
         return
     row = work.stack[n]
     row[CODE], row[PX], row[PY], row[PZ] = code, px, py, pz
@@ -101,28 +85,28 @@ def push(work, code, px, py, pz, x, y, z, time, truth, origin, flags):  # type: 
 
 
 @part
-def push_decay(work, detector, row, code, px, py, pz, x, y, z, time, truth, flags):  # type: ignore[no-untyped-def]  # compiled
+def push_decay(work, row, code, px, py, pz, x, y, z, time, truth, flags):  # type: ignore[no-untyped-def]  # compiled
     """Decay a particle at a point and let its daughters wait."""
     sign = 1 if code > 0 else -1
-    channel = decay(detector.decays, row, px, py, pz, sign, work.state, work.momenta)
+    channel = decay(row, px, py, pz, work.state, work.momenta)
     for k in range(3):
-        daughter = detector.decays.daughters[channel, k]
+        daughter = DAUGHTERS[channel, k]
         if daughter != 0:
-            qx, qy, qz = work.momenta[k]
+            qx, qy, qz = work.momenta[k, 0], work.momenta[k, 1], work.momenta[k, 2]
             push(work, conjugated(daughter, sign), qx, qy, qz, x, y, z, time, truth, FROM_SECONDARY, flags)
 
 
 @part
 def pass_neutral_decaying(work, detector, row, code, px, py, pz, x, y, z, time, truth):  # type: ignore[no-untyped-def]  # compiled
     """Particles that decay on a straight line (π0, K_S, hyperons); outside the tracking volume they are lost."""
-    mass = detector.decays.mass[row]
+    mass = DECAYING_MASS[row]
     p = np.sqrt(px * px + py * py + pz * pz)
-    length = detector.decays.decay_length[row] * p / mass * exponential(work.state)
+    length = DECAY_LENGTH[row] * p / mass * exponential(work.state)
     if p > 0.0:
         x, y, z = x + length * px / p, y + length * py / p, z + length * pz / p
         time += length / _LIGHT_SPEED * np.hypot(1.0, mass / p)
     if is_inside(x, y, z, detector.geometry):
-        push_decay(work, detector, row, code, px, py, pz, x, y, z, time, truth, 0)
+        push_decay(work, row, code, px, py, pz, x, y, z, time, truth, 0)
 
 
 @part
@@ -174,11 +158,11 @@ def pass_neutral_hadron(work, detector, code, px, py, pz, x, y, z, time, truth, 
     end = exit_of_line(x, y, z, px, py, pz, detector.geometry)
     is_klong = code == 130
     if is_klong and p > 0.0 and flags & NO_DECAY == 0:
-        row = decay_row(detector.decays, code)
-        length = detector.decays.decay_length[row] * p / detector.decays.mass[row] * exponential(work.state)
+        row = decay_row(code)
+        length = DECAY_LENGTH[row] * p / DECAYING_MASS[row] * exponential(work.state)
         if length * np.hypot(px, py) / p < end.arc:
             dx, dy, dz = x + length * px / p, y + length * py / p, z + length * pz / p
-            push_decay(work, detector, row, code, px, py, pz, dx, dy, dz, time, truth, 0)
+            push_decay(work, row, code, px, py, pz, dx, dy, dz, time, truth, 0)
             return
     theta, phi = np.arctan2(np.hypot(end.x, end.y), end.z), np.arctan2(end.y, end.x)
     before = work.count[CLUSTERS]
@@ -255,7 +239,7 @@ def add_soft_track(work, detector, truth, origin, is_displaced):  # type: ignore
     """Append a track that is no particle's own."""
     n = work.count[TRACKS]
     if n < len(work.tracks):
-        measure_soft_track(work.tracks[n], truth, origin, is_displaced, detector.geometry, work.state)
+        measure_soft_track(work.tracks[n], truth, origin, is_displaced, work.state)
         work.count[TRACKS] = n + 1
         identify_track(work, detector, n, 0.0, False, False)
 
@@ -284,14 +268,14 @@ def pass_charged(work, detector, code, kind, px, py, pz, x, y, z, time, truth, o
     if pt <= 0.0:
         return
     end = exit_of_helix(x, y, z, px, py, pz, charge, geometry)
-    row = decay_row(detector.decays, code)
+    row = decay_row(code)
     if row >= 0 and flags & (NO_DECAY | TRACK_ONLY) == 0:
-        length = detector.decays.decay_length[row] * p / mass * exponential(work.state)
+        length = DECAY_LENGTH[row] * p / mass * exponential(work.state)
         arc = length * pt / p
         if arc < end.arc:
             dx, dy, dz, qx, qy, qz = along_helix(x, y, z, px, py, pz, charge, geometry.field, arc)
             is_long = np.hypot(dx, dy) > geometry.cdc_inner_radius and np.hypot(dx, dy) > tracking.kink_radius
-            push_decay(work, detector, row, code, qx, qy, qz, dx, dy, dz, time, truth, NO_TRACK if is_long else 0)
+            push_decay(work, row, code, qx, qy, qz, dx, dy, dz, time, truth, NO_TRACK if is_long else 0)
             if is_long and flags & NO_TRACK == 0:
                 track = add_track(work, detector, px, py, pz, x, y, z, charge, kind, truth, origin)
                 if track >= 0:
@@ -352,8 +336,11 @@ def pass_particle(work, detector):  # type: ignore[no-untyped-def]  # compiled
     row = work.stack[work.count[STACKED]]
     code = int(row[CODE])
     px, py, pz, x, y, z, time = row[PX], row[PY], row[PZ], row[X], row[Y], row[Z], row[TIME]
-    truth, origin, flags = row[TRUTH], row[ORIGIN], int(row[FLAGS])
-    if work.count[CLUSTERS] + 2 * MOST_EXTRA_CLUSTERS > len(work.clusters) // 2:
+    truth, origin, flags = int(row[TRUTH]), int(row[ORIGIN]), int(row[FLAGS])
+    if work.count[CLUSTERS] + 2 * MOST_EXTRA_CLUSTERS > len(work.clusters) // 2 or work.count[TRACKS] + 4 > len(
+        work.tracks
+    ):
+        work.count[OVERFLOW] += 1
         return
     if not is_inside(x, y, z, detector.geometry):
         return
@@ -367,7 +354,7 @@ def pass_particle(work, detector):  # type: ignore[no-untyped-def]  # compiled
     elif abs(code) == 12 or abs(code) == 14 or abs(code) == 16:
         return
     else:
-        decays = decay_row(detector.decays, code)
+        decays = decay_row(code)
         if decays < 0:
             work.count[UNKNOWN] += 1
         else:

@@ -66,7 +66,7 @@ def perigee(x: float, y: float, z: float, px: float, py: float, pz: float, charg
 
 
 @part
-def along_helix(  # type: ignore[no-untyped-def]  # noqa: ANN201
+def along_helix(  # type: ignore[no-untyped-def]
     x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, field: float, arc: float
 ):
     """Position (cm) and momentum (GeV) after a transverse arc in cm: (x, y, z, px, py, pz)."""

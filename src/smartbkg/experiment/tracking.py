@@ -129,7 +129,7 @@ def drift_chamber_hits(pt: float, theta: float, state: np.ndarray) -> int:  # ty
 
 
 @part
-def measure_soft_track(row, truth, origin, is_displaced, geometry, state):  # type: ignore[no-untyped-def]  # compiled
+def measure_soft_track(row, truth, origin, is_displaced, state):  # type: ignore[no-untyped-def]  # compiled
     """Fill a track's row with one that is not the particle's first: a clone, a fragment, a fake, beam background.
 
     Spectrum and impact parameters are those of such tracks in the reference events: p_T falling with a mean of 0.12 GeV
