@@ -86,7 +86,7 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         save_figure(plot_plan(plan, scored.events), options["picture"])
     if not options["dry_run"]:
         stored = store_policy(model, plan, options["output"], scored.calibration)
-        click.echo(f"policy written to {store_policy(model, plan, options['output'])}", err=True)
+        click.echo(f"policy written to {stored}", err=True)
 
 
 def _training_of(model: Path) -> dict[str, Any] | None:

@@ -1,0 +1,32 @@
+"""`smartbkg merge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from smartbkg.cli.options import FILE
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, help="Merged file of kept events (Parquet).")
+@click.option(
+    "--method", type=click.Choice(["concatenate", "balance", "union"]), default="concatenate", show_default=True,
+    help="Different generated events as they are, or with the weights of least variance; or the same ones.",
+)  # fmt: skip
+@click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
+def command(files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...]) -> None:
+    """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
+    from smartbkg.merging import METHODS, merge_files
+    from smartbkg.models.runtime import load_scorer
+
+    chosen = next(one for one in METHODS if one == method)
+    summary = merge_files(files, output, chosen, [load_scorer(model) for model in models])
+    effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0
+    standing = "" if summary.n_generated is None else f", standing for {summary.n_generated} generated ones"
+    click.echo(
+        f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
+        f"n_eff {effective:.5g}"
+    )
