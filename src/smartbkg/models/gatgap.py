@@ -6,7 +6,7 @@ Names of weights are those of upstream's state dict, so that trained models load
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from smartbkg.graphs.collate import GraphBatch
 from smartbkg.models.config import GATGAPConfig
+from smartbkg.models.gat_autograd import LayerWeights, is_supported, run_gat_layers
 from smartbkg.models.layers import attend_to_family, pool_with_gate, pool_with_mean
 
 #: Slope of the leaky ReLU after each layer (torch's default); that inside the attention is 0.2.
@@ -72,13 +73,27 @@ class GATLayer(nn.Module):
         joined = pooled if state is None else torch.cat((state, pooled), dim=1)
         return node, functional.leaky_relu(self.fc(joined), LEAKY_SLOPE)
 
+    def weights(self) -> LayerWeights:
+        """The weights as the compiled kernels take them; without its bias, of which the softmax takes no notice."""
+        gate = torch.zeros_like(self.gat.bias)[None] if self.gap_gate is None else self.gap_gate.weight
+        return LayerWeights(
+            self.gat.fc.weight, self.gat.attn_l, self.gat.attn_r, self.gat.bias, gate, self.fc.weight, self.fc.bias
+        )
+
 
 class GATGAP(nn.Module):
-    """The network of `GATGAPConfig`; an event without nodes is pooled to zeros."""
+    """The network of `GATGAPConfig`; an event without nodes is pooled to zeros.
+
+    Attributes
+    ----------
+    is_compiled : run the layers in compiled kernels where they can (`smartbkg.models.gat_autograd.is_supported`), else
+        in torch's operations; both give the same to rounding.
+    """
 
     def __init__(self, config: GATGAPConfig) -> None:
         super().__init__()
         self.config = config
+        self.is_compiled = True
         self.pdg_embedding = nn.Embedding(config.num_pdg + 1, config.emb_size)
         width = config.units * config.attention_heads
         first = GATLayer(config, config.num_features + config.emb_size, 0)
@@ -89,9 +104,13 @@ class GATGAP(nn.Module):
     def forward(self, batch: GraphBatch) -> torch.Tensor:
         """Logits (n_events, n_skims)."""
         node = torch.cat((self.pdg_embedding(batch.token), batch.feature), dim=1)
-        state: torch.Tensor | None = None
-        for layer in self.gat_layers:
-            node, state = layer(node, state, batch)
+        layers = cast("list[GATLayer]", list(self.gat_layers))
+        if self.is_compiled and is_supported(node, self.config.units):
+            state: torch.Tensor | None = run_gat_layers(batch, node, [layer.weights() for layer in layers])
+        else:
+            state = None
+            for layer in layers:
+                node, state = layer(node, state, batch)
         logits: torch.Tensor = self.fc_output(state)
         return logits
 

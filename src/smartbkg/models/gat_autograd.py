@@ -1,0 +1,217 @@
+"""GATGAP's layers in training: compiled kernels behind torch's autograd, for float32 and float64 on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.autograd.function import once_differentiable
+
+from smartbkg.graphs.collate import GraphBatch
+from smartbkg.models.gat_gradients import WeightGradients, backward, forward
+from smartbkg.models.gat_kernels import Activations, PackedWeights, make_activations
+from smartbkg.models.matrix_kernel import PANEL, pack
+
+
+class LayerWeights(NamedTuple):
+    """Weights of one layer, as `smartbkg.models.gatgap.GATLayer` has them."""
+
+    matrix: torch.Tensor
+    """(width, n_inputs)"""
+    attention_source: torch.Tensor
+    """(1, heads, units)"""
+    attention_target: torch.Tensor
+    """(1, heads, units)"""
+    bias: torch.Tensor
+    """(width,)"""
+    gate: torch.Tensor
+    """(1, width), zeros where pooling is the mean"""
+    state_matrix: torch.Tensor
+    """(units, state before + width)"""
+    state_bias: torch.Tensor
+    """(units,)"""
+
+
+def is_supported(inputs: torch.Tensor, units: int) -> bool:
+    """Whether the kernels can run a layer: on the CPU, not while torch traces, units of a head in whole panels."""
+    return (
+        inputs.device.type == "cpu"
+        and inputs.dtype in (torch.float32, torch.float64)
+        and units % PANEL == 0
+        and type(inputs) is torch.Tensor
+        and not torch.compiler.is_compiling()
+    )
+
+
+def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[LayerWeights]) -> torch.Tensor:
+    """Final states (n_events, units) of events; differentiable once.
+
+    Parameters
+    ----------
+    batch : decay graphs.
+    inputs : (n_nodes, n_inputs) nodes before the first layer.
+    layers : weights of all layers.
+    """
+    missing = -inputs.shape[1] % PANEL
+    first = layers[0]._replace(matrix=torch.nn.functional.pad(layers[0].matrix, (0, missing)))
+    weights = [tensor for layer in (first, *layers[1:]) for tensor in layer]
+    padded_inputs = torch.nn.functional.pad(inputs, (0, missing))
+    states: torch.Tensor = _GATLayers.apply(  # type: ignore[no-untyped-call]
+        batch.offsets, batch.mother, padded_inputs, *weights
+    )
+    return states
+
+
+def _share(run: Callable[[int, int, int], None], offsets: NDArray[np.int64], n_shares: int) -> None:
+    """Call ``run(share, first event, last event)`` for shares of about equal numbers of nodes, each in a thread."""
+    cuts = np.searchsorted(offsets, np.arange(1, n_shares) * offsets[-1] / n_shares).tolist()
+    bounds = [0, *cuts, len(offsets) - 1]
+    if n_shares == 1:
+        run(0, bounds[0], bounds[1])
+        return
+    with ThreadPoolExecutor(n_shares) as pool:
+        list(pool.map(run, range(n_shares), bounds[:-1], bounds[1:]))
+
+
+class _Packed(NamedTuple):
+    """Weights in the order of the kernels, and their transposes for the way back."""
+
+    weights: PackedWeights
+    back_node_matrix: NDArray[Any]
+    back_state_matrix: NDArray[Any]
+
+
+def _pack_layers(layers: Sequence[LayerWeights]) -> _Packed:
+    _, heads, units = layers[0].attention_source.shape
+    matrices = [layer.matrix.detach().numpy() for layer in layers]
+    state_matrices = np.zeros((len(layers), units + heads * units, units), dtype=matrices[0].dtype)
+    for whole, layer in zip(state_matrices, layers, strict=True):
+        whole[-layer.state_matrix.shape[1] :] = layer.state_matrix.detach().numpy().T
+
+    def stacked(tensors: Iterable[torch.Tensor]) -> NDArray[Any]:
+        return np.stack([tensor.detach().numpy().ravel() for tensor in tensors])
+
+    unused = np.empty((1, 1), dtype=matrices[0].dtype)
+    weights = PackedWeights(
+        embedding=unused,
+        node_matrix=np.concatenate([pack(matrix.T) for matrix in matrices]),
+        node_matrix_start=np.cumsum([0, *(matrix.size for matrix in matrices[:-1])], dtype=np.int64),
+        attention_source=stacked(layer.attention_source for layer in layers),
+        attention_target=stacked(layer.attention_target for layer in layers),
+        bias=stacked(layer.bias for layer in layers),
+        gate=stacked(layer.gate for layer in layers),
+        state_matrix=np.stack([pack(matrix) for matrix in state_matrices]),
+        state_bias=stacked(layer.state_bias for layer in layers),
+        output_matrix=unused,
+        output_bias=unused[0],
+        heads=heads,
+    )
+    return _Packed(
+        weights,
+        np.concatenate([pack(matrix) for matrix in matrices]),
+        np.stack([pack(np.ascontiguousarray(matrix.T)) for matrix in state_matrices]),
+    )
+
+
+def _no_gradients(weights: PackedWeights) -> WeightGradients:
+    n_layers, width = weights.bias.shape
+    n_state = weights.state_bias.shape[1]
+    return WeightGradients(
+        node_matrix=np.zeros_like(weights.node_matrix),
+        attention_source=np.zeros_like(weights.bias),
+        attention_target=np.zeros_like(weights.bias),
+        bias=np.zeros_like(weights.bias),
+        gate=np.zeros_like(weights.bias),
+        state_matrix=np.zeros((n_layers, n_state + width, n_state), dtype=weights.bias.dtype),
+        state_bias=np.zeros_like(weights.state_bias),
+    )
+
+
+class _Saved(NamedTuple):
+    """What the way back needs."""
+
+    offsets: NDArray[np.int64]
+    mother: NDArray[np.int64]
+    inputs: NDArray[Any]
+    packed: _Packed
+    activations: Activations
+    shapes: list[torch.Size]
+    n_threads: int
+
+
+class _GATLayers(torch.autograd.Function):
+    """(offsets, mother, inputs, weights of layer 0, of layer 1, ...) → final states."""
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: torch.Tensor) -> torch.Tensor:
+        offsets, mother_in_batch = tensors[0].numpy(), tensors[1].numpy()
+        inputs = np.ascontiguousarray(tensors[2].detach().numpy())
+        n_fields = len(LayerWeights._fields)
+        layers = [LayerWeights(*tensors[i : i + n_fields]) for i in range(3, len(tensors), n_fields)]
+        packed = _pack_layers(layers)
+        mother = np.where(mother_in_batch >= 0, mother_in_batch - np.repeat(offsets[:-1], np.diff(offsets)), -1)
+        n_nodes, n_events, n_layers = len(inputs), len(offsets) - 1, len(layers)
+        activations: Activations = make_activations(n_layers, n_layers + 1, n_nodes, n_events, packed.weights)
+        states = np.empty((n_events, packed.weights.state_bias.shape[1]), dtype=inputs.dtype)
+        n_threads = max(1, min(torch.get_num_threads(), n_events))
+
+        def run(_share: int, first: int, last: int) -> None:
+            forward(offsets, mother, first, last, inputs, packed.weights, activations, states)
+
+        _share(run, offsets, n_threads)
+        shapes = [tensor.shape for tensor in tensors[3:]]
+        ctx.saved = _Saved(offsets, mother, inputs, packed, activations, shapes, n_threads)
+        return torch.from_numpy(states)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_states: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        saved: _Saved = ctx.saved
+        weights = saved.packed.weights
+        grad_inputs = np.empty_like(saved.inputs)
+        gradient = np.ascontiguousarray(grad_states.numpy())
+        shares = [_no_gradients(weights) for _ in range(saved.n_threads)]
+
+        def run(share: int, first: int, last: int) -> None:
+            backward(
+                saved.offsets, saved.mother, first, last, saved.inputs, weights, saved.packed.back_node_matrix,
+                saved.packed.back_state_matrix, saved.activations, gradient, grad_inputs, shares[share],
+            )  # fmt: skip
+
+        _share(run, saved.offsets, saved.n_threads)
+        total = (
+            shares[0]
+            if len(shares) == 1
+            else WeightGradients(*(np.sum(parts, axis=0) for parts in zip(*shares, strict=True)))
+        )
+        return None, None, torch.from_numpy(grad_inputs), *_as_tensors(total, weights.node_matrix_start, saved.shapes)
+
+
+def _as_tensors(
+    total: WeightGradients, matrix_start: NDArray[np.int64], shapes: Sequence[torch.Size]
+) -> list[torch.Tensor]:
+    """The gradients in the order and shapes of the weights."""
+    arrays: list[NDArray[Any]] = []
+    n_fields = len(LayerWeights._fields)
+    for layer, start in enumerate(matrix_start):
+        matrix, *_, state_matrix, _ = shapes[layer * n_fields : (layer + 1) * n_fields]
+        arrays += [
+            total.node_matrix[start : start + matrix.numel()],
+            total.attention_source[layer],
+            total.attention_target[layer],
+            total.bias[layer],
+            total.gate[layer],
+            total.state_matrix[layer][-state_matrix[1] :].T,
+            total.state_bias[layer],
+        ]
+    return [
+        torch.from_numpy(np.ascontiguousarray(array)).reshape(shape)
+        for array, shape in zip(arrays, shapes, strict=True)
+    ]
+
+
+__all__ = ["LayerWeights", "is_supported", "run_gat_layers"]
