@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import uproot
-from particle import Particle, ParticleNotFound
+from particle import PDGID
 
 PARTICLE_MEMBERS = {
     "pdg": "m_pdg", "status": "m_status", "mass": "m_mass", "energy": "m_energy", "time": "m_productionTime",
@@ -23,11 +23,8 @@ EVENT_MEMBERS = {
 
 @functools.cache
 def charge_of(pdg: int) -> float:
-    """What TDatabasePDG says."""
-    try:
-        return float(Particle.from_pdgid(pdg).charge)
-    except ParticleNotFound:
-        return 0.0
+    """Stands for TDatabasePDG."""
+    return float(PDGID(pdg).charge or 0.0)
 
 
 @functools.cache

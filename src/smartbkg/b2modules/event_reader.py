@@ -27,6 +27,7 @@ class EventReader:
 
     def __init__(self, rule: GraphRule | None = None) -> None:
         self._reads_all = rule is None or not {"mass", "charge", "nDaughters", "motherPDG"}.isdisjoint(_used(rule))
+        self._keeps_production = rule is None
         # a particle that is bridged is no node, but leads from its daughters to its mother
         skips = rule is not None and not rule.bridged_codes
         self._required = rule.required_status if rule is not None and skips else 0
@@ -67,9 +68,12 @@ class EventReader:
                 particle.getArrayIndex(), particle.getPDG(), mother.getArrayIndex() if mother else -1, status,
                 daughters, mother_code,
             )  # fmt: skip
+        event = _event_columns(meta, process)
+        if self._keeps_production:
+            event["production"] = np.array([meta.getProduction()], dtype=np.int32)
         return EventBatch(
             np.array([0, n_particles], dtype=np.int64),
-            _event_columns(meta, process),
+            event,
             _columns(integers, _INTEGERS, np.int32) | _columns(numbers, _NUMBERS, np.float32),
             source="basf2",
         )

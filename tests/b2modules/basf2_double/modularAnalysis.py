@@ -109,12 +109,11 @@ class _Ntuple(Module):
             self._fill(row | {_compatible(variable): value_of(variable) for variable in self._variables})
 
     def terminate(self) -> None:
+        names = ["__experiment__", "__run__", "__event__", *map(_compatible, self._variables)]
+        rows = {name: np.array(values) for name, values in self._rows.items()}
         with uproot.recreate(self._file) as file:
-            if self._rows:
-                file[self._tree] = {name: np.array(values) for name, values in self._rows.items()}
-            else:
-                names = ["__experiment__", "__run__", "__event__", *map(_compatible, self._variables)]
-                file.mktree(self._tree, dict.fromkeys(names, np.float64))
+            columns = rows or {name: np.empty(0) for name in names}
+            file.mktree(self._tree, {name: column.dtype for name, column in columns.items()}).extend(columns)
 
 
 def _compatible(variable: str) -> str:

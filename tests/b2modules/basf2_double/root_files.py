@@ -107,4 +107,10 @@ class RootOutput(Module):
             f"MCParticles_{PARTICLE_MEMBERS[name]}": ak.Array(values) for name, values in self._particles.items()
         }
         with uproot.recreate(path) as file:
-            file["tree"] = branches
+            file.mktree(
+                "tree",
+                {
+                    name: column.type.content if isinstance(column, ak.Array) else column.dtype
+                    for name, column in branches.items()
+                },
+            ).extend(branches)

@@ -37,7 +37,7 @@ class BaseSkim:
 
     def passes(self, particles: list[Any]) -> bool:
         """What stands for the selection: of the event's particles alone, so that tests know the answer."""
-        return sum(abs(p.getPDG()) in (11, 13) and p.isPrimaryParticle() for p in particles) >= 3
+        return sum(abs(p.getPDG()) in (11, 13) and p.isPrimaryParticle() for p in particles) >= 2
 
 
 def _continue() -> Any:

@@ -1,0 +1,86 @@
+"""Event-level variables of basf2's n-tuples, joined to a data set by (experiment, run, evtNum)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import uproot
+from numpy.typing import NDArray
+
+from smartbkg.errors import DatasetError
+from smartbkg.events.fields import EVENT_ID
+from smartbkg.io.parquet import ParquetReader
+from smartbkg.training.dataset import DatasetOptions, build_dataset
+from smartbkg.training.flags import PASSES_PREFIX, FlagBlock, FlagIndex
+
+_ID_BRANCHES = ("__experiment__", "__run__", "__event__")
+
+
+def read_ntuple(path: Path, variables: Sequence[str]) -> FlagBlock:
+    """The first candidate of each event in an n-tuple of basf2's ``variablesToNtuple``.
+
+    Parameters
+    ----------
+    variables : names of the variables, in the order in which they were given to basf2.
+
+    Raises
+    ------
+    DatasetError
+        The n-tuple is missing or has not as many variables.
+    """
+    try:
+        with uproot.open(path) as file:
+            trees = [name for name, kind in file.classnames().items() if kind == "TTree"]
+            tree = file[trees[0]]
+            names = tree.keys()
+            branches = [name for name in names if not (name.startswith("__") and name.endswith("__"))]
+            ids = [tree[name].array(library="np").astype(np.int64) for name in _ID_BRANCHES]
+            values = [tree[name].array(library="np").astype(np.float32) for name in branches]
+    except (OSError, KeyError, IndexError) as error:
+        raise DatasetError(f"{path}: not a readable n-tuple of basf2: {error}") from error
+    if len(branches) != len(variables):
+        raise DatasetError(f"{path}: {len(branches)} variables, expected {len(variables)}: {', '.join(variables)}")
+    first = np.sort(np.unique(np.stack(ids), axis=1, return_index=True)[1])
+    return FlagBlock(
+        {name: column[first] for name, column in zip(EVENT_ID, ids, strict=True)},
+        {},
+        {name: column[first] for name, column in zip(variables, values, strict=True)},
+    )
+
+
+def join_variables(dataset: Path, tables: Mapping[Path, Sequence[str]], output: Path) -> None:
+    """Add event-level variables to a data set of one skim, as columns ``var_<name>``; NaN where an event has none.
+
+    Parameters
+    ----------
+    tables : n-tuple → names of its variables.
+    """
+    indexes = [FlagIndex([read_ntuple(path, names)], str(path)) for path, names in tables.items()]
+    parts = []
+    with ParquetReader(dataset) as reader:
+        skim = str(reader.metadata["skims"][0])
+        for batch in reader.batches():
+            columns: dict[str, NDArray[Any]] = {name: batch.event[name] for name in EVENT_ID}
+            columns[PASSES_PREFIX + skim] = batch.event["label"]
+            for index in indexes:
+                row = index.find(batch.event, str(dataset))
+                for name, values in index.block.variables.items():
+                    columns[name] = np.where(row >= 0, values[row] if len(values) else np.nan, np.nan).astype(
+                        np.float32
+                    )
+            parts.append(pa.table(columns))
+    with tempfile.TemporaryDirectory(prefix=".smartbkg-variables-", dir=output.parent) as folder:
+        flags = Path(folder) / "flags.parquet"
+        pq.write_table(pa.concat_tables(parts) if parts else _no_rows(skim), flags)
+        build_dataset([dataset], [flags], output, DatasetOptions(skims=(skim,), is_part=True))
+
+
+def _no_rows(skim: str) -> pa.Table:
+    names = [*EVENT_ID, PASSES_PREFIX + skim]
+    return pa.table({name: np.empty(0, dtype=np.bool_ if name not in EVENT_ID else np.int64) for name in names})
