@@ -36,9 +36,9 @@ from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_o
 
 #: Pass probabilities on which the distribution is estimated: 0, then logarithmic, dense enough that a finer grid
 #: changes nothing.
-PROBABILITY_GRID: Final = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 120), 1.0 - np.geomspace(0.49, 1e-5, 60)])
-_EM_ITERATIONS: Final = 300
-_BOOTSTRAP_OF_LIMIT: Final = 40
+PROBABILITY_GRID: Final = np.concatenate([[0.0], np.geomspace(1e-4, 0.5, 60), 1.0 - np.geomspace(0.48, 1e-3, 30)])
+_EM_ITERATIONS: Final = 200
+_BOOTSTRAP_OF_LIMIT: Final = 20
 
 
 class PassCounts(NamedTuple):

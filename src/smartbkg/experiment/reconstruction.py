@@ -227,7 +227,10 @@ def find_candidates(
             response.v0s, boost_matrix(), wanted, wanted_without_tags, is_clean, beam_energy(), truth is not None, out,
         )  # fmt: skip
         if n <= room:
-            return out.select(np.arange(room) < n)
+            return Candidates(
+                out.offsets, out.kind[:n], out.is_antiparticle[:n], out.channel[:n], out.p4[:n], out.probability[:n],
+                out.residual[:n], out.truth[:n],
+            )  # fmt: skip
         room = n
 
 

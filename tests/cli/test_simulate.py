@@ -1,0 +1,66 @@
+"""`smartbkg simulate`: flags from events, and one-line errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import random_events
+
+from smartbkg.cli import main
+from smartbkg.io import create_events
+from smartbkg.io.tables import read_table
+from smartbkg.provenance import record
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["simulate", *arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    path = tmp_path / "events.parquet"
+    with create_events(path, record("events", 1, {})) as writer:
+        writer.write(random_events(50))
+    return path
+
+
+def test_flags_carry_ids_skims_and_provenance(events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "flags.parquet"
+    assert run(str(events), "--output", str(output), "--seed", "5", "--skim", "BtoXll", "--skim", "TauGeneric") == 0
+    table = read_table(output, "flags")
+    assert table["evtNum"].tolist() == list(range(50))
+    assert [name for name in table.columns if name.startswith("passes_")] == ["passes_BtoXll", "passes_TauGeneric"]
+    assert table["passes_BtoXll"].dtype == np.bool_
+    assert table.metadata["settings"] == {"seed": 5, "skims": ["BtoXll", "TauGeneric"]}
+    assert len(table.metadata["inputs"][0]["sha256"]) == 64
+    assert "50 events" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["--skim", "feiHadronicB"], "did you mean 'feiHadronicB0'", 2),
+        (["--skim", "nowhere:f"], "cannot import nowhere", 2),
+        (["--jobs", "0"], "--jobs", 2),
+    ],
+    ids=["skim", "module", "jobs"],
+)
+def test_mistakes_are_one_line(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, code: int
+) -> None:
+    output = tmp_path / "flags.parquet"
+    assert run(str(events), "--output", str(output), *arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not output.exists()
+
+
+def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(tmp_path / "none.parquet"), "--output", str(tmp_path / "flags.parquet")) == 1
+    assert "none.parquet: no such file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
