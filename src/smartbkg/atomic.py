@@ -12,6 +12,8 @@ from smartbkg.errors import SmartBKGError, UsageError
 
 PARTIAL_SUFFIX = ".partial"
 
+_REFUSALS = (errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EFBIG, errno.EIO)
+
 
 def refuse_same_file(output: Path, *inputs: Path) -> None:
     """Raise `UsageError` if the output is one of the inputs: a job must never write over what it reads."""
@@ -28,15 +30,9 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise SmartBKGError(f"{path}: no space left on the disk; nothing was written") from error
-        if error.errno in (
-            errno.EACCES,
-            errno.EROFS,
-            errno.ENOENT,
-            errno.ENOTDIR,
-            errno.EISDIR,
-            errno.EFBIG,
-            errno.EIO,
-        ):
+        # Of this folder alone: the work that fills the file may fail on files of its own, and says so itself.
+        is_ours = error.filename is None or Path(os.fsdecode(error.filename)).parent == path.parent
+        if is_ours and error.errno in _REFUSALS:
             raise SmartBKGError(f"{path}: cannot write: {error.strerror}") from error
         raise
 
