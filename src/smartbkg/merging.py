@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -94,8 +94,8 @@ def merge_files(
     Parameters
     ----------
     paths : at least two files of `smartbkg filter`.
-    method : ``concatenate`` different generated events, each with its own weight; ``balance`` different generated events
-        of one mixture of processes, with the weights of least variance; ``union`` of the same generated events.
+    method : ``concatenate`` different generated events, each with its own weight; ``balance`` different generated
+        events of one mixture of processes, with the weights of least variance; ``union`` of the same generated events.
     scorers : for ``balance`` and ``union`` the model of each file, to find each event's q under every filter.
 
     Raises
@@ -166,7 +166,8 @@ def _n_generated(files: Sequence[KeptFile], method: Method) -> int | None:
 
 
 def _keys(batch: EventBatch) -> NDArray[np.uint64]:
-    return event_keys(0, *(batch.event[name] for name in EVENT_ID))
+    experiment, run, number = (batch.event[name] for name in EVENT_ID)
+    return event_keys(0, experiment, run, number)
 
 
 def _check_events(files: Sequence[KeptFile], *, is_shared: bool) -> None:
@@ -204,7 +205,7 @@ def _common_columns(paths: Sequence[Path]) -> list[str]:
 
 def _check_mixtures(paths: Sequence[Path]) -> None:
     """The balance heuristic holds for samples of one mixture of processes."""
-    sums: list[Mapping[str, tuple[float, float]]] = []
+    sums: list[dict[str, tuple[float, float]]] = []
     for path in paths:
         found: dict[str, tuple[float, float]] = {}
         with open_events(path) as reader:
@@ -224,8 +225,8 @@ def _check_mixtures(paths: Sequence[Path]) -> None:
         for path, (share, variance) in zip(paths[1:], others, strict=True):
             if abs(share - first) > 5 * np.sqrt(variance + first_variance) + 1e-12:
                 raise PolicyError(
-                    f"{path}: {share:.1%} of it is '{name or 'unknown process'}', of {paths[0]} {first:.1%}: samples of "
-                    "different mixtures are merged by --method concatenate"
+                    f"{path}: {share:.1%} of it is '{name or 'unknown process'}', of {paths[0]} {first:.1%}: "
+                    "samples of different mixtures are merged by --method concatenate"
                 )
 
 
@@ -256,8 +257,8 @@ def _weighted(
         if is_off.any():
             first = int(np.flatnonzero(is_off)[0])
             raise PolicyError(
-                f"{source}: event {batch.event_id(first)} was kept with probability {stored[first]:.4g}, the model given "
-                f"for this file says {q[first, index]:.4g}: is it the model that filtered it?"
+                f"{source}: event {batch.event_id(first)} was kept with probability {stored[first]:.4g}, the model "
+                f"given for this file says {q[first, index]:.4g}: is it the model that filtered it?"
             )
         generator_weight = batch.event[GENERATOR_WEIGHT].astype(np.float64)
         if method == "balance":

@@ -7,8 +7,8 @@ variance: every event, whichever sample it came from, weighs
     w · N / Σ_k n_k q_k ,    N = Σ_k n_k,
 
 with q_k its keep probability under *each* of the filters; the samples must share their mixture of processes. *The
-same* generated events, filtered several times: an event is in the union with a probability that follows from the q_k and
-seeds, and weighs w over it.
+same* generated events, filtered several times: an event is in the union with a probability that follows from the q_k
+and seeds, and weighs w over it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""`smartbkg validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from smartbkg.cli.options import FILE
+
+if TYPE_CHECKING:
+    from smartbkg.validation.closure_report import ClosureReport
+
+
+@click.command()
+@click.argument("kept", type=FILE)
+@click.argument("flags", type=FILE)
+@click.option("--skim", help="Skim to look at, where the flags hold several.")
+@click.option("--scores", type=FILE, help="Table of `smartbkg filter --scores`: makes the p-values exact.")
+@click.option("--reference", type=FILE, help="Flags of an unfiltered sample of other events; compares shapes.")
+@click.option("--variable", "variables", multiple=True, help="Variable to look at (repeat). Default: all.")
+@click.option("--json", "json_path", type=FILE, help="Write all figures here.")
+@click.option("--replicas", default=1000, show_default=True, type=click.IntRange(min=20), help="Behind p-values.")
+@click.option("--no-pairs", is_flag=True, help="Leave out the pairs of variables.")
+@click.option("--significance", default=0.01, show_default=True, help="Global p-value below which the check fails.")
+@click.option("--seed", default=0, show_default=True, help="Of the replicas.")
+def command(
+    kept: Path,
+    flags: Path,
+    skim: str | None,
+    scores: Path | None,
+    reference: Path | None,
+    variables: tuple[str, ...],
+    json_path: Path | None,
+    replicas: int,
+    no_pairs: bool,
+    significance: float,
+    seed: int,
+) -> None:
+    """Closure: KEPT and weighted events against all passing events of FLAGS. Exit code 1 if they disagree."""
+    from smartbkg.validation.closure import ClosureSettings
+    from smartbkg.validation.closure_files import validate_files, write_report
+
+    settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=replicas, significance=significance, seed=seed)
+    report = validate_files(
+        kept, flags, skim, scores=scores, reference=reference, variables=variables, settings=settings
+    )
+    if json_path is not None:
+        write_report(report, json_path)
+    _print(report)
+    if not report.is_compatible:
+        raise click.exceptions.Exit(1)
+
+
+def _print(report: ClosureReport) -> None:
+    table = Table(title=f"{report.n_kept} kept of {report.n_all} passing events, n_eff {report.effective_kept:.5g}")
+    for name in ("variable", "χ²/bins", "p(χ²)", "KS", "p(KS)", "KL", "KL expected", "coverage"):
+        table.add_column(name, justify="left" if name == "variable" else "right")
+    for row in report.variables:
+        coverage = "" if row.coverage is None else f"{row.coverage:.3f}"
+        table.add_row(
+            row.name, f"{row.chi2:.1f}/{row.n_bins}", f"{row.chi2_p_value:.3g}", f"{row.ks:.4f}",
+            f"{row.ks_p_value:.3g}", f"{row.kl:.5f}", f"{row.kl_expected:.5f}", coverage,
+        )  # fmt: skip
+    Console(width=110).print(table)
+    if report.total_pull is not None:
+        click.echo(f"total: {report.total_pull:+.2f} standard deviations")
+    click.echo(report.verdict)
