@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import PROCESSES, ParticleStatus
-from smartbkg.experiment.beams import Collisions, FourMomenta, boost, draw_collisions
+from smartbkg.experiment.beams import SPEED_OF_LIGHT, Collisions, FourMomenta, boost, draw_collisions
 from smartbkg.experiment.decay_tables import real_codes
 from smartbkg.experiment.generator_pythia import (
     PythiaRecord,
@@ -27,9 +27,10 @@ from smartbkg.experiment.generator_pythia import (
     import_pythia,
     particle_property,
 )
+from smartbkg.experiment.generator_radiation import add_radiation
 from smartbkg.experiment.generator_record import Entries, family_columns, particles_of
 from smartbkg.experiment.generator_upsilon import UPSILON_4S, draw_meson_pairs
-from smartbkg.seeds import derive_seed
+from smartbkg.seeds import derive_seed, event_keys
 
 #: Counts changes that make other events of the same seed.
 GENERATOR_VERSION: Final = 1
@@ -40,8 +41,8 @@ BLOCK_EVENTS: Final = 500
 #: Processes whose events are Υ(4S) → B B̄.
 MESON_PAIR_PROCESSES: Final = ("mixed", "charged")
 
-_SPEED_OF_LIGHT: Final = 299.792458  # mm/ns
 _MM_PER_CM: Final = 10.0
+_MM_PER_NS: Final = SPEED_OF_LIGHT * _MM_PER_CM
 
 
 @dataclass(frozen=True)
@@ -87,81 +88,89 @@ def _charges(codes: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.array([_charge_of(int(code)) for code in unique], dtype=np.float32)[inverse]
 
 
-def _columns(record: PythiaRecord, entries: Entries) -> dict[str, NDArray[Any]]:
-    """Particle columns of the entries, in GeV, cm and ns, vertices relative to the collision."""
+class _Block(NamedTuple):
+    """Events in the making."""
+
+    counts: NDArray[np.int64]
+    """(n_events,) particles an event."""
+    columns: dict[str, NDArray[Any]]
+    """Particle columns, flat; vertices relative to the collision."""
+
+
+def _block_of(record: PythiaRecord, entries: Entries, seed: int) -> _Block:
+    """Particle columns of PYTHIA's entries, in GeV, cm and ns, with the photons that decays radiate."""
     i = entries.entry
-    return {
-        "PDG": real_codes(record.code[i]),
+    codes = real_codes(record.code[i])
+    columns: dict[str, NDArray[Any]] = {
+        "PDG": codes,
         "motherIndex": entries.mother,
         "mass": record.mass[i],
+        "charge": _charges(codes),
         "energy": record.momentum.energy[i],
         "px": record.momentum.px[i],
         "py": record.momentum.py[i],
         "pz": record.momentum.pz[i],
-        "prodTime": record.time[i] / _SPEED_OF_LIGHT,
+        "prodTime": record.time[i] / _MM_PER_NS,
         "x": record.x[i] / _MM_PER_CM,
         "y": record.y[i] / _MM_PER_CM,
         "z": record.z[i] / _MM_PER_CM,
         "status": entries.status,
     }
+    keys = event_keys(derive_seed(seed, "radiation"), 0, 0, np.arange(len(entries.counts)))
+    return _Block(*add_radiation(keys, entries.counts, columns))
 
 
-def _meson_pair_block(process: str, seed: int) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], Collisions]:
-    """A block of Υ(4S) events: counts, particle columns, collisions."""
+def _meson_pair_block(process: str, seed: int) -> tuple[_Block, Collisions]:
+    """A block of Υ(4S) events."""
     pairs = draw_meson_pairs(process, BLOCK_EVENTS, np.random.default_rng(seed))
     record = decay_particles(pairs.codes, pairs.momenta, pairs.proper_time, seed)
-    entries = particles_of(record, BLOCK_EVENTS, n_decaying=2 * BLOCK_EVENTS)
-    decayed = _columns(record, entries)
-    decayed["motherIndex"] = decayed["motherIndex"] + 1
-    upsilon = {name: np.zeros(BLOCK_EVENTS, dtype=column.dtype) for name, column in decayed.items()}
+    decayed = _block_of(record, particles_of(record, BLOCK_EVENTS, n_decaying=2 * BLOCK_EVENTS), seed)
     momentum = pairs.collisions.momentum
-    upsilon |= {
-        "PDG": np.full(BLOCK_EVENTS, UPSILON_4S, dtype=np.int32),
-        "motherIndex": np.full(BLOCK_EVENTS, -1, dtype=np.int32),
+    upsilon: dict[str, Any] = dict.fromkeys(decayed.columns, 0) | {
+        "PDG": UPSILON_4S,
+        "motherIndex": -2,  # it becomes -1 with the shift of all by one
         "mass": momentum.mass,
         "energy": momentum.energy,
         "px": momentum.px,
         "py": momentum.py,
         "pz": momentum.pz,
-        "status": np.full(BLOCK_EVENTS, ParticleStatus.PRIMARY, dtype=np.int32),
+        "status": ParticleStatus.PRIMARY,
     }
-    starts = np.cumsum(entries.counts) - entries.counts
-    columns = {name: np.insert(column, starts, upsilon[name]) for name, column in decayed.items()}
-    return entries.counts + 1, columns, pairs.collisions
+    starts = np.cumsum(decayed.counts) - decayed.counts
+    columns = {name: np.insert(column, starts, upsilon[name]) for name, column in decayed.columns.items()}
+    columns["motherIndex"] = columns["motherIndex"] + 1
+    return _Block(decayed.counts + 1, columns), pairs.collisions
 
 
-def _continuum_block(process: str, seed: int) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], Collisions]:
-    """A block of e+e- → γ* → f f̄ events: counts, particle columns, collisions.
+def _continuum_block(process: str, seed: int) -> tuple[_Block, Collisions]:
+    """A block of e+e- → γ* → f f̄ events.
 
     PYTHIA works at the mean √s; the spreads of the beams enter by the boost alone.
     """
     collisions = draw_collisions(BLOCK_EVENTS, np.random.default_rng(seed))
     record = generate_continuum(process, BLOCK_EVENTS, seed)
-    entries = particles_of(record, BLOCK_EVENTS)
-    columns = _columns(record, entries)
-    event = np.repeat(np.arange(BLOCK_EVENTS), entries.counts)
+    counts, columns = _block_of(record, particles_of(record, BLOCK_EVENTS), seed)
+    event = np.repeat(np.arange(BLOCK_EVENTS), counts)
     frame = FourMomenta(*(component[event] for component in collisions.momentum))
     momentum = boost(FourMomenta(columns["energy"], columns["px"], columns["py"], columns["pz"]), frame)
     # production points transform as momenta do, with times in units of length
-    length_of_time = columns["prodTime"] * _SPEED_OF_LIGHT / _MM_PER_CM
-    vertex = boost(FourMomenta(length_of_time, columns["x"], columns["y"], columns["z"]), frame)
+    time = columns["prodTime"] * SPEED_OF_LIGHT
+    vertex = boost(FourMomenta(time, columns["x"], columns["y"], columns["z"]), frame)
     columns |= {"energy": momentum.energy, "px": momentum.px, "py": momentum.py, "pz": momentum.pz}
-    columns |= {"x": vertex.px, "y": vertex.py, "z": vertex.pz}
-    columns["prodTime"] = vertex.energy * _MM_PER_CM / _SPEED_OF_LIGHT
-    return entries.counts, columns, collisions
+    columns |= {"prodTime": vertex.energy / SPEED_OF_LIGHT, "x": vertex.px, "y": vertex.py, "z": vertex.pz}
+    return _Block(counts, columns), collisions
 
 
 def generate_block(process: str, seed: int, experiment: int, run: int, block: int) -> EventBatch:
     """All `BLOCK_EVENTS` events of one block: a function of the arguments alone."""
     block_seed = derive_seed(seed, "generate", process, experiment, run, block)
     make = _meson_pair_block if process in MESON_PAIR_PROCESSES else _continuum_block
-    counts, columns, collisions = make(process, block_seed)
+    (counts, columns), collisions = make(process, block_seed)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     event = np.repeat(np.arange(BLOCK_EVENTS), counts)
     for axis, name in enumerate(("x", "y", "z")):
         columns[name] = columns[name] + collisions.vertex[event, axis]
     columns["arrayIndex"] = np.arange(offsets[-1]) - offsets[:-1][event]
-    columns["charge"] = _charges(columns["PDG"])
     columns |= family_columns(offsets, columns["PDG"], columns["motherIndex"])
     return EventBatch.from_columns(
         counts,
