@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from b2modules.steering import messages
+from b2modules.toy_onnx import expected_logits, write_toy_model
+
+from smartbkg.conditions import ALWAYS, ConditionsStore
+from smartbkg.errors import ConditionsError, ModelError, UsageError
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_toy_model(tmp_path / "toy.onnx")
+
+
+@pytest.fixture
+def config(reference_data: Path) -> Path:
+    """Belle II's numbers."""
+    return reference_data / "belle2" / "smartbackground_config.json"
+
+
+def process(
+    basf2: ModuleType, mdst: Path, skim: Any, n_events: int = 0, **arguments: Any
+) -> tuple[list[Any], list[Any]]:
+    """Extra infos of the events that go on, and of those that were rejected."""
+    import modularAnalysis
+    from data_store import STORE
+
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+
+    def looking(seen: list[Any]) -> Any:
+        class Look(basf2.Module):
+            def event(self) -> None:
+                info = STORE.objects["EventExtraInfo"]
+                seen.append(
+                    {n: info.getExtraInfo(n) for n in info.getNames()}
+                    | {"event": STORE.objects["EventMetaData"].getEvent()}
+                )
+
+        return Look()
+
+    kept: list[Any] = []
+    rejected: list[Any] = []
+    path, empty = basf2.create_path(), basf2.create_path()
+    empty.add_module(looking(rejected))
+    modularAnalysis.inputMdst(filename=str(mdst), path=path)
+    add_smartbkg_filtering(skim, path, empty_path=empty, **arguments)
+    path.add_module(looking(kept))
+    basf2.process(path, max_event=n_events)
+    return kept, rejected
+
+
+def expected_keep(mdst: Path, config: Path, code: int, event_type: str, **override: float) -> np.ndarray:
+    """q of each event, from the formulas of basf2's module."""
+    from root_files import Events
+
+    content = json.loads(config.read_text())
+    tokens = {int(pdg): token for pdg, token in content["token_by_pdg"].items()}
+    skim = next(skim for skim in content["skims"] if skim["code"] == code) | override
+    events = Events(mdst)
+    logits = np.array(
+        [
+            expected_logits(events.particles(entry), tokens, content["event_type"][event_type])[skim["output_index"]]
+            for entry in range(len(events))
+        ]
+    )
+    return np.clip(np.exp(skim["a"] * (logits - skim["b"])), 1 / content["max_weight"], 1)
+
+
+def test_signature_is_that_of_the_current_basf2(basf2: ModuleType) -> None:
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+
+    parameters = inspect.signature(add_smartbkg_filtering).parameters
+    positional = {n: p.default for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD}
+    assert list(positional) == [
+        "skim", "path", "empty_path", "debug_mode", "payload_weights", "payload_config", "event_type",
+        "activation_params",
+    ]  # fmt: skip
+    assert list(positional.values())[2:] == [
+        None, False, "SmartBackgroundWeights_default", "SmartBackgroundConfig_default", None, None,
+    ]  # fmt: skip
+
+
+def test_debug_mode_writes_what_basf2s_module_predicts(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.core import CombinedSkim
+    from skim.WGs.fei import feiHadronic, feiSL
+
+    kept, rejected = process(
+        basf2, mdst, CombinedSkim(feiHadronic(), feiSL()), payload_weights=str(model), payload_config=str(config),
+        event_type="charged", debug_mode=True,
+    )  # fmt: skip
+    assert (len(kept), len(rejected)) == (100, 0)
+    for name, code in (("feiHadronic", 11180500), ("feiSL", 11180600)):
+        found = [entry[f"SmartBKG_Prediction_{name}"] for entry in kept]
+        np.testing.assert_allclose(found, expected_keep(mdst, config, code, "charged"), rtol=2e-4)
+        assert f"weight_{name}" not in kept[0]
+
+
+def test_weights_are_one_over_q_or_zero(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    from skim.core import CombinedSkim
+    from skim.WGs.fei import feiHadronic, feiSL
+
+    kept, rejected = process(
+        basf2, mdst, CombinedSkim(feiHadronic(), feiSL()), payload_weights=str(model), payload_config=str(config),
+        event_type="mixed",
+    )  # fmt: skip
+    assert 0 < len(rejected) < 100
+    every = sorted([*kept, *rejected], key=lambda entry: entry["event"])
+    for name, code in (("feiHadronic", 11180500), ("feiSL", 11180600)):
+        q = expected_keep(mdst, config, code, "mixed")
+        weights = np.array([entry[f"weight_{name}"] for entry in every])
+        assert 0 < (weights > 0).sum() < 100
+        np.testing.assert_allclose(weights[weights > 0], 1 / q[weights > 0], rtol=2e-4)
+    assert all(entry["weight_feiHadronic"] == entry["weight_feiSL"] == 0 for entry in rejected)
+    assert any((entry["weight_feiHadronic"] == 0) != (entry["weight_feiSL"] == 0) for entry in kept)
+
+
+def test_joint_draw_gives_one_weight_for_all_skims(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    from skim.core import CombinedSkim
+    from skim.WGs.fei import feiHadronic, feiSL
+
+    kept, rejected = process(
+        basf2, mdst, CombinedSkim(feiHadronic(), feiSL()), payload_weights=str(model), payload_config=str(config),
+        event_type="mixed", joint_draw=True,
+    )  # fmt: skip
+    joint = np.maximum(*(expected_keep(mdst, config, code, "mixed") for code in (11180500, 11180600)))
+    for entry in kept:
+        assert entry["weight_feiHadronic"] == entry["weight_feiSL"]
+        assert entry["weight_feiHadronic"] == pytest.approx(1 / joint[entry["event"] - 1], rel=2e-4)
+    assert 0 < len(rejected) < 100
+
+
+def test_draw_is_the_same_in_every_job_of_the_same_seed(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    options = {"payload_weights": str(model), "payload_config": str(config), "event_type": "mixed"}
+    whole, _ = process(basf2, mdst, feiHadronic(), **options)
+    part, _ = process(basf2, mdst, feiHadronic(), n_events=40, **options)
+    assert part == [entry for entry in whole if entry["event"] <= 40]
+
+
+def test_activation_can_be_given(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    kept, _ = process(
+        basf2, mdst, feiHadronic(), payload_weights=str(model), payload_config=str(config), event_type="mixed",
+        debug_mode=True, activation_params=(0.3, 1.0),
+    )  # fmt: skip
+    found = [entry["SmartBKG_Prediction_feiHadronic"] for entry in kept]
+    np.testing.assert_allclose(found, expected_keep(mdst, config, 11180500, "mixed", a=0.3, b=1.0), rtol=2e-4)
+    with pytest.raises(UsageError, match="two numbers"):
+        process(basf2, mdst, feiHadronic(), payload_weights=str(model), activation_params=(1.0,))
+
+
+def test_event_type_of_the_generator_is_used(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import generators
+    from data_store import STORE
+    from skim.WGs.fei import feiHadronic
+
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+
+    monkeypatch.setenv("BASF2_DOUBLE_EVENTS", str(mdst))
+
+    def predictions(written: str, given: str | None) -> list[float]:
+        seen: list[float] = []
+
+        class Look(basf2.Module):
+            def event(self) -> None:
+                seen.append(STORE.objects["EventExtraInfo"].getExtraInfo("SmartBKG_Prediction_feiHadronic"))
+
+        path = basf2.create_path()
+        path.add_module("EventInfoSetter", evtNumList=5)
+        generators.add_evtgen_generator(path, finalstate="mixed", eventType=written)
+        add_smartbkg_filtering(
+            feiHadronic(), path, debug_mode=True, payload_weights=str(model), payload_config=str(config),
+            event_type=given,
+        )  # fmt: skip
+        path.add_module(Look())
+        basf2.process(path)
+        return seen
+
+    assert predictions("charged", None) == predictions("", "charged") != predictions("", "uubar")
+    assert predictions("mixed", "charged") == predictions("charged", None)
+    assert sum("event_type is 'charged'" in message for message in messages()) == 1
+
+
+def test_missing_and_unknown_event_types_are_explained(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    options = {"payload_weights": str(model), "payload_config": str(config)}
+    with pytest.raises(UsageError, match="ccbar, charged, ddbar, mixed, ssbar, taupair, uubar"):
+        process(basf2, mdst, feiHadronic(), **options)
+    with pytest.raises(UsageError, match="did you mean 'mixed'"):
+        process(basf2, mdst, feiHadronic(), event_type="mixd", **options)
+
+
+def test_unknown_skims_list_the_known_codes(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    from skim.WGs.fei import feiHadronicB0
+
+    with pytest.raises(ModelError, match=r"11180100 \(feiHadronicB0\).*11180500 \(feiHadronic\)"):
+        process(
+            basf2, mdst, feiHadronicB0(), payload_weights=str(model), payload_config=str(config), event_type="mixed"
+        )
+    with pytest.raises(UsageError, match="BaseSkim or CombinedSkim"):
+        process(basf2, mdst, "feiHadronic", payload_weights=str(model))
+
+
+def test_payloads_come_from_a_global_tag_of_ours(
+    basf2: ModuleType, tmp_path: Path, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    store = ConditionsStore(tmp_path / "conditions")
+    store.create_tag("Skims")
+    store.put("Skims", "Weights", model, ALWAYS)
+    store.put("Skims", "Config", config, ALWAYS)
+    store.publish("Skims")
+    options = {"event_type": "mixed", "debug_mode": True, "n_events": 10}
+    by_tag, _ = process(
+        basf2, mdst, feiHadronic(), payload_weights="Weights", payload_config="Config", global_tag="Skims", **options
+    )
+    by_file, _ = process(basf2, mdst, feiHadronic(), payload_weights=str(model), payload_config=str(config), **options)
+    assert by_tag == by_file
+    with pytest.raises(ConditionsError, match="did you mean 'Weights'"):
+        process(basf2, mdst, feiHadronic(), payload_weights="Weihgts", global_tag="Skims", **options)
+
+
+def test_payloads_of_basf2_are_used_with_its_configuration_object(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from ROOT import Belle2
+    from skim.WGs.fei import feiHadronic
+
+    content = json.loads(config.read_text())
+    stored = Belle2.SmartBackgroundConfig(
+        {int(code): token for code, token in content["token_by_pdg"].items()},
+        {skim["code"]: skim["output_index"] for skim in content["skims"]},
+        {skim["code"]: [skim["a"], skim["b"]] for skim in content["skims"]},
+        content["event_type"],
+        content["max_weight"],
+    )
+    basf2.conditions.central["main_2026"] = {
+        "SmartBackgroundWeights_default": model,
+        "SmartBackgroundConfig_default": stored,
+    }
+    basf2.conditions.prepend_globaltag("main_2026")
+    kept, _ = process(basf2, mdst, feiHadronic(), event_type="mixed", debug_mode=True)
+    found = [entry["SmartBKG_Prediction_feiHadronic"] for entry in kept]
+    np.testing.assert_allclose(found, expected_keep(mdst, config, 11180500, "mixed"), rtol=2e-4)
+
+
+def test_model_without_configuration_is_taken_for_belle2s(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    kept, _ = process(basf2, mdst, feiHadronic(), payload_weights=str(model), event_type="mixed", debug_mode=True)
+    found = [entry["SmartBKG_Prediction_feiHadronic"] for entry in kept]
+    np.testing.assert_allclose(found, expected_keep(mdst, config, 11180500, "mixed"), rtol=2e-4)
+
+
+def test_payload_that_nobody_has_is_an_error(basf2: ModuleType, mdst: Path) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    with pytest.raises(ConditionsError, match="SmartBackgroundWeights_default"):
+        process(basf2, mdst, feiHadronic(), event_type="mixed")
