@@ -245,7 +245,7 @@ class PaddedArrayReader(EventReader):
         return _batch(self, counts, {"label": label.astype(np.bool_)}, particle, first)
 
     def _codes(self, values: NDArray[Any]) -> NDArray[np.int32]:
-        """PDG codes, as such or as tokens, as the first events say: tokens are neither negative nor beyond the table."""
+        """PDG codes, as such or as tokens, as the first events say: tokens are never negative, or too large."""
         if self._has_tokens is None and len(values):
             n_tokens = len(load_token_table(_TOKEN_TABLE))
             self._has_tokens = bool(values.min() >= 0 and values.max() < n_tokens)

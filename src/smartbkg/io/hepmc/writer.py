@@ -46,11 +46,11 @@ def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
     """What compresses into a file, by its final name; the file itself where it is plain."""
     stream: Any = raw
     if final.endswith(".gz"):
-        stream = gzip.GzipFile("", "wb", 4, raw, mtime=0)  # noqa: SIM115 - closed by the caller, as the others
+        stream = gzip.GzipFile("", "wb", 4, raw, mtime=0)
     elif final.endswith(".xz"):
-        stream = lzma.open(raw, "wb", preset=1)
+        stream = lzma.LZMAFile(raw, "wb", preset=1)  # noqa: SIM115 - closed by the caller
     elif final.endswith((".zst", ".zstd")):
-        stream = zstd.open(raw, "wb")
+        stream = zstd.ZstdFile(raw, "wb")
     return cast(IO[bytes], stream)
 
 

@@ -1,0 +1,35 @@
+"""`smartbkg convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options
+from smartbkg.conversion import convert_events
+
+
+@click.command()
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=FILE)
+@click.argument("output", metavar="OUT", type=FILE)
+@click.option("--allow-duplicates", is_flag=True, help="Accept events of the same experiment, run and number.")
+@reading_options
+def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **reading: Any) -> None:
+    """Convert events from any readable format (several files: into one) to native Parquet or HepMC3.
+
+    The suffix of OUT chooses the format: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.xz, .hepmc3.zst; - is standard input
+    and, as HepMC3, standard output.
+    """
+    with progress_bar() as bar:
+        task = bar.add_task("converting", total=None)
+        summary = convert_events(
+            inputs, output, choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
+            progress=lambda n: bar.update(task, completed=n),
+        )  # fmt: skip
+    click.echo(f"{summary.n_events} events → {output}", err=True)
+    if summary.n_skipped:
+        click.echo("\n".join([f"{summary.n_skipped} events left out:", *summary.skipped]), err=True)
+    if summary.n_duplicates:
+        click.echo(f"{summary.n_duplicates} events come twice", err=True)

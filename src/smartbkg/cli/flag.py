@@ -1,0 +1,43 @@
+"""`smartbkg flag`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from smartbkg.cli.options import FILE
+from smartbkg.flags import make_flags
+from smartbkg.io import ReadOptions
+
+
+@click.command()
+@click.argument("sources", metavar="SKIMMED...", nargs=-1, required=True, type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, help="Table of flags to write (Parquet).")
+@click.option("--skim", default="skim", show_default=True, help="Name of the skim.")
+@click.option("--cut", "cuts", multiple=True, help="Rows that count, as 'Mbc > 5.27' (repeat for several).")
+@click.option("--events", "all_events", multiple=True, type=FILE, help="Files of all generated events (repeatable).")
+@click.option("--experiment", type=int, help="Experiment number, where the file has none.")
+@click.option("--run", type=int, help="Run number, where the file has none.")
+@click.option("--allow-duplicates", is_flag=True, help="Accept that an event comes twice in a file of events.")
+def command(
+    sources: tuple[Path, ...],
+    output: Path,
+    skim: str,
+    cuts: tuple[str, ...],
+    all_events: tuple[Path, ...],
+    experiment: int | None,
+    run: int | None,
+    allow_duplicates: bool,
+) -> None:
+    """Write which events passed a skim: those in SKIMMED.
+
+    SKIMMED is a skimmed mDST or uDST, an n-tuple (ROOT with __experiment__, __run__, __event__; Parquet; CSV), or a
+    Parquet list of event numbers. With --cut, an event passes if one of its rows does; with --events, the events that
+    are in those files alone are listed as not passing.
+    """
+    summary = make_flags(
+        sources, output, skim, all_events=all_events, selections=cuts, allow_duplicates=allow_duplicates,
+        options=ReadOptions(experiment=experiment, run=run),
+    )  # fmt: skip
+    click.echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)
