@@ -44,7 +44,7 @@ class ReweighterSettings:
     """Share of each tree's correction that is applied."""
     depth: int = 3
     """Depth of a tree: how many variables are correlated at most."""
-    least_in_leaf: int = 50
+    least_in_leaf: int = 100
     """Events of either sample in a leaf at least."""
     n_folds: int = 4
     """Folds of the cross-validation."""
@@ -63,12 +63,15 @@ class Reweighter:
         ``feature``, ``cut`` (go left if value ≤ cut), ``leaf_value``, and ``start`` (the first node of each tree).
     scale : factor after which the weights of kept training events sum to that of all passing ones.
     threshold : of the score below which events were lost, for messages.
+    largest : logarithm of the largest factor (before ``scale``) of a kept training event. Leaves without any of these
+        have values without bound: another sample's rare event there must not outweigh all others.
     """
 
     variables: tuple[str, ...]
     trees: Mapping[str, NDArray[Any]]
     scale: float
     threshold: float
+    largest: float = np.inf
 
     def factors(self, values: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
         """(n_events,) by which the weights of kept events are multiplied.
@@ -95,7 +98,7 @@ class Reweighter:
                 goes_left = x[is_inner, trees["feature"][here]] <= trees["cut"][here]
                 node[is_inner] = np.where(goes_left, trees["left"][here], trees["right"][here])
             logarithm += trees["leaf_value"][node]
-        return np.asarray(self.scale * np.exp(logarithm))
+        return np.asarray(self.scale * np.exp(np.minimum(logarithm, self.largest)))
 
     def save(self, path: Path, figures: Mapping[str, Any]) -> None:
         """Write it, whole or not at all.
@@ -104,7 +107,7 @@ class Reweighter:
         ----------
         figures : what training measured, stored beside it.
         """
-        settings = {"variables": list(self.variables), "scale": self.scale, "threshold": self.threshold}
+        settings = {name: getattr(self, name) for name in ("variables", "scale", "threshold", "largest")}
         content = record(KIND, SCHEMA_VERSION, settings, figures=dict(figures))
         arrays = {name: np.ascontiguousarray(self.trees[name]) for name in _ARRAYS}
         write_bytes_atomically(path, safetensors_bytes(arrays, metadata={METADATA_KEY: json.dumps(content)}))
@@ -130,7 +133,8 @@ class Reweighter:
         check_schema(content, KIND, SCHEMA_VERSION, str(path))
         settings = content["settings"]
         _check_trees(trees, len(settings["variables"]), path)
-        return cls(tuple(settings["variables"]), trees, float(settings["scale"]), float(settings["threshold"]))
+        numbers = (float(settings[name]) for name in ("scale", "threshold", "largest"))
+        return cls(tuple(settings["variables"]), trees, *numbers)
 
 
 def _check_trees(trees: Mapping[str, NDArray[Any]], n_variables: int, path: Path) -> None:
@@ -256,7 +260,8 @@ def _fit(
     boosted.fit(x[kept], x, original_weight=weight[kept], target_weight=weight)
     learned = Reweighter(names, _trees_of(boosted, settings.learning_rate), 1.0, threshold)
     factors = learned.factors(dict(zip(names, x[kept].T, strict=True)))
-    return Reweighter(names, learned.trees, float(weight.sum() / (weight[kept] * factors).sum()), threshold)
+    scale = float(weight.sum() / (weight[kept] * factors).sum())
+    return Reweighter(names, learned.trees, scale, threshold, float(np.log(factors.max())))
 
 
 def _trees_of(boosted: Any, learning_rate: float) -> dict[str, NDArray[Any]]:

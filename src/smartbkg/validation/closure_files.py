@@ -53,8 +53,8 @@ def validate_files(
         Columns are missing, or events of one file are not in the other.
     """
     table = read_table(flags)
-    name = _skim(table, skim)
-    names = tuple(variables) or _variables(table)
+    name = choose_flags(table, skim)
+    names = tuple(variables) or event_variables(table)
     if reference is not None:
         weight, rows = _kept_rows(kept, table)
         passing = table[PASSES_PREFIX + name][rows].astype(bool)
@@ -89,7 +89,14 @@ def validate_files(
     )
 
 
-def _skim(table: Table, skim: str | None) -> str:
+def choose_flags(table: Table, skim: str | None) -> str:
+    """The skim whose flags to use; may be left unnamed where there is one.
+
+    Raises
+    ------
+    DatasetError
+        There is none, or not that one, or the choice is open.
+    """
     available = [name.removeprefix(PASSES_PREFIX) for name in table.columns if name.startswith(PASSES_PREFIX)]
     if not available:
         raise DatasetError(f"{table.source}: no column '{PASSES_PREFIX}<skim>'; has {', '.join(table.columns)}")
@@ -100,7 +107,7 @@ def _skim(table: Table, skim: str | None) -> str:
     return available[0] if skim is None else skim
 
 
-def _variables(table: Table) -> tuple[str, ...]:
+def event_variables(table: Table) -> tuple[str, ...]:
     """Names of the event-level variables: numbers that are no ids, flags or weights."""
     found = tuple(
         name

@@ -1,0 +1,75 @@
+"""`smartbkg reweight`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from smartbkg.cli.options import FILE
+from smartbkg.errors import UsageError
+from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+
+if TYPE_CHECKING:
+    from smartbkg.validation.reweighting_report import ReweightingReport
+
+
+@click.command()
+@click.argument("flags", type=FILE, required=False)
+@click.argument("scores", type=FILE, required=False)
+@click.option("--threshold", type=float, help="Of the score: events below it are not simulated.")
+@click.option("--skim", help="Skim to look at, where the flags hold several.")
+@click.option("--variable", "variables", multiple=True, help="Variable to correct (repeat). Default: all.")
+@click.option("--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="Seconds to generate an event.")
+@click.option("--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="Seconds for the decision.")
+@click.option("--t-sim", default=BELLE_II_COSTS.simulation, show_default=True, help="Seconds to simulate an event.")
+@click.option("--output", "-o", type=FILE, help="Trained reweighter (.safetensors), or with --apply the weights.")
+@click.option("--apply", "source", type=FILE, help="Table of kept, passing events to weight, with --reweighter.")
+@click.option("--reweighter", "trained", type=FILE, help="Trained before by this command.")
+def command(
+    flags: Path | None,
+    scores: Path | None,
+    threshold: float | None,
+    skim: str | None,
+    variables: tuple[str, ...],
+    t_gen: float,
+    t_filter: float,
+    t_sim: float,
+    output: Path | None,
+    source: Path | None,
+    trained: Path | None,
+) -> None:
+    """Train a reweighter for the threshold mode on FLAGS and SCORES of fully simulated events, or apply one."""
+    from smartbkg.sampling.reweighting import Reweighter
+    from smartbkg.validation.reweighting_report import apply_reweighter, reweight_files
+
+    if (source is None) != (trained is None):
+        raise UsageError("--apply TABLE and --reweighter FILE belong together")
+    if source is not None and trained is not None:
+        if output is None:
+            raise UsageError("--apply needs --output for the weights")
+        n_events = apply_reweighter(Reweighter.load(trained), source, output)
+        click.echo(f"{output}: weights of {n_events} events")
+        return
+    if flags is None or scores is None or threshold is None:
+        raise UsageError("training needs FLAGS, SCORES and --threshold")
+    report = reweight_files(flags, scores, threshold, skim, variables, Costs(t_gen, t_filter, t_sim))
+    if output is not None:
+        report.trained.reweighter.save(output, report.trained.figures._asdict())
+    _print(report)
+
+
+def _print(report: ReweightingReport) -> None:
+    table = Table(title="filtered every other event against the unfiltered rest")
+    for name in ("mode", "simulated", "n_eff per CPU", "largest weight", "worst KL", "worst χ²/bin", "closure p"):
+        table.add_column(name, justify="left" if name == "mode" else "right")
+    for mode in report.modes:
+        table.add_row(
+            mode.mode, f"{mode.simulated_fraction:.2%}", f"{mode.effective_per_cost:.2f}",
+            f"{mode.largest_weight:.3g}", f"{mode.largest_kl:.4f}", f"{mode.worst_chi2:.2f}", f"{mode.p_value:.3g}",
+        )  # fmt: skip
+    Console(width=110).print(table)
+    click.echo(f"warning: {report.warning}", err=True)
