@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from smartbkg.b2modules.defaults import MODEL_CONFIG, PREPROC_CONFIG
 from smartbkg.b2modules.event_reader import EventReader
 from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
@@ -19,14 +20,6 @@ from smartbkg.jobs import stored_policy
 from smartbkg.models.runtime import Scorer, load_scorer, model_suffix, scorer_of
 from smartbkg.sampling.draw import uniform
 from smartbkg.sampling.policy import Policy, ScorePolicy, ThresholdPolicy, parse_policy
-
-#: Hyper-parameters of a ``.pth`` file; other model files carry their own.
-MODEL_CONFIG: Final[dict[str, Any]] = {"attention_heads": 4, "n_layers": 6, "units": 32, "use_gap": True}
-#: Cuts on particles and features of nodes of a ``.pth`` file; other model files carry their own.
-PREPROC_CONFIG: Final[dict[str, Any]] = {
-    "cuts": ["abs(x) < 10", "abs(y) < 10", "abs(z) < 10"],
-    "features": ["PDG", "prodTime", "energy", "x", "y", "z", "px", "py", "pz"],
-}
 
 
 class NNFilterModule(Module):
@@ -203,3 +196,6 @@ def load_model(path: Path, model_config: Mapping[str, Any], rule: GraphRule) -> 
 
     bundle = load_state_dict_file(path, model_config=model_config, graph_rule=rule)
     return scorer_of(bundle, source=str(path))
+
+
+__all__ = ["MODEL_CONFIG", "PREPROC_CONFIG", "NNFilterModule", "load_model", "rule_of"]

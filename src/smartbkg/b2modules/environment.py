@@ -1,0 +1,69 @@
+"""Is basf2 set up, which ``smartBKG`` would a steering file import, and what is to be done."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    subject: str
+    """What."""
+    is_good: bool
+    """True = nothing to do."""
+    detail: str
+    """What was found."""
+    remedy: str
+    """What to do, empty where nothing is to be done."""
+
+
+def shim_folder() -> Path:
+    """The folder to put first on ``PYTHONPATH`` so that ``import smartBKG`` finds smartbkg."""
+    return Path(str(resources.files("smartbkg"))) / "basf2_shim"
+
+
+def _folder_of(name: str) -> Path | None:
+    """Where a package would be imported from, without importing it."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    places = list(spec.submodule_search_locations or ()) or ([spec.origin] if spec.origin else [])
+    return Path(places[0]) if places else None
+
+
+def check_environment() -> list[Finding]:
+    """Look at this Python and its path."""
+    return [_check_basf2(), _check_shim()]
+
+
+def _check_basf2() -> Finding:
+    found = _folder_of("basf2")
+    release = os.environ.get("BELLE2_RELEASE", "")
+    if found is not None:
+        return Finding("basf2", True, f"{release or 'set up'}, {found}", "")
+    command = shutil.which("basf2")
+    if command is not None or release:
+        detail = f"{release or command} is set up, but this Python ({sys.executable}) does not see it"
+        return Finding("basf2", False, detail, "install smartbkg into basf2's Python: b2execute pip3 install smartbkg")
+    remedy = "on a Belle II machine: source /cvmfs/belle.cern.ch/tools/b2setup RELEASE"
+    return Finding("basf2", False, "not set up; every command of smartbkg works without it", remedy)
+
+
+def _check_shim() -> Finding:
+    found, ours = _folder_of("smartBKG"), shim_folder()
+    remedy = f'export PYTHONPATH="{ours}:$PYTHONPATH"'
+    if found is None:
+        return Finding("import smartBKG", False, "finds nothing", f"for upstream's steering files: {remedy}")
+    if found.resolve() == (ours / "smartBKG").resolve():
+        return Finding("import smartBKG", True, f"finds smartbkg's, {found}", "")
+    return Finding("import smartBKG", False, f"finds basf2's own, {found}", f"to use smartbkg's: {remedy}")
