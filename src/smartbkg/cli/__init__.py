@@ -37,7 +37,6 @@ VERBS: Final[Mapping[str, str]] = {
     "reweight": "Train a reweighter for samples filtered by a threshold.",
     "merge": "Combine samples filtered with different models, policies or seeds.",
     "ntuple": "Put weights into an n-tuple beside the analysis variables.",
-    "produce": "Chunked, resumable production jobs, alone or on a cluster.",
     "convert": "Convert between event formats.",
     "info": "What a file of events holds.",
     "show": "One event's decay tree, drawn.",
