@@ -54,7 +54,7 @@ def test_dataset_then_train_in_plain_lines(folder: Path, capsys: pytest.CaptureF
         (["dataset", "none.parquet", "-o", "T.parquet"], 1, "none.parquet: no such file"),
         (["dataset", "F.parquet", "-o", "T.parquet"], 1, "give the flags with --flags"),
         (["dataset", "F.parquet", "--flags", "F.parquet", "-o", "T.parquet"], 1, "lists passing events of one skim"),
-        (["dataset", "F.parquet", "--flags", "R.parquet", "--skim", "kao", "-o", "T.parquet"], 1, "did you mean 'kaons'"),
+        (["dataset", "F.parquet", "--flags", "R.parquet", "--skim", "kao", "-o", "T.parquet"], 1, "mean 'kaons'"),
         (["dataset", "F.parquet", "--flags", "R.parquet", "-o", "F.parquet"], 2, "output and input are the same file"),
         (["dataset", "F.parquet", "--flags", "R.parquet", "--max-failing", "0", "-o", "T.parquet"], 2, "--max-failing"),
         (["dataset", "--merge", "F.parquet", "--skim", "a", "-o", "T.parquet"], 2, "--merge takes data sets"),
