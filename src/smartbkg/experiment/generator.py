@@ -185,6 +185,13 @@ def generate_block(process: str, seed: int, experiment: int, run: int, block: in
     )
 
 
+def compile_kernels() -> None:
+    """Have the compiled code ready, on disk too, before several processes need it."""
+    decay = {name: np.zeros(1) for name in ("energy", "px", "py", "pz", "prodTime", "x", "y", "z", "mass", "charge")}
+    integers = {"PDG": np.zeros(1, np.int32), "motherIndex": np.full(1, -1), "status": np.zeros(1, np.int32)}
+    add_radiation(np.zeros(1, np.uint64), np.ones(1, np.int64), decay | integers)
+
+
 def generate_requested_block(request: GeneratorRequest, block: int) -> EventBatch:
     """Those events of a block that a request asks for."""
     batch = generate_block(request.process, request.seed, request.experiment, request.run, block)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
-from smartbkg.experiment.generator import GENERATOR_VERSION, GeneratorRequest, generate_requested_block
+from smartbkg.experiment.generator import GENERATOR_VERSION, GeneratorRequest, compile_kernels, generate_requested_block
 from smartbkg.experiment.generator_pythia import import_pythia
 from smartbkg.io.parquet import SCHEMA_VERSION, ParquetWriter
 from smartbkg.provenance import record
@@ -71,6 +71,7 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
         if n_jobs == 1:
             blocks = (generate_requested_block(request, block) for block in request.blocks)
         else:
+            compile_kernels()  # here once, not in every process
             blocks = stack.enter_context(contextlib.closing(_blocks_in_parallel(request, n_jobs)))
         for batch in blocks:
             writer.write(batch)

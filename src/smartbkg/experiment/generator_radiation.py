@@ -98,7 +98,8 @@ def _emit(p, mass, emitter, mother_mass, energy, direction, cosine):  # type: ig
     rest = np.zeros(4)
     for i in range(len(mass)):
         if i != emitter:
-            rest += p[i]
+            for a in range(4):
+                rest[a] += p[i, a]
     rest_mass = np.sqrt(max(rest[0] ** 2 - rest[1] ** 2 - rest[2] ** 2 - rest[3] ** 2, 0.0))
     available = mother_mass - energy
     invariant = mother_mass * (mother_mass - 2.0 * energy)
@@ -125,7 +126,8 @@ def _emit(p, mass, emitter, mother_mass, energy, direction, cosine):  # type: ig
         if i == emitter:
             continue
         if n_others == 1:
-            p[i] = new_rest
+            for a in range(4):
+                p[i, a] = new_rest[a]
         else:
             _boost(p[i], rest, rest_mass, -1.0)
             _boost(p[i], new_rest, rest_mass, 1.0)
@@ -155,9 +157,14 @@ def _radiate(state, p, mass, charge, mother_mass, mother_charge, photons):  # ty
     """
     n = len(mass)
     softest = 0.5 * INFRARED_CUT * mother_mass
-    hardest = 0.5 * (mother_mass - mass.sum() ** 2 / mother_mass)
+    total_mass = 0.0
+    for i in range(n):
+        total_mass += mass[i]
+    hardest = 0.5 * (mother_mass - total_mass**2 / mother_mass)
     rates = _proposal_rates(p, mass, charge, softest, hardest)
-    total_rate = rates.sum()
+    total_rate = 0.0
+    for i in range(n):
+        total_rate += rates[i]
     n_photons = 0
     direction = np.empty(3)
     system = np.zeros(4)
@@ -168,9 +175,10 @@ def _radiate(state, p, mass, charge, mother_mass, mother_charge, photons):  # ty
             chosen -= rates[emitter]
             emitter += 1
         energy = softest * (hardest / softest) ** uniform(state)
-        system[:] = 0.0
-        for i in range(n):
-            system += p[i]
+        for a in range(4):
+            system[a] = 0.0
+            for i in range(n):
+                system[a] += p[i, a]
         system_mass = np.sqrt(system[0] ** 2 - system[1] ** 2 - system[2] ** 2 - system[3] ** 2)
         for i in range(n):
             _boost(p[i], system, system_mass, -1.0)
@@ -184,73 +192,87 @@ def _radiate(state, p, mass, charge, mother_mass, mother_charge, photons):  # ty
             _boost(p[i], system, system_mass, 1.0)
         if is_radiated:
             photons[n_photons, 0] = energy
-            photons[n_photons, 1:] = energy * direction
+            for a in range(3):
+                photons[n_photons, a + 1] = energy * direction[a]
             _boost(photons[n_photons], system, system_mass, 1.0)
             n_photons += 1
     return n_photons
 
 
+@part
+def _find_daughters(mother, start, stop, first, daughters):  # type: ignore[no-untyped-def]  # compiled
+    """Daughters of the event's particle m are ``daughters[first[m]:first[m + 1]]``, positions in the event."""
+    n = stop - start
+    for m in range(n + 2):
+        first[m] = 0
+    for i in range(start, stop):
+        first[mother[i] + 2] += 1
+    for m in range(1, n + 2):
+        first[m] += first[m - 1]
+    for i in range(start, stop):
+        place = mother[i] + 1
+        daughters[first[place]] = i - start
+        first[place] += 1
+
+
 @kernel
 def _radiate_events(  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
-    keys,
-    offsets,
-    mother,
-    status,
-    charge,
-    mass,
-    momentum,
-    vertex,
-    photon_mother,
-    photon_momentum,
+    keys, offsets, mother, status, charge, mass, momentum, vertex, photon_mother, photon_momentum,
     photon_vertex,
-):
+):  # fmt: skip
     """Radiate in every decay; momenta and vertices change in place. Returns the number of photons."""
+    largest = 0
+    for event in range(len(offsets) - 1):
+        largest = max(largest, offsets[event + 1] - offsets[event])
+    first, daughters = np.empty(largest + 2, np.int64), np.empty(largest, np.int64)
+    is_moved = np.empty(largest, np.bool_)
+    old = np.empty((largest, 5))  # energy, px, py, pz, time
     state = np.empty(1, np.uint64)
     photons = np.empty((_MOST_PHOTONS, 4))
     n_photons = 0
     for event in range(len(offsets) - 1):
         start, stop = offsets[event], offsets[event + 1]
         state[0] = keys[event]
-        n = stop - start
-        old_momentum, old_vertex = momentum[start:stop].copy(), vertex[start:stop].copy()
-        # daughters of each particle, one after the other
-        first = np.zeros(n + 2, np.int64)
-        for i in range(n):
-            first[mother[start + i] + 2] += 1
-        first = np.cumsum(first)
-        daughters = np.empty(n, np.int64)
-        for i in range(n):
-            daughters[first[mother[start + i] + 1]] = i
-            first[mother[start + i] + 1] += 1
-        is_moved = np.zeros(n, np.bool_)
-        for m in range(n):
-            own = daughters[first[m] : first[m + 1]]
-            if len(own) == 0:
-                continue
+        _find_daughters(mother, start, stop, first, daughters)
+        for i in range(stop - start):
+            is_moved[i] = False
+            old[i, 4] = vertex[start + i, 0]
+            for a in range(4):
+                old[i, a] = momentum[start + i, a]
+        for m in range(stop - start):
+            n = first[m + 1] - first[m]
             top = start + m
-            is_radiating = len(own) > 1 and status[top] & _EXCLUDED == 0
-            if not is_moved[m] and not is_radiating:
+            is_radiating = n > 1 and status[top] & _EXCLUDED == 0
+            if n == 0 or not (is_moved[m] or is_radiating):
                 continue
-            lives = (old_vertex[own[0], 0] - old_vertex[m, 0]) * mass[top] / old_momentum[m, 0]
-            p = np.empty((len(own), 4))
-            for k in range(len(own)):
-                p[k] = momentum[start + own[k]]
-                _boost(p[k], old_momentum[m], mass[top], -1.0)
+            p = np.empty((n, 4))
+            daughter_mass, daughter_charge = np.empty(n), np.empty(n)
+            for k in range(n):
+                i = start + daughters[first[m] + k]
+                daughter_mass[k], daughter_charge[k] = mass[i], charge[i]
+                for a in range(4):
+                    p[k, a] = momentum[i, a]
+                _boost(p[k], old[m], mass[top], -1.0)
             n_radiated = 0
             if is_radiating:
-                n_radiated = _radiate(state, p, mass[start + own], charge[start + own], mass[top], charge[top], photons)
+                n_radiated = _radiate(state, p, daughter_mass, daughter_charge, mass[top], charge[top], photons)
             if n_radiated == 0 and not is_moved[m]:
                 continue
-            for k in range(len(own)):
+            # proper time over mass: the way to the decay is this times the momentum
+            flight = (old[daughters[first[m]], 4] - old[m, 4]) / old[m, 0]
+            for k in range(n):
+                i = start + daughters[first[m] + k]
                 _boost(p[k], momentum[top], mass[top], 1.0)
-                momentum[start + own[k]] = p[k]
-                is_moved[own[k]] = True
-                vertex[start + own[k]] = vertex[top] + lives / mass[top] * momentum[top]
+                is_moved[i - start] = True
+                for a in range(4):
+                    momentum[i, a] = p[k, a]
+                    vertex[i, a] = vertex[top, a] + flight * momentum[top, a]
             for k in range(n_radiated):
                 _boost(photons[k], momentum[top], mass[top], 1.0)
-                photon_momentum[n_photons] = photons[k]
-                photon_vertex[n_photons] = vertex[top] + lives / mass[top] * momentum[top]
                 photon_mother[n_photons] = top
+                for a in range(4):
+                    photon_momentum[n_photons, a] = photons[k, a]
+                    photon_vertex[n_photons, a] = vertex[top, a] + flight * momentum[top, a]
                 n_photons += 1
     return n_photons
 
