@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import numba
 import numpy as np
 import pytest
 
@@ -94,8 +95,29 @@ def test_cos_theta_by_finds_the_angle_of_a_decay_with_a_neutrino(rng: np.random.
         e_neutrino = rng.uniform(0.1, 1.5)
         y = b - np.append(e_neutrino * neutrino_direction, e_neutrino)
         expected = b[:3] @ y[:3] / (np.linalg.norm(b[:3]) * np.linalg.norm(y[:3]))
-        got = combinations.cos_theta_by(y[0], y[1], y[2], y[3], energy, mass)
+        got = combinations.cos_theta_by.py_func(y[0], y[1], y[2], y[3], energy, mass)
         assert got == pytest.approx(expected, abs=1e-8)
+
+
+# Parts of a kernel cannot be called from Python: these kernels call one each.
+@numba.njit
+def combine(store, lists, n, kind, energy):  # type: ignore[no-untyped-def]
+    return combinations.combine(store, lists, n, kind, energy, np.zeros(MAX_DAUGHTERS, np.int64))
+
+
+@numba.njit
+def close_lists(store, kind, stop, bound, minimum):  # type: ignore[no-untyped-def]
+    return combinations.close_lists(store, kind, 0, stop, bound, minimum)
+
+
+@numba.njit
+def match(truth, store, rows, n, code):  # type: ignore[no-untyped-def]
+    return combinations.match(truth, store, rows, n, code, False)
+
+
+@numba.njit
+def log_odds(classifier, kind, channel, feature, workspace):  # type: ignore[no-untyped-def]
+    return signal_probability.log_odds(classifier, kind, channel, feature, workspace)
 
 
 @pytest.fixture
@@ -161,9 +183,7 @@ def test_mass_combinations_are_those_of_brute_force(lists: list[int], rng: np.ra
             return abs(m - mass) if low < m < high else None
 
         expected = brute_force(store, lists, accept)
-        n_best, n_found = combinations.combine(
-            store, np.array(lists), len(lists), kind, beam_energy(), np.zeros(MAX_DAUGHTERS, dtype=np.int64)
-        )
+        n_best, n_found = combine(store, np.array(lists), len(lists), kind, beam_energy())
         assert n_found == len(expected)
         wanted = sorted(expected, key=expected.__getitem__)[:20]
         assert best_of(store, len(lists), n_best) == set(wanted)
@@ -183,9 +203,7 @@ def test_energy_pruning_loses_no_tag(lists: list[int], rng: np.random.Generator)
             return -sum(store.candidate[row]["log_probability"] for row in rows)  # noqa: B023 - called at once
 
         expected = brute_force(store, lists, accept)
-        n_best, n_found = combinations.combine(
-            store, np.array(lists), len(lists), kind, beam, np.zeros(MAX_DAUGHTERS, dtype=np.int64)
-        )
+        n_best, n_found = combine(store, np.array(lists), len(lists), kind, beam)
         n_total += n_found
         assert n_found == len(expected)
         ranks = sorted(expected.values())[:20]
@@ -199,7 +217,7 @@ def test_closing_a_list_keeps_the_most_probable_in_their_order(rng: np.random.Ge
     store.candidate["probability"][:30] = probability
     store.candidate["sign"][:30] = rng.integers(0, 2, 30)
     store.candidate["channel"][:30] = np.arange(30)
-    stop = combinations.close_lists(store, 3, 0, 30, 8, 0.5)
+    stop = close_lists(store, 3, 30, 8, 0.5)
     best = [k for k in np.argsort(-probability)[:8] if probability[k] >= 0.5]
     assert store.candidate["channel"][:stop].tolist() == sorted(best)
     assert store.lists["size"][6] + store.lists["size"][7] == stop == len(best)
@@ -211,7 +229,7 @@ def test_closing_a_list_keeps_the_most_probable_in_their_order(rng: np.random.Ge
 def test_ties_do_not_exceed_the_bound() -> None:
     store = combinations.new_store(signal_probability.N_FEATURES, signal_probability.N_HIDDEN)
     store.candidate["probability"][:30] = 0.5
-    assert combinations.close_lists(store, 3, 0, 30, 8, 0.0) == 8
+    assert close_lists(store, 3, 30, 8, 0.0) == 8
 
 
 def test_a_combination_is_right_only_with_all_daughters_of_one_mother() -> None:
@@ -225,10 +243,10 @@ def test_a_combination_is_right_only_with_all_daughters_of_one_mother() -> None:
         store.candidate[row]["truth"] = particle
         store.candidate[row]["truth_energy"] = truth["energy"][particle]
     rows = np.array([0, 1, 2, 3])
-    assert combinations.match(truth, store, rows[[0, 1, 2]], 3, 421, False)[0] == 0
-    assert combinations.match(truth, store, rows[[0, 1]], 2, 421, False)[0] == -1  # π0 missing
-    assert combinations.match(truth, store, rows[[0, 3, 2]], 3, 421, False)[0] == -1  # π+ of elsewhere
-    assert combinations.match(truth, store, rows[[0, 1, 2]], 3, -421, False)[0] == -1  # wrong flavour
+    assert match(truth, store, rows[[0, 1, 2]], 3, 421)[0] == 0
+    assert match(truth, store, rows[[0, 1]], 2, 421)[0] == -1  # π0 missing
+    assert match(truth, store, rows[[0, 3, 2]], 3, 421)[0] == -1  # π+ of elsewhere
+    assert match(truth, store, rows[[0, 1, 2]], 3, -421)[0] == -1  # wrong flavour
 
 
 def test_tables_hold_what_the_text_says() -> None:
@@ -252,7 +270,7 @@ def test_log_odds_is_the_network_it_says(rng: np.random.Generator) -> None:
     hidden = np.maximum(0, classifier.bias[row] + feature @ classifier.weight[kind])
     expected = classifier.offset[row] + hidden @ classifier.output[kind]
     workspace = np.zeros(signal_probability.N_HIDDEN)
-    assert signal_probability.log_odds(classifier, kind, channel, feature, workspace) == pytest.approx(expected)
+    assert log_odds(classifier, kind, channel, feature, workspace) == pytest.approx(expected)
 
 
 def test_a_classifier_survives_its_file() -> None:

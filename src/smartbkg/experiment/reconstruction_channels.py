@@ -69,7 +69,7 @@ _LIGHT: Final = (
          channels=("gamma gamma", "pi+ pi- pi0")),
     Kind("J/psi", 443, 3.096900, MASS, 2.800, 3.200, bound=6, is_self_conjugate=True,
          channels=("e+ e-", "mu+ mu-")),
-    Kind("psi(2S)", 100443, 3.686097, MASS, 3.550, 3.750, bound=6, is_self_conjugate=True,
+    Kind("psi(2S)", 100443, 3.686097, MASS, 3.550, 3.750, bound=6, minimum_probability=0.0, is_self_conjugate=True,
          channels=("e+ e-", "mu+ mu-")),
 )  # fmt: skip
 

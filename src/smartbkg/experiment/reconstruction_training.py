@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.atomic import write_text_atomically
-from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.experiment.combinations import truth_of
 from smartbkg.experiment.detector import simulate_detector
@@ -45,6 +44,8 @@ STAGES: Final = ("e+", "pi0", "eta", "D*+", "B0")
 _STOP: Final = KIND_INDEX["B:ccs"]
 #: Wrong candidates of each kind to learn from; they are drawn from all and weighed accordingly.
 WRONG_WANTED: Final = 400_000
+#: A kind with fewer right candidates keeps the probability 1/2.
+MINIMUM_RIGHT: Final = 20
 _BATCH: Final = 2_000
 _CAPACITY: Final = 2_000_000
 
@@ -166,8 +167,9 @@ def train(
             n_right = int(own["is_right"].sum())
             report[name] = {"right": n_right, "wrong": round(float(weight[~own["is_right"]].sum()))}
             _LOGGER.info("%s: %s", name, report[name])
-            if n_right == 0:
-                raise UsageError(f"no right candidate of {name} in {n_used} events: give more")
+            if n_right < MINIMUM_RIGHT:
+                _LOGGER.warning("%s: fewer than %d right candidates, left at 1/2", name, MINIMUM_RIGHT)
+                continue
             _put(classifier, kind, fit_network(own, weight, n_rows_of_kind(name), seed))
     return classifier, {"events": n_events, "seed": seed, "candidates": report}
 
