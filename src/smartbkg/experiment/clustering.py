@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from smartbkg.experiment.calorimeter import (
     CLUSTER_COLUMNS,
@@ -27,8 +27,8 @@ _HADRON_SUM = 0.97  # the summed cluster holds this share of its photons' energi
 @part
 def angle_between(theta_1: float, phi_1: float, theta_2: float, phi_2: float) -> float:
     """Angle (rad) between two near directions; an overestimate for far ones, of no use there."""
-    d_phi = wrapped(phi_1 - phi_2) * np.sin(0.5 * (theta_1 + theta_2))
-    return np.hypot(theta_1 - theta_2, d_phi)
+    d_phi = wrapped(phi_1 - phi_2) * math.sin(0.5 * (theta_1 + theta_2))
+    return math.hypot(theta_1 - theta_2, d_phi)
 
 
 @part
@@ -70,7 +70,7 @@ def merge_showers(clusters, count, separation):  # type: ignore[no-untyped-def] 
 
 @part
 def link_tracks(clusters, count, tracks, n_tracks, match_angle, calorimeter_radius):  # type: ignore[no-untyped-def]  # compiled
-    """Fill each cluster's distance to the nearest entry of a track, and give those nearer than ``match_angle`` to it."""
+    """Fill each cluster's distance to the nearest track's entry, and give those nearer than ``match_angle`` to it."""
     for i in range(count):
         cluster = clusters[i]
         nearest, best = 10.0, -1
@@ -84,7 +84,7 @@ def link_tracks(clusters, count, tracks, n_tracks, match_angle, calorimeter_radi
                 nearest, best = angle, t
         if cluster[CLUSTER_TRACK] < 0.0 and nearest < match_angle:
             cluster[CLUSTER_TRACK] = best
-        distance = calorimeter_radius / max(0.3, np.sin(cluster[CLUSTER_THETA])) * nearest
+        distance = calorimeter_radius / max(0.3, math.sin(cluster[CLUSTER_THETA])) * nearest
         cluster[CLUSTER_DISTANCE] = min(NO_TRACK_DISTANCE, distance)
         cluster[CLUSTER_PHI] = wrapped(cluster[CLUSTER_PHI])
 

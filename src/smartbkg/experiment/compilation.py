@@ -1,9 +1,9 @@
 """Compiled kernels whose compilation is kept on disk, announced when it takes place, and never out of date.
 
 numba keeps a kernel as long as the file that holds it is unchanged, although the kernel contains code of other files.
-Here the digest of all sources that the file imports, directly or not, belongs to the key. The folder is numba's own choice: beside the source
-where that can be written, else the user's cache, or ``NUMBA_CACHE_DIR``; where none can be written the kernel is
-compiled in each process.
+Here the digest of all sources that the file imports, directly or not, belongs to the key. The folder is numba's own
+choice: beside the source where that can be written, else the user's cache, or ``NUMBA_CACHE_DIR``; where none can be
+written the kernel is compiled in each process.
 """
 
 from __future__ import annotations
@@ -50,38 +50,45 @@ def _digest_of_sources(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _AnnouncedCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+class _AnnouncedCache(FunctionCache):
     """numba's cache with our sources in the key and a message when nothing is found."""
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(signature, codegen), _digest_of_sources(Path(self._py_func.__code__.co_filename)))
+        return (
+            *super()._index_key(signature, codegen),  # type: ignore[no-untyped-call]
+            _digest_of_sources(Path(self._py_func.__code__.co_filename)),
+        )
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        found = super().load_overload(signature, target_context)
+        found = super().load_overload(signature, target_context)  # type: ignore[no-untyped-call]
         if found is None:
             self._started = time.perf_counter()
             _LOGGER.warning("compiling %s: once for this version, up to a minute", self._py_func.__name__.strip("_"))
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
-        super().save_overload(signature, data)
+        super().save_overload(signature, data)  # type: ignore[no-untyped-call]
         _LOGGER.info("compiled in %.0f s, kept in %s", time.perf_counter() - self._started, self.cache_path)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile an entry point that Python calls, and keep the machine code between processes.
 
-    Functions that only compiled code calls take `part`; they cannot be called from Python. Messages go to the logger ``smartbkg.experiment.compilation``:
+    Functions that only compiled code calls take `part`. Messages go to the logger ``smartbkg.experiment.compilation``:
     a warning, which Python prints unless told otherwise, when a compilation begins.
     """
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
     try:
-        compiled._cache = _AnnouncedCache(function)
+        compiled._cache = _AnnouncedCache(function)  # type: ignore[no-untyped-call]  # numba's
     except RuntimeError:
         _LOGGER.warning("no folder to keep compiled code: set NUMBA_CACHE_DIR to one that can be written")
     return compiled
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function that a `kernel` calls; it becomes part of that kernel's machine code."""
-    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    """Compile a function that a `kernel` calls; it becomes part of that kernel's machine code.
+
+    It has no entry from Python (which halves its compilation): tests reach it through a kernel, or its ``py_func``.
+    """
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(nogil=True, error_model="numpy", **options)(function)

@@ -6,6 +6,7 @@ Lifetimes, masses and branching fractions: Particle Data Group, Prog. Theor. Exp
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -77,13 +78,13 @@ def breakup_momentum(mass: float, mass_1: float, mass_2: float) -> float:
     """Momentum (GeV) of the products of a two-body decay in the rest frame (PDG 2022, equation 49.16); 0 below
     threshold."""
     argument = (mass * mass - (mass_1 + mass_2) ** 2) * (mass * mass - (mass_1 - mass_2) ** 2)
-    return np.sqrt(argument) / (2.0 * mass) if argument > 0.0 else 0.0
+    return math.sqrt(argument) / (2.0 * mass) if argument > 0.0 else 0.0
 
 
 @part
 def boost(px, py, pz, mass, bx, by, bz, gamma):  # type: ignore[no-untyped-def]  # compiled
     """Momentum (px, py, pz) of a particle, from the rest frame of a parent of velocity (bx, by, bz) to the lab."""
-    energy = np.sqrt(px * px + py * py + pz * pz + mass * mass)
+    energy = math.sqrt(px * px + py * py + pz * pz + mass * mass)
     along = bx * px + by * py + bz * pz
     factor = gamma * energy + gamma * gamma / (gamma + 1.0) * along
     return px + factor * bx, py + factor * by, pz + factor * bz
@@ -111,7 +112,7 @@ def decay(row, px, py, pz, state, momenta):  # type: ignore[no-untyped-def]  # c
         channel += 1
     mass_1, mass_2, mass_3 = _DAUGHTER_MASS[channel]
     is_two_body = DAUGHTERS[channel, 2] == 0
-    energy = np.sqrt(px * px + py * py + pz * pz + mass * mass)
+    energy = math.sqrt(px * px + py * py + pz * pz + mass * mass)
     bx, by, bz, gamma = px / energy, py / energy, pz / energy, energy / mass
     mass_12 = mass
     if not is_two_body:
@@ -126,7 +127,7 @@ def decay(row, px, py, pz, state, momenta):  # type: ignore[no-untyped-def]  # c
         ux, uy, uz = direction(state)
         momenta[2, 0], momenta[2, 1], momenta[2, 2] = boost(-q * ux, -q * uy, -q * uz, mass_3, bx, by, bz, gamma)
         px, py, pz = boost(q * ux, q * uy, q * uz, mass_12, bx, by, bz, gamma)
-        energy = np.sqrt(px * px + py * py + pz * pz + mass_12 * mass_12)
+        energy = math.sqrt(px * px + py * py + pz * pz + mass_12 * mass_12)
         bx, by, bz, gamma = px / energy, py / energy, pz / energy, energy / mass_12
     q = breakup_momentum(mass_12, mass_1, mass_2)
     ux, uy, uz = direction(state)

@@ -19,7 +19,8 @@ from smartbkg.experiment import passage, tracking, vertexing
 from smartbkg.experiment.event_simulation import simulate_events
 from smartbkg.experiment.objects import Clusters, DetectorResponse, KLMClusters, Tracks, V0s
 from smartbkg.experiment.parameters import BELLE2, DetectorParameters
-from smartbkg.graphs.decay_tree import GraphRule, build_graphs
+from smartbkg.graphs.decay_tree import build_graphs
+from smartbkg.graphs.rule import GraphRule
 from smartbkg.seeds import event_keys
 
 #: Which particles of a record exist for the detector: all the generator made but beam and virtual ones.
@@ -47,8 +48,8 @@ def simulate_detector(
     Raises
     ------
     EventError
-        A number is not finite, an ``arrayIndex`` is repeated or negative, a particle is its own ancestor, or an event has
-        thousands of particles.
+        A number is not finite, an ``arrayIndex`` is repeated or negative, a particle is its own ancestor, or an event
+        has thousands of particles.
 
     Examples
     --------

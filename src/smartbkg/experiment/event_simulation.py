@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from smartbkg.experiment.calorimeter import CLUSTER_COLUMNS, beam_cluster
@@ -47,7 +49,7 @@ def find_v0s(work, detector, rows):  # type: ignore[no-untyped-def]  # compiled
                 one[TRACK_PX], one[TRACK_PY], one[TRACK_PZ], 1.0, one[TRACK_D0], one[TRACK_Z0],
                 two[TRACK_PX], two[TRACK_PY], two[TRACK_PZ], -1.0, two[TRACK_D0], two[TRACK_Z0], field,
             )  # fmt: skip
-            radius = np.hypot(vertex.x, vertex.y)
+            radius = math.hypot(vertex.x, vertex.y)
             if not vertex.is_found or radius < detector.geometry.beam_pipe_radius or radius > LARGEST_RADIUS:
                 continue
             if vertex.gap > detector.tracking.v0_gap:

@@ -8,7 +8,7 @@ decays deep in the drift chamber leaves its own track, while its daughters leave
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from smartbkg.experiment.compilation import part
 from smartbkg.experiment.objects import FROM_PARTICLE
@@ -47,7 +47,7 @@ def push_final_state(work, detector, first, last, particle, mother, columns, is_
         is_mother[m] = True
         if not is_inside(x[i], y[i], z[i], detector.geometry):
             decays_outside[m] = True
-        elif np.hypot(x[i], y[i]) > detector.tracking.kink_radius and kind_of(abs(pdg[particle[first + m]])) >= 0:
+        elif math.hypot(x[i], y[i]) > detector.tracking.kink_radius and kind_of(abs(pdg[particle[first + m]])) >= 0:
             decays_deep[m] = True
     taken = 0
     for node in range(n):

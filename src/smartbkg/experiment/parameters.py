@@ -14,7 +14,7 @@ A changed detector is a changed set: ``BELLE2.replace(tracking={"efficiency_scal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -73,7 +73,7 @@ class TrackingParameters(NamedTuple):
     """factor on every efficiency: 1 = nominal"""
     efficiency_pt: tuple[float, ...] = (0.030, 0.050, 0.065, 0.085, 0.120, 0.170, 0.250, 0.400, 0.700, 1.500)
     """GeV, p_T nodes"""
-    efficiency: tuple[float, ...] = (0.00, 0.35, 0.70, 0.92, 0.95, 0.97, 0.985, 0.99, 0.995, 1.00)
+    efficiency: tuple[float, ...] = (0.00, 0.35, 0.75, 0.95, 0.96, 0.98, 0.985, 0.99, 0.995, 1.00)
     """efficiency at the nodes for a particle that neither decays nor interacts [fit; phys 4.2.4]"""
     radius_nodes: tuple[float, ...] = (0.0, 4.0, 8.0, 14.0, 30.0, 60.0, 90.0)
     """cm, production radius"""
@@ -82,16 +82,16 @@ class TrackingParameters(NamedTuple):
     resolution_pt: tuple[float, ...] = (0.060, 0.080, 0.125, 0.175, 0.250, 0.350, 0.500, 0.800, 1.500, 3.000)
     """GeV, p_T nodes of the resolutions"""
     momentum_resolution: tuple[float, ...] = (
-        0.030, 0.024, 0.0170, 0.0088, 0.0052, 0.0031, 0.0027, 0.0021, 0.0022, 0.0037)  # fmt: skip
+        0.023, 0.019, 0.013, 0.0069, 0.0041, 0.0024, 0.0021, 0.0016, 0.0017, 0.0029)  # fmt: skip
     """σ(p_T)/p_T of the core at θ = 90 degrees [fit below 2 GeV; above 0.11 % p_T ⊕ 0.25 %/β of phys 4.2.5]"""
     d0_resolution: tuple[float, ...] = (
-        0.130, 0.085, 0.0270, 0.0145, 0.0072, 0.0053, 0.0036, 0.0024, 0.0016, 0.0012)  # fmt: skip
+        0.11, 0.074, 0.023, 0.013, 0.0063, 0.0046, 0.0031, 0.0021, 0.0014, 0.001)  # fmt: skip
     """cm, core at θ = 90 degrees [fit; phys 4.2.5]"""
     z0_resolution: tuple[float, ...] = (
-        0.180, 0.100, 0.0270, 0.0140, 0.0085, 0.0058, 0.0042, 0.0026, 0.0016, 0.0014)  # fmt: skip
+        0.16, 0.087, 0.023, 0.012, 0.0074, 0.005, 0.0037, 0.0023, 0.0014, 0.0012)  # fmt: skip
     """cm, core at θ = 90 degrees [fit; phys 4.2.5]"""
     angle_resolution: tuple[float, ...] = (
-        0.070, 0.055, 0.0210, 0.0120, 0.0067, 0.0046, 0.0030, 0.0016, 0.0010, 0.0006)  # fmt: skip
+        0.061, 0.048, 0.018, 0.01, 0.0058, 0.004, 0.0026, 0.0014, 0.00087, 0.00052)  # fmt: skip
     """rad, core of azimuth and dip angle at θ = 90 degrees [fit]"""
     forward_momentum_factor: float = 2.6
     """σ(p_T)/p_T below 30 degrees over that at 90, falling to 1 at 50 degrees: fewer drift chamber layers [fit]"""
@@ -114,14 +114,14 @@ class TrackingParameters(NamedTuple):
     0.2 GeV, 4 of 139 at 0.2-0.3, none of 516 above]"""
     clone_pt: float = 0.28
     """GeV, below it tracks curl within the drift chamber [geo: 2R < 125 cm at 0.27 GeV]"""
-    clone_curling: float = 0.095
+    clone_curling: float = 0.12
     """probability of a second track from the same curling particle [fit: 44 in 100 events]"""
     clone_straight: float = 0.015
     """the same above `clone_pt` [fit]"""
-    interaction: float = 0.042
+    interaction: float = 0.018
     """probability that a hadron interacts in beam pipe, silicon or inner wall at normal incidence and is lost
-    [fit; 4 to 5 % of an interaction length in geo]"""
-    interaction_track: float = 0.052
+    [fit: kaons and pions above 0.5 GeV]"""
+    interaction_track: float = 0.065
     """probability that a hadronic interaction anywhere sends a soft track back through the chamber [fit: 56 in 100
     events]"""
     kink_radius: float = 25.0
@@ -130,7 +130,7 @@ class TrackingParameters(NamedTuple):
     """radiation lengths before the drift chamber at normal incidence [geo: pipe 0.8 %, PXD 0.4 %, SVD 2.4 %]"""
     bremsstrahlung_threshold: float = 0.020
     """GeV, softest photon radiated one by one [guess: below the calorimeter threshold it is unseen]"""
-    v0_gap: float = 1.0
+    v0_gap: float = 0.42
     """cm, largest distance in z of two tracks at a V0's vertex [fit: V0s an event]"""
     fake_rate: float = 0.20
     """tracks an event that no particle made [fit: 20 in 100 events]"""
@@ -149,13 +149,13 @@ class CalorimeterParameters(NamedTuple):
     """c [geo 9.1: 1.34 %]"""
     energy_scale: float = 1.0
     """factor on every cluster energy: 1 = nominal"""
-    photon_bias: float = 0.995
+    photon_bias: float = 1.005
     """most probable reconstructed over true photon energy [fit]"""
-    leakage_small: float = 0.022
+    leakage_small: float = 0.030
     """mean energy fraction lost by most showers, exponential [fit]"""
-    leakage_large: float = 0.27
+    leakage_large: float = 0.33
     """the same for those that begin before the calorimeter [fit]"""
-    leakage_fraction: float = 0.20
+    leakage_fraction: float = 0.24
     """share of the latter [fit; 20 % of a radiation length in front, geo]"""
     photon_efficiency_energy: tuple[float, ...] = (0.018, 0.030, 0.050, 0.080, 0.150, 0.300)
     """GeV, nodes"""
@@ -171,7 +171,7 @@ class CalorimeterParameters(NamedTuple):
     """rad, closer clusters share a connected region, always [fit]"""
     region_far: float = 0.22
     """rad, more distant ones never do [fit]"""
-    lone_split_scale: float = 1.1
+    lone_split_scale: float = 1.6
     """GeV, a lone cluster of energy E is listed twice, once a hypothesis, with probability
     min(E / scale, maximum) [fit]"""
     lone_split_maximum: float = 0.65
@@ -194,23 +194,30 @@ class CalorimeterParameters(NamedTuple):
     """largest such fraction [fit]"""
     stopping_momentum: float = 0.45
     """GeV, slower charged pions stop; other hadrons at the same velocity [fit]"""
-    low_reach: float = 0.13
+    reach_momentum: tuple[float, ...] = (0.25, 0.30, 0.40, 0.50, 0.70, 1.50)
+    """GeV, nodes"""
+    reach: tuple[float, ...] = (0.25, 0.52, 0.82, 0.94, 0.97, 0.99)
+    """probability that a muon or hadron that comes to the calorimeter makes a cluster there: slow ones stop before
+    [fit]"""
+    low_reach: float = 0.04
     """probability that a particle that curls reaches the calorimeter all the same, at its end [fit]"""
-    extra_pion: float = 0.42
+    extra_pion: float = 0.44
     """mean number of further clusters from a charged pion that reaches the calorimeter [fit: 0.41 an accepted pion]"""
-    extra_kaon: float = 1.00
+    extra_kaon: float = 1.10
     """the same for a charged kaon: absorption and decay at rest [fit]"""
     extra_proton: float = 0.05
     """proton [fit]"""
-    extra_antinucleon: float = 2.3
+    extra_antinucleon: float = 3.8
     """antiproton, antineutron: annihilation [fit]"""
-    extra_neutral: float = 0.55
-    """K_L or neutron that showers: further clusters beside the first, at 1 GeV [fit]"""
-    extra_muon: float = 0.12
+    extra_neutral: float = 1.2
+    """K_L that showers: further clusters beside the first, at 1 GeV; proportional to its momentum [fit]"""
+    extra_electron: float = 0.30
+    """electrons: showers that begin before the calorimeter [fit: 21 of 45]"""
+    extra_muon: float = 0.60
     """slow muons [fit]"""
     extra_energy: float = 0.105
     """GeV above threshold, mean energy of a further cluster, exponential [fit]"""
-    extra_energy_annihilation: float = 0.19
+    extra_energy_annihilation: float = 0.16
     """GeV, the same for annihilation [fit]"""
     extra_distance: float = 0.14
     """rad, mean angle of a further cluster to its track's entry, exponential beyond `separation` [fit]"""
@@ -220,7 +227,7 @@ class CalorimeterParameters(NamedTuple):
     """probability that a K_L at 0.5 GeV showers [fit]"""
     neutron_interaction: float = 0.45
     """probability that a neutron showers visibly [fit: 3 of 8]"""
-    klong_energy: float = 0.25
+    klong_energy: float = 0.24
     """GeV above threshold, mean energy of the first cluster at 1 GeV momentum, exponential [fit]"""
     match_probability: float = 0.97
     """a track that reaches a cluster is matched to it [fit]"""
@@ -233,12 +240,14 @@ class IdentificationParameters(NamedTuple):
 
     dedx_resolution: float = 0.070
     """relative, CDC and SVD together [phys 5.2: 6 to 8 %]"""
+    dedx_curling_factor: float = 2.2
+    """factor on it below p_T of 0.28 GeV: few and curling hits [fit: e, μ and π are hardly told apart below 0.3 GeV]"""
     dedx_tail: float = 0.04
     """share of tracks whose measurement is three times worse [guess]"""
-    top_resolution: float = 0.075
+    top_resolution: float = 0.042
     """ns, one track's time of propagation and flight over 130 cm, effective [phys 5.3: K efficiency 90 % at
     4 to 10 % π misidentification]"""
-    top_outlier: float = 0.06
+    top_outlier: float = 0.05
     """share of TOP measurements that are unrelated to the particle [phys 5.3]"""
     arich_resolution: float = 0.0040
     """rad, Cherenkov angle of a track [geo 8: 14 mrad a photon, 13 photons]"""
@@ -256,20 +265,20 @@ class IdentificationParameters(NamedTuple):
     """[fit]"""
     electron_tail: float = 0.15
     """share of electrons with E/p spread evenly below the peak [fit]"""
-    klm_momentum: float = 0.60
+    klm_momentum: float = 0.55
     """GeV, muons above it reach the K_L and muon detector [phys 5.5]"""
     klm_muon: float = 0.90
     """efficiency for muons far above it [phys 5.5: 89 %]"""
     klm_pion: float = 0.06
     """probability that a hadron looks like a muon there: punch-through and decay [phys 5.5]"""
-    overconfidence: float = 1.15
+    overconfidence: float = 1.25
     """factor on the log-likelihood differences: real likelihoods are not calibrated [fit]"""
     klm_klong: float = 0.50
     """K_L clusters there [phys 5.6; fit: 28 clusters of 65 K_L]"""
-    klm_hadron: float = 0.14
-    """clusters of a charged pion [fit: 126 of 816]"""
-    klm_kaon: float = 0.20
-    """clusters of a charged kaon [fit: 29 of 143]"""
+    klm_hadron: float = 0.25
+    """clusters of a charged pion that reaches the calorimeter [fit: 126 of 816]"""
+    klm_kaon: float = 0.30
+    """clusters of a charged kaon that reaches the calorimeter [fit: 29 of 143]"""
 
 
 class BackgroundParameters(NamedTuple):
@@ -295,11 +304,11 @@ class DetectorParameters:
 
     name: str = "belle2"
     version: int = PARAMETERS_VERSION
-    geometry: GeometryParameters = GeometryParameters()
-    tracking: TrackingParameters = TrackingParameters()
-    calorimeter: CalorimeterParameters = CalorimeterParameters()
-    identification: IdentificationParameters = IdentificationParameters()
-    background: BackgroundParameters = BackgroundParameters()
+    geometry: GeometryParameters = field(default_factory=GeometryParameters)
+    tracking: TrackingParameters = field(default_factory=TrackingParameters)
+    calorimeter: CalorimeterParameters = field(default_factory=CalorimeterParameters)
+    identification: IdentificationParameters = field(default_factory=IdentificationParameters)
+    background: BackgroundParameters = field(default_factory=BackgroundParameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -7,6 +7,8 @@ and fake rates as functions of momentum and angle follow; they are not put in. P
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,18 +25,18 @@ _TOP_PATH = 130.0  # cm, from the interaction point at normal incidence
 @part
 def energy_loss(beta_gamma: float) -> float:
     """dE/dx relative to its minimum: Bethe-Bloch with density effect, to a few per cent (PDG 2022, section 34.2.3)."""
-    beta = beta_gamma / np.sqrt(1.0 + beta_gamma * beta_gamma)
-    return beta ** (-5.0 / 3.0) * (1.0 + 0.04 * np.log(1.0 + (beta_gamma / 3.5) ** 2))
+    beta = beta_gamma / math.sqrt(1.0 + beta_gamma * beta_gamma)
+    return math.pow(beta, -5.0 / 3.0) * (1.0 + 0.04 * math.log(1.0 + (beta_gamma / 3.5) ** 2))
 
 
 @part
-def add_energy_loss(loglikelihood, momentum, kind, identification, state):  # type: ignore[no-untyped-def]  # compiled
+def add_energy_loss(loglikelihood, momentum, pt, kind, identification, state):  # type: ignore[no-untyped-def]  # compiled
     """Drift chamber and silicon: a Gaussian in the logarithm of dE/dx."""
-    sigma = identification.dedx_resolution
+    sigma = identification.dedx_resolution * (identification.dedx_curling_factor if pt < 0.28 else 1.0)
     width = 3.0 * sigma if uniform(state) < identification.dedx_tail else sigma
-    measured = np.log(energy_loss(momentum / _MASS[kind])) + width * normal(state)
+    measured = math.log(energy_loss(momentum / _MASS[kind])) + width * normal(state)
     for h in range(5):
-        pull = (measured - np.log(energy_loss(momentum / _MASS[h]))) / sigma
+        pull = (measured - math.log(energy_loss(momentum / _MASS[h]))) / sigma
         loglikelihood[h] += -0.5 * min(pull * pull, 60.0)
 
 
@@ -43,19 +45,19 @@ def add_time_of_propagation(loglikelihood, momentum, sine, kind, identification,
     """Barrel: time of flight and of propagation together, as one time of effective resolution."""
     path = _TOP_PATH / max(0.5, sine) / _LIGHT_SPEED
     sigma = identification.top_resolution
-    measured = path * np.hypot(1.0, _MASS[kind] / momentum) + sigma * normal(state)
+    measured = path * math.hypot(1.0, _MASS[kind] / momentum) + sigma * normal(state)
     if uniform(state) < identification.top_outlier:
         measured += 4.0 * sigma * normal(state)
     for h in range(5):
-        pull = (measured - path * np.hypot(1.0, _MASS[h] / momentum)) / sigma
-        loglikelihood[h] += np.log(np.exp(-0.5 * pull * pull) + 0.005)
+        pull = (measured - path * math.hypot(1.0, _MASS[h] / momentum)) / sigma
+        loglikelihood[h] += math.log(math.exp(-0.5 * pull * pull) + 0.005)
 
 
 @part
 def cherenkov_angle(momentum: float, mass: float, index: float) -> float:
     """Angle (rad) of Cherenkov light, 0 below threshold."""
-    cosine = np.hypot(1.0, mass / momentum) / index
-    return np.arccos(cosine) if cosine < 1.0 else 0.0
+    cosine = math.hypot(1.0, mass / momentum) / index
+    return math.acos(cosine) if cosine < 1.0 else 0.0
 
 
 @part
@@ -67,7 +69,7 @@ def add_ring_imaging(loglikelihood, momentum, kind, identification, state):  # t
         measured += 5.0 * sigma * normal(state)
     for h in range(5):
         pull = (measured - cherenkov_angle(momentum, _MASS[h], identification.arich_index)) / sigma
-        loglikelihood[h] += np.log(np.exp(-0.5 * pull * pull) + 0.005)
+        loglikelihood[h] += math.log(math.exp(-0.5 * pull * pull) + 0.005)
 
 
 @part
@@ -75,18 +77,18 @@ def add_energy_over_momentum(loglikelihood, momentum, energy, identification):  
     """Calorimeter: densities of E/p for electrons, muons and hadrons, those that `smartbkg.experiment.calorimeter`
     draws from, in outline."""
     ratio = energy / momentum
-    width = max(identification.electron_width, 0.03 / np.sqrt(momentum))
+    width = max(identification.electron_width, 0.03 / math.sqrt(momentum))
     pull = (ratio - identification.electron_peak) / width
     tail = identification.electron_tail
-    electron = (1.0 - tail) * np.exp(-0.5 * pull * pull) / (2.5066 * width) + (tail if ratio < 1.1 else 0.02)
+    electron = (1.0 - tail) * math.exp(-0.5 * pull * pull) / (2.5066 * width) + (tail if ratio < 1.1 else 0.02)
     crossing = (energy - 0.195) / 0.035
-    peak = momentum * np.exp(-0.5 * crossing * crossing) / (2.5066 * 0.035)
+    peak = momentum * math.exp(-0.5 * crossing * crossing) / (2.5066 * 0.035)
     muon = 0.85 * peak + 0.15 * (2.0 * momentum if energy < 0.25 else 0.02)
-    hadron = 0.42 * peak + 0.58 * (1.2 * np.exp(-0.5 * (ratio / 0.55) ** 2) / 0.69 + 0.02)
-    loglikelihood[ELECTRON] += np.log(electron + 0.01)
-    loglikelihood[MUON] += np.log(muon + 0.01)
+    hadron = 0.42 * peak + 0.58 * (1.2 * math.exp(-0.5 * (ratio / 0.55) ** 2) / 0.69 + 0.02)
+    loglikelihood[ELECTRON] += math.log(electron + 0.01)
+    loglikelihood[MUON] += math.log(muon + 0.01)
     for h in (PION, KAON, PROTON):
-        loglikelihood[h] += np.log(hadron + 0.01)
+        loglikelihood[h] += math.log(hadron + 0.01)
 
 
 @part
@@ -95,13 +97,13 @@ def add_muon_detector(loglikelihood, is_muon_like, momentum, identification):  #
     muon, hadron = klm_efficiency(momentum, MUON, identification), klm_efficiency(momentum, PION, identification)
     for h in range(5):
         probability = muon if h == MUON else (hadron if h != ELECTRON else 0.005)
-        loglikelihood[h] += np.log(probability if is_muon_like else 1.0 - probability)
+        loglikelihood[h] += math.log(probability if is_muon_like else 1.0 - probability)
 
 
 @part
 def klm_efficiency(momentum: float, kind: int, identification: IdentificationParameters) -> float:
     """Probability that a particle that crosses the calorimeter looks like a muon in the K_L and muon detector."""
-    turn_on = min(1.0, max(0.02, (momentum - identification.klm_momentum) / 0.4))
+    turn_on = min(1.0, max(0.02, (momentum - identification.klm_momentum) / 0.3))
     if kind == MUON:
         return identification.klm_muon * turn_on
     if kind == ELECTRON:
@@ -122,12 +124,12 @@ def identify(pid, loglikelihood, px, py, pz, kind, energy, reaches, is_muon_like
     reaches : True = the particle gets to the barrel or endcap detectors.
     is_muon_like : True = the K_L and muon detector saw a muon-like track.
     """
-    pt = np.hypot(px, py)
-    momentum = max(0.02, np.hypot(pt, pz))
-    theta = np.degrees(np.arctan2(pt, pz))
+    pt = math.hypot(px, py)
+    momentum = max(0.02, math.hypot(pt, pz))
+    theta = math.degrees(math.atan2(pt, pz))
     for h in range(5):
         loglikelihood[h] = 0.0
-    add_energy_loss(loglikelihood, momentum, kind, identification, state)
+    add_energy_loss(loglikelihood, momentum, pt, kind, identification, state)
     if reaches and 32.0 < theta < 128.0 and uniform(state) < identification.top_efficiency:
         add_time_of_propagation(loglikelihood, momentum, pt / momentum, kind, identification, state)
     if reaches and 15.0 < theta < 32.0 and uniform(state) < identification.arich_efficiency:
@@ -147,7 +149,7 @@ def normalise(pid: NDArray[np.float64], loglikelihood: NDArray[np.float64], fact
         largest = max(largest, loglikelihood[h])
     total = 0.0
     for h in range(5):
-        pid[h] = np.exp(factor * (loglikelihood[h] - largest))
+        pid[h] = math.exp(factor * (loglikelihood[h] - largest))
         total += pid[h]
     for h in range(5):
         pid[h] /= total

@@ -5,6 +5,7 @@ A particle waits on a stack until it is its turn; what it makes on its way goes 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -100,11 +101,11 @@ def push_decay(work, row, code, px, py, pz, x, y, z, time, truth, flags):  # typ
 def pass_neutral_decaying(work, detector, row, code, px, py, pz, x, y, z, time, truth):  # type: ignore[no-untyped-def]  # compiled
     """Particles that decay on a straight line (π0, K_S, hyperons); outside the tracking volume they are lost."""
     mass = DECAYING_MASS[row]
-    p = np.sqrt(px * px + py * py + pz * pz)
+    p = math.sqrt(px * px + py * py + pz * pz)
     length = DECAY_LENGTH[row] * p / mass * exponential(work.state)
     if p > 0.0:
         x, y, z = x + length * px / p, y + length * py / p, z + length * pz / p
-        time += length / _LIGHT_SPEED * np.hypot(1.0, mass / p)
+        time += length / _LIGHT_SPEED * math.hypot(1.0, mass / p)
     if is_inside(x, y, z, detector.geometry):
         push_decay(work, row, code, px, py, pz, x, y, z, time, truth, 0)
 
@@ -112,8 +113,8 @@ def pass_neutral_decaying(work, detector, row, code, px, py, pz, x, y, z, time, 
 @part
 def convert(work, detector, energy, px, py, pz, x, y, z, time, truth):  # type: ignore[no-untyped-def]  # compiled
     """Convert a photon in the material before the drift chamber, by chance; True = it has."""
-    pt = np.hypot(px, py)
-    radius = np.hypot(x, y)
+    pt = math.hypot(px, py)
+    radius = math.hypot(x, y)
     if pt < 0.05 * energy or energy < 0.01 or radius > _LAYERS[-1]:
         return False
     probability = 7.0 / 9.0 * detector.tracking.conversion_thickness * energy / pt
@@ -127,7 +128,7 @@ def convert(work, detector, energy, px, py, pz, x, y, z, time, truth):  # type: 
     for sign, part_of_energy in ((1, share), (-1, 1.0 - share)):
         electron_energy = part_of_energy * energy
         if electron_energy > 2.0 * _ELECTRON_MASS:
-            scale = np.sqrt(electron_energy**2 - _ELECTRON_MASS**2) / energy
+            scale = math.sqrt(electron_energy**2 - _ELECTRON_MASS**2) / energy
             push(
                 work, 11 * sign, scale * px, scale * py, scale * pz, x + arc * px / pt, y + arc * py / pt,
                 z + arc * pz / pt, time, truth, FROM_SECONDARY, 0,
@@ -138,13 +139,13 @@ def convert(work, detector, energy, px, py, pz, x, y, z, time, truth):  # type: 
 @part
 def pass_photon(work, detector, px, py, pz, x, y, z, time, truth, origin):  # type: ignore[no-untyped-def]  # compiled
     """A photon: converts, or showers in the calorimeter."""
-    energy = np.sqrt(px * px + py * py + pz * pz)
+    energy = math.sqrt(px * px + py * py + pz * pz)
     if energy < 0.6 * detector.calorimeter.threshold:
         return
     if convert(work, detector, energy, px, py, pz, x, y, z, time, truth):
         return
     end = exit_of_line(x, y, z, px, py, pz, detector.geometry)
-    theta, phi = np.arctan2(np.hypot(end.x, end.y), end.z), np.arctan2(end.y, end.x)
+    theta, phi = math.atan2(math.hypot(end.x, end.y), end.z), math.atan2(end.y, end.x)
     work.count[CLUSTERS] = photon_shower(
         work.clusters, work.count[CLUSTERS], energy, theta, phi, time, truth, origin, detector.geometry,
         detector.calorimeter, work.state,
@@ -154,17 +155,17 @@ def pass_photon(work, detector, px, py, pz, x, y, z, time, truth, origin):  # ty
 @part
 def pass_neutral_hadron(work, detector, code, px, py, pz, x, y, z, time, truth, origin, flags):  # type: ignore[no-untyped-def]  # compiled
     """A K_L or neutron: decays on its way (K_L), or showers in the calorimeter or behind it."""
-    p = np.sqrt(px * px + py * py + pz * pz)
+    p = math.sqrt(px * px + py * py + pz * pz)
     end = exit_of_line(x, y, z, px, py, pz, detector.geometry)
     is_klong = code == 130
     if is_klong and p > 0.0 and flags & NO_DECAY == 0:
         row = decay_row(code)
         length = DECAY_LENGTH[row] * p / DECAYING_MASS[row] * exponential(work.state)
-        if length * np.hypot(px, py) / p < end.arc:
+        if length * math.hypot(px, py) / p < end.arc:
             dx, dy, dz = x + length * px / p, y + length * py / p, z + length * pz / p
             push_decay(work, row, code, px, py, pz, dx, dy, dz, time, truth, 0)
             return
-    theta, phi = np.arctan2(np.hypot(end.x, end.y), end.z), np.arctan2(end.y, end.x)
+    theta, phi = math.atan2(math.hypot(end.x, end.y), end.z), math.atan2(end.y, end.x)
     before = work.count[CLUSTERS]
     work.count[CLUSTERS] = neutral_hadron_shower(
         work.clusters, before, p, is_klong, code == -2112, theta, phi, truth, origin, detector.geometry,
@@ -192,14 +193,14 @@ def radiate(work, detector, px, py, pz, x, y, z, time, truth):  # type: ignore[n
     The number of photons above the threshold k0 follows 4/3 · X/X0 · ln(E/k0), each with a 1/k spectrum
     (PDG 2022, equation 34.29, in its leading term). Half of what it radiates is lost before the track is measured.
     """
-    p = np.sqrt(px * px + py * py + pz * pz)
-    pt = np.hypot(px, py)
+    p = math.sqrt(px * px + py * py + pz * pz)
+    pt = math.hypot(px, py)
     threshold = detector.tracking.bremsstrahlung_threshold
     if p < 2.0 * threshold or pt < 0.05 * p:
         return 1.0
     thickness = detector.tracking.conversion_thickness * p / pt
     kept = 1.0
-    for _ in range(min(4, poisson(work.state, 4.0 / 3.0 * thickness * np.log(p / threshold)))):
+    for _ in range(min(4, poisson(work.state, 4.0 / 3.0 * thickness * math.log(p / threshold)))):
         photon = threshold / p * (p / threshold) ** uniform(work.state)
         if photon < 0.9 * kept:
             kept -= photon
@@ -210,10 +211,10 @@ def radiate(work, detector, px, py, pz, x, y, z, time, truth):  # type: ignore[n
 @part
 def add_track(work, detector, px, py, pz, x, y, z, charge, kind, truth, origin):  # type: ignore[no-untyped-def]  # compiled
     """Try to find the track of a particle; returns its position or -1."""
-    pt = np.hypot(px, py)
-    theta = np.degrees(np.arctan2(pt, pz))
+    pt = math.hypot(px, py)
+    theta = math.degrees(math.atan2(pt, pz))
     n = work.count[TRACKS]
-    chance = track_efficiency(pt, theta, np.hypot(x, y), detector.tracking, detector.geometry)
+    chance = track_efficiency(pt, theta, math.hypot(x, y), detector.tracking, detector.geometry)
     if uniform(work.state) > chance or n >= len(work.tracks):
         return -1
     measure_track(
@@ -248,7 +249,7 @@ def add_soft_track(work, detector, truth, origin, is_displaced):  # type: ignore
 def add_clone(work, detector, original):  # type: ignore[no-untyped-def]  # compiled
     """Append a second track of a particle, by chance."""
     row = work.tracks[original]
-    is_curling = np.hypot(row[TRACK_PX], row[TRACK_PY]) < detector.tracking.clone_pt
+    is_curling = math.hypot(row[TRACK_PX], row[TRACK_PY]) < detector.tracking.clone_pt
     chance = detector.tracking.clone_curling if is_curling else detector.tracking.clone_straight
     n = work.count[TRACKS]
     if uniform(work.state) < chance and n < len(work.tracks):
@@ -263,8 +264,8 @@ def pass_charged(work, detector, code, kind, px, py, pz, x, y, z, time, truth, o
     geometry, tracking = detector.geometry, detector.tracking
     mass = PID_MASSES[kind]
     charge = 1 if (code > 0) == (kind > MUON) else -1
-    pt = np.hypot(px, py)
-    p = np.hypot(pt, pz)
+    pt = math.hypot(px, py)
+    p = math.hypot(pt, pz)
     if pt <= 0.0:
         return
     end = exit_of_helix(x, y, z, px, py, pz, charge, geometry)
@@ -274,7 +275,7 @@ def pass_charged(work, detector, code, kind, px, py, pz, x, y, z, time, truth, o
         arc = length * pt / p
         if arc < end.arc:
             dx, dy, dz, qx, qy, qz = along_helix(x, y, z, px, py, pz, charge, geometry.field, arc)
-            is_long = np.hypot(dx, dy) > geometry.cdc_inner_radius and np.hypot(dx, dy) > tracking.kink_radius
+            is_long = math.hypot(dx, dy) > geometry.cdc_inner_radius and math.hypot(dx, dy) > tracking.kink_radius
             push_decay(work, row, code, qx, qy, qz, dx, dy, dz, time, truth, NO_TRACK if is_long else 0)
             if is_long and flags & NO_TRACK == 0:
                 track = add_track(work, detector, px, py, pz, x, y, z, charge, kind, truth, origin)
@@ -282,7 +283,7 @@ def pass_charged(work, detector, code, kind, px, py, pz, x, y, z, time, truth, o
                     identify_track(work, detector, track, 0.0, False, False)
             return
     is_hadron = kind > MUON
-    is_early = np.hypot(x, y) < geometry.cdc_inner_radius
+    is_early = math.hypot(x, y) < geometry.cdc_inner_radius
     if is_hadron and flags & TRACK_ONLY == 0:
         if uniform(work.state) < tracking.interaction_track:
             add_soft_track(work, detector, truth, FROM_SECONDARY, True)
@@ -302,14 +303,14 @@ def pass_charged(work, detector, code, kind, px, py, pz, x, y, z, time, truth, o
         if track >= 0:
             identify_track(work, detector, track, 0.0, False, False)
         return
-    finish_charged(work, detector, p, pt, mass, charge, kind, end, track, truth, origin)
+    finish_charged(work, detector, p, mass, charge, kind, end, track, truth, origin)
 
 
 @part
-def finish_charged(work, detector, p, pt, mass, charge, kind, end, track, truth, origin):  # type: ignore[no-untyped-def]  # compiled
+def finish_charged(work, detector, p, mass, charge, kind, end, track, truth, origin):  # type: ignore[no-untyped-def]  # compiled
     """A charged particle at the calorimeter: shower, link to its track, muon detector, identification, clone."""
     reaches = end.place != NOWHERE
-    theta, phi = np.arctan2(np.hypot(end.x, end.y), end.z), np.arctan2(end.y, end.x)
+    theta, phi = math.atan2(math.hypot(end.x, end.y), end.z), math.atan2(end.y, end.x)
     work.count[CLUSTERS], energy = charged_shower(
         work.clusters, work.count[CLUSTERS], p, mass, charge, kind, theta, phi, track, truth, origin, reaches,
         detector.geometry, detector.calorimeter, work.state,

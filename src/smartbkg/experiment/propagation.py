@@ -6,9 +6,8 @@ basf2: POCA = d0 · (sin φ0, -cos φ0), charge signed radius R = p_T / (0.00299
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from smartbkg.experiment.compilation import part
 from smartbkg.experiment.parameters import GeometryParameters
@@ -49,19 +48,19 @@ class Exit(NamedTuple):
 @part
 def wrapped(angle: float) -> float:
     """The angle in (-π, π]."""
-    return angle - 2.0 * np.pi * np.ceil((angle - np.pi) / (2.0 * np.pi))
+    return angle - 2.0 * math.pi * math.ceil((angle - math.pi) / (2.0 * math.pi))
 
 
 @part
 def perigee(x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, field: float) -> Perigee:
     """Helix parameters of a particle from a point on its way."""
-    pt = max(np.hypot(px, py), _SMALLEST_PT)
+    pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * field)
     cx = x + charge * radius * py / pt
     cy = y - charge * radius * px / pt
-    distance = np.hypot(cx, cy)
-    phi0 = np.arctan2(charge * cx, -charge * cy) if distance > 0.0 else np.arctan2(py, px)
-    arc = -charge * radius * wrapped(phi0 - np.arctan2(py, px))
+    distance = math.hypot(cx, cy)
+    phi0 = math.atan2(charge * cx, -charge * cy) if distance > 0.0 else math.atan2(py, px)
+    arc = -charge * radius * wrapped(phi0 - math.atan2(py, px))
     return Perigee(charge * (distance - radius), phi0, z + arc * pz / pt)
 
 
@@ -70,10 +69,10 @@ def along_helix(  # type: ignore[no-untyped-def]
     x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, field: float, arc: float
 ):
     """Position (cm) and momentum (GeV) after a transverse arc in cm: (x, y, z, px, py, pz)."""
-    pt = max(np.hypot(px, py), _SMALLEST_PT)
+    pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * field)
     turn = -charge * arc / radius
-    cosine, sine = np.cos(turn), np.sin(turn)
+    cosine, sine = math.cos(turn), math.sin(turn)
     qx, qy = px * cosine - py * sine, px * sine + py * cosine
     return (
         x + charge * radius * (py - qy) / pt,
@@ -90,18 +89,18 @@ def exit_of_helix(
     x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, geometry: GeometryParameters
 ) -> Exit:
     """Where a charged particle enters the calorimeter; `NOWHERE` for one that curls until it has stopped."""
-    pt = max(np.hypot(px, py), _SMALLEST_PT)
+    pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * geometry.field)
     cx = x + charge * radius * py / pt
     cy = y - charge * radius * px / pt
-    distance = np.hypot(cx, cy)
+    distance = math.hypot(cx, cy)
     place, arc = NOWHERE, LONGEST_ARC
     if distance + radius > geometry.ecl_radius and distance > 0.0:
         cosine = (radius**2 + distance**2 - geometry.ecl_radius**2) / (2.0 * radius * distance)
-        opening = np.arccos(min(1.0, max(-1.0, cosine)))
-        at_exit = np.arctan2(-cy, -cx) - charge * opening
-        turned = charge * (np.arctan2(y - cy, x - cx) - at_exit)
-        turned -= 2.0 * np.pi * np.floor(turned / (2.0 * np.pi))
+        opening = math.acos(min(1.0, max(-1.0, cosine)))
+        at_exit = math.atan2(-cy, -cx) - charge * opening
+        turned = charge * (math.atan2(y - cy, x - cx) - at_exit)
+        turned -= 2.0 * math.pi * math.floor(turned / (2.0 * math.pi))
         place, arc = BARREL, radius * turned
     end = geometry.ecl_forward if pz > 0.0 else geometry.ecl_backward
     if pz != 0.0:
@@ -115,9 +114,9 @@ def exit_of_helix(
 @part
 def exit_of_line(x: float, y: float, z: float, px: float, py: float, pz: float, geometry: GeometryParameters) -> Exit:
     """Where a neutral particle enters the calorimeter; the arc is the transverse path."""
-    pt = max(np.hypot(px, py), _SMALLEST_PT)
+    pt = max(math.hypot(px, py), _SMALLEST_PT)
     along = (x * px + y * py) / pt
-    arc = -along + np.sqrt(max(0.0, along * along + geometry.ecl_radius**2 - x * x - y * y))
+    arc = -along + math.sqrt(max(0.0, along * along + geometry.ecl_radius**2 - x * x - y * y))
     place = BARREL
     end = geometry.ecl_forward if pz > 0.0 else geometry.ecl_backward
     if pz != 0.0:

@@ -6,6 +6,8 @@ SplitMix64 (Steele, Lea, Flood, doi:10.1145/2660193.2660195): the state is one 6
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,20 +33,20 @@ def uniform(state: NDArray[np.uint64]) -> float:
 @part
 def exponential(state: NDArray[np.uint64]) -> float:
     """Exponential of mean 1."""
-    return -np.log(1.0 - uniform(state))
+    return -math.log(1.0 - uniform(state))
 
 
 @part
 def normal(state: NDArray[np.uint64]) -> float:
     """Standard normal (Box and Muller, doi:10.1214/aoms/1177706645)."""
-    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(state)))
-    return radius * np.cos(2.0 * np.pi * uniform(state))
+    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(state)))
+    return radius * math.cos(2.0 * math.pi * uniform(state))
 
 
 @part
 def poisson(state: NDArray[np.uint64], mean: float) -> int:
     """Poisson of a small mean, by multiplication (Knuth, The Art of Computer Programming 2, 3.4.1)."""
-    limit = np.exp(-mean)
+    limit = math.exp(-mean)
     count = 0
     product = uniform(state)
     while product > limit:
@@ -57,6 +59,6 @@ def poisson(state: NDArray[np.uint64], mean: float) -> int:
 def direction(state: NDArray[np.uint64]) -> tuple[float, float, float]:
     """Unit vector, isotropic."""
     cosine = 2.0 * uniform(state) - 1.0
-    azimuth = 2.0 * np.pi * uniform(state)
-    sine = np.sqrt(1.0 - cosine * cosine)
-    return sine * np.cos(azimuth), sine * np.sin(azimuth), cosine
+    azimuth = 2.0 * math.pi * uniform(state)
+    sine = math.sqrt(1.0 - cosine * cosine)
+    return sine * math.cos(azimuth), sine * math.sin(azimuth), cosine

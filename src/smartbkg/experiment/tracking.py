@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smartbkg.experiment.compilation import part
 from smartbkg.experiment.objects import PION, PROTON
@@ -41,12 +43,10 @@ def track_efficiency(
     theta : degrees.
     radius : cm, transverse distance of its production vertex from the axis.
     """
-    return (
-        tracking.efficiency_scale
-        * interpolated(pt, tracking.efficiency_pt, tracking.efficiency)
-        * interpolated(radius, tracking.radius_nodes, tracking.radius_efficiency)
-        * acceptance(theta, geometry)
-    )
+    by_momentum: float = interpolated(pt, tracking.efficiency_pt, tracking.efficiency)
+    by_radius: float = interpolated(radius, tracking.radius_nodes, tracking.radius_efficiency)
+    by_angle: float = acceptance(theta, geometry)
+    return tracking.efficiency_scale * by_momentum * by_radius * by_angle
 
 
 @part
@@ -57,7 +57,7 @@ def resolutions(pt, theta, radius, tracking, geometry):  # type: ignore[no-untyp
     -------
     (σ(p_T)/p_T, σ(d0) in cm, σ(z0) in cm, σ of azimuth and dip angle in rad)
     """
-    sine = max(0.15, np.sin(np.radians(theta)))
+    sine = max(0.15, math.sin(math.radians(theta)))
     forward = 1.0 + (tracking.forward_momentum_factor - 1.0) * min(
         1.0, max(0.0, (50.0 - min(theta, 180.0 - theta)) / 20.0)
     )
@@ -85,22 +85,22 @@ def measure_track(row, x, y, z, px, py, pz, charge, kind, truth, origin, trackin
     x, y, z, px, py, pz : production vertex and momentum, cm and GeV.
     kind : position in `smartbkg.experiment.objects.PID_HYPOTHESES`.
     """
-    pt = np.hypot(px, py)
-    theta = np.degrees(np.arctan2(pt, pz))
+    pt = math.hypot(px, py)
+    theta = math.degrees(math.atan2(pt, pz))
     helix = perigee(x, y, z, px, py, pz, charge, geometry.field)
-    momentum, d0, z0, angle = resolutions(pt, theta, np.hypot(x, y), tracking, geometry)
+    momentum, d0, z0, angle = resolutions(pt, theta, math.hypot(x, y), tracking, geometry)
     wide = tracking.tail_width if uniform(state) < tracking.tail_fraction else 1.0
     measured_pt = pt / max(0.2, 1.0 + momentum * wide * normal(state))
     phi = helix.phi0 + angle * wide * normal(state)
-    sine = max(0.05, np.sin(np.radians(theta)))
+    sine = max(0.05, math.sin(math.radians(theta)))
     slope = pz / max(pt, 1e-4) + angle / sine**2 * wide * normal(state)
     measured_charge = charge
     if uniform(state) < tracking.wrong_charge[0] * (1.0 - pt / tracking.wrong_charge[1]):
         measured_charge = -charge
-        phi += np.pi
+        phi += math.pi
         slope = -slope
-    row[TRACK_PX] = measured_pt * np.cos(phi)
-    row[TRACK_PY] = measured_pt * np.sin(phi)
+    row[TRACK_PX] = measured_pt * math.cos(phi)
+    row[TRACK_PY] = measured_pt * math.sin(phi)
     row[TRACK_PZ] = measured_pt * slope
     row[TRACK_CHARGE] = measured_charge
     row[TRACK_D0] = helix.d0 + d0 * wide * normal(state)
@@ -116,7 +116,7 @@ def measure_track(row, x, y, z, px, py, pz, charge, kind, truth, origin, trackin
 
 
 @part
-def drift_chamber_hits(pt: float, theta: float, state: np.ndarray) -> int:  # type: ignore[type-arg]
+def drift_chamber_hits(pt: float, theta: float, state: NDArray[np.uint64]) -> int:
     """Hits of a track in the 56 layers: fewer where it curls back or leaves through the forward endcap."""
     layers = 53.0
     if theta < 35.0:
@@ -125,7 +125,7 @@ def drift_chamber_hits(pt: float, theta: float, state: np.ndarray) -> int:  # ty
         layers *= max(0.2, (155.0 - theta) / 30.0)
     if pt < 0.28:
         layers *= max(0.1, min(1.0, (pt - 0.04) / 0.22))
-    return int(min(90.0, max(0.0, np.round(layers + 4.0 * normal(state)))))
+    return int(min(90.0, max(0.0, layers + 4.0 * normal(state) + 0.5)))
 
 
 @part
@@ -136,10 +136,10 @@ def measure_soft_track(row, truth, origin, is_displaced, state):  # type: ignore
     above 0.06 GeV, half of them within 1 cm of the axis, hadronic fragments from the whole chamber.
     """
     pt = 0.06 + 0.12 * exponential(state)
-    phi = 2.0 * np.pi * uniform(state) - np.pi
+    phi = 2.0 * math.pi * uniform(state) - math.pi
     slope = 0.8 * normal(state)
-    row[TRACK_PX] = pt * np.cos(phi)
-    row[TRACK_PY] = pt * np.sin(phi)
+    row[TRACK_PX] = pt * math.cos(phi)
+    row[TRACK_PY] = pt * math.sin(phi)
     row[TRACK_PZ] = pt * slope
     row[TRACK_CHARGE] = 1.0 if uniform(state) < 0.5 else -1.0
     spread = 8.0 if is_displaced else 1.0
@@ -163,12 +163,12 @@ def measure_clone(row, original, origin, state):  # type: ignore[no-untyped-def]
     """Fill a track's row with a later turn of a curling particle: same size of p_T, any azimuth, large d0 and z0."""
     for column in range(TRACK_COLUMNS):
         row[column] = original[column]
-    scale = np.exp(0.3 * normal(state))
-    turn = 2.0 * np.pi * uniform(state)
+    scale = math.exp(0.3 * normal(state))
+    turn = 2.0 * math.pi * uniform(state)
     px, py = original[TRACK_PX], original[TRACK_PY]
-    row[TRACK_PX] = scale * (px * np.cos(turn) - py * np.sin(turn))
-    row[TRACK_PY] = scale * (px * np.sin(turn) + py * np.cos(turn))
-    row[TRACK_PZ] = np.hypot(row[TRACK_PX], row[TRACK_PY]) * 0.5 * normal(state)
+    row[TRACK_PX] = scale * (px * math.cos(turn) - py * math.sin(turn))
+    row[TRACK_PY] = scale * (px * math.sin(turn) + py * math.cos(turn))
+    row[TRACK_PZ] = math.hypot(row[TRACK_PX], row[TRACK_PY]) * 0.5 * normal(state)
     if uniform(state) < 0.5:
         row[TRACK_CHARGE] = -original[TRACK_CHARGE]
     row[TRACK_D0] = original[TRACK_D0] + 1.5 * (exponential(state) - exponential(state))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from smartbkg.experiment.compilation import part
 from smartbkg.experiment.objects import PID_MASSES, PION, PROTON
@@ -16,8 +15,8 @@ V0_COLUMNS: Final = V0_MASS + 1
 #: Largest distance in z (cm) of two tracks at their vertex, and between circles that do not cross.
 LARGEST_GAP: Final = 2.0
 LARGEST_RADIUS: Final = 100.0
-_KSHORT_WINDOW: Final = (0.30, 0.80)
-_LAMBDA_WINDOW: Final = (1.07, 1.30)
+_KSHORT_WINDOW: Final = (0.32, 0.68)
+_LAMBDA_WINDOW: Final = (1.07, 1.22)
 _PHOTON_LARGEST_MASS: Final = 0.70
 _ELECTRON_MASS, _PION_MASS, _PROTON_MASS = PID_MASSES[0], PID_MASSES[PION], PID_MASSES[PROTON]
 
@@ -48,14 +47,14 @@ class PairVertex(NamedTuple):
 @part
 def _at_point(px, py, charge, d0, z0, slope, x, y, field):  # type: ignore[no-untyped-def]  # compiled
     """Momentum (px, py) and z of a track where it passes the transverse point (x, y)."""
-    pt = np.hypot(px, py)
+    pt = math.hypot(px, py)
     radius = pt / (GEV_PER_TESLA_CM * field)
-    phi0 = np.arctan2(py, px)
-    cx, cy = (d0 + charge * radius) * np.sin(phi0), -(d0 + charge * radius) * np.cos(phi0)
+    phi0 = math.atan2(py, px)
+    cx, cy = (d0 + charge * radius) * math.sin(phi0), -(d0 + charge * radius) * math.cos(phi0)
     rx, ry = x - cx, y - cy
-    length = max(np.hypot(rx, ry), 1e-9)
+    length = max(math.hypot(rx, ry), 1e-9)
     qx, qy = charge * pt * ry / length, -charge * pt * rx / length
-    arc = -charge * radius * wrapped(np.arctan2(qy, qx) - phi0)
+    arc = -charge * radius * wrapped(math.atan2(qy, qx) - phi0)
     return qx, qy, z0 + arc * slope
 
 
@@ -63,20 +62,20 @@ def _at_point(px, py, charge, d0, z0, slope, x, y, field):  # type: ignore[no-un
 def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge_2, d0_2, z0_2, field):  # type: ignore[no-untyped-def]  # compiled
     """The common vertex of two tracks given at their points of closest approach to the z axis.
 
-    The circles of the two helices are intersected in the transverse plane, and of two crossings the one with the smaller
-    distance in z is taken; circles that miss one another give the point halfway.
+    The circles of the two helices are intersected in the transverse plane, and of two crossings the one with the
+    smaller distance in z is taken; circles that miss one another give the point halfway.
 
     Returns
     -------
     `PairVertex`; transverse momenta are those at the vertex, p_z is unchanged.
     """
-    pt_1, pt_2 = np.hypot(px_1, py_1), np.hypot(px_2, py_2)
+    pt_1, pt_2 = math.hypot(px_1, py_1), math.hypot(px_2, py_2)
     radius_1, radius_2 = pt_1 / (GEV_PER_TESLA_CM * field), pt_2 / (GEV_PER_TESLA_CM * field)
     to_1, to_2 = d0_1 + charge_1 * radius_1, d0_2 + charge_2 * radius_2
     x_1, y_1 = to_1 * py_1 / pt_1, -to_1 * px_1 / pt_1
     x_2, y_2 = to_2 * py_2 / pt_2, -to_2 * px_2 / pt_2
     dx, dy = x_2 - x_1, y_2 - y_1
-    distance = np.hypot(dx, dy)
+    distance = math.hypot(dx, dy)
     nothing = PairVertex(False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if distance < 1e-6:
         return nothing
@@ -85,7 +84,7 @@ def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge
     squared = radius_1**2 - along**2
     half = 0.0
     if squared > 0.0:
-        half = np.sqrt(squared)
+        half = math.sqrt(squared)
     elif distance > radius_1 + radius_2:
         if distance - radius_1 - radius_2 > LARGEST_GAP:
             return nothing
@@ -111,9 +110,9 @@ def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge
 @part
 def pair_mass(px_1, py_1, pz_1, mass_1, px_2, py_2, pz_2, mass_2):  # type: ignore[no-untyped-def]  # compiled
     """Invariant mass (GeV) of two particles."""
-    energy = np.sqrt(px_1**2 + py_1**2 + pz_1**2 + mass_1**2) + np.sqrt(px_2**2 + py_2**2 + pz_2**2 + mass_2**2)
+    energy = math.sqrt(px_1**2 + py_1**2 + pz_1**2 + mass_1**2) + math.sqrt(px_2**2 + py_2**2 + pz_2**2 + mass_2**2)
     squared = energy**2 - (px_1 + px_2) ** 2 - (py_1 + py_2) ** 2 - (pz_1 + pz_2) ** 2
-    return np.sqrt(max(0.0, squared))
+    return math.sqrt(max(0.0, squared))
 
 
 @part
