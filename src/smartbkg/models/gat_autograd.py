@@ -61,7 +61,7 @@ def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[Lay
     weights = [tensor for layer in (first, *layers[1:]) for tensor in layer]
     padded_inputs = torch.nn.functional.pad(inputs, (0, missing))
     states: torch.Tensor = _GATLayers.apply(  # type: ignore[no-untyped-call]
-        batch.offsets, batch.mother, padded_inputs, *weights
+        torch.is_grad_enabled(), batch.offsets, batch.mother, padded_inputs, *weights
     )
     return states
 
@@ -144,10 +144,10 @@ class _Saved(NamedTuple):
 
 
 class _GATLayers(torch.autograd.Function):
-    """(offsets, mother, inputs, weights of layer 0, of layer 1, ...) → final states."""
+    """(whether a gradient is wanted, offsets, mother, inputs, weights of layer 0, of layer 1, ...) → final states."""
 
     @staticmethod
-    def forward(ctx: Any, *tensors: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, is_kept: bool, *tensors: torch.Tensor) -> torch.Tensor:
         offsets, mother_in_batch = tensors[0].numpy(), tensors[1].numpy()
         inputs = np.ascontiguousarray(tensors[2].detach().numpy())
         n_fields = len(LayerWeights._fields)
@@ -155,7 +155,9 @@ class _GATLayers(torch.autograd.Function):
         packed = _pack_layers(layers)
         mother = np.where(mother_in_batch >= 0, mother_in_batch - np.repeat(offsets[:-1], np.diff(offsets)), -1)
         n_nodes, n_events, n_layers = len(inputs), len(offsets) - 1, len(layers)
-        activations: Activations = make_activations(n_layers, n_layers + 1, n_nodes, n_events, packed.weights)
+        kept = n_layers if is_kept else 1
+        n_joined = n_layers + 1 if is_kept else 1
+        activations: Activations = make_activations.py_func(kept, n_joined, n_nodes, n_events, packed.weights)
         states = np.empty((n_events, packed.weights.state_bias.shape[1]), dtype=inputs.dtype)
         n_threads = max(1, min(torch.get_num_threads(), n_events))
 
@@ -164,7 +166,8 @@ class _GATLayers(torch.autograd.Function):
 
         _share(run, offsets, n_threads)
         shapes = [tensor.shape for tensor in tensors[3:]]
-        ctx.saved = _Saved(offsets, mother, inputs, packed, activations, shapes, n_threads)
+        if is_kept:
+            ctx.saved = _Saved(offsets, mother, inputs, packed, activations, shapes, n_threads)
         return torch.from_numpy(states)
 
     @staticmethod
@@ -188,7 +191,13 @@ class _GATLayers(torch.autograd.Function):
             if len(shares) == 1
             else WeightGradients(*(np.sum(parts, axis=0) for parts in zip(*shares, strict=True)))
         )
-        return None, None, torch.from_numpy(grad_inputs), *_as_tensors(total, weights.node_matrix_start, saved.shapes)
+        return (
+            None,
+            None,
+            None,
+            torch.from_numpy(grad_inputs),
+            *_as_tensors(total, weights.node_matrix_start, saved.shapes),
+        )
 
 
 def _as_tensors(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel, part
 from smartbkg.models import vector
 from smartbkg.models.gat_kernels import (
     ATTENTION_SLOPE,
@@ -45,7 +45,7 @@ class WeightGradients(NamedTuple):
     """(n_layers, state)"""
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def forward(offsets, mother, first, last, inputs, weights, activations, states):  # type: ignore[no-untyped-def]
     """Final states of the events ``first:last``, and their activations, kept where there is room for all layers."""
     kind = inputs.dtype
@@ -65,7 +65,7 @@ def forward(offsets, mother, first, last, inputs, weights, activations, states):
         begin = end
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _through_state(joined, state, back_matrix, grad_state, grad_matrix, grad_bias, before, grad_joined):  # type: ignore[no-untyped-def]
     """state = leaky_relu(joined @ matrix + bias); the gradient before the leaky ReLU is left in ``before``."""
     n_events, n_state = grad_state.shape
@@ -81,7 +81,7 @@ def _through_state(joined, state, back_matrix, grad_state, grad_matrix, grad_bia
     multiply(before, back_matrix, 0, grad_joined)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _through_pooling(mixed, pooling, start, stop, grad_pooled, gate_vector, grad_mixed, grad_gate, slopes):  # type: ignore[no-untyped-def]
     """pooled = Σ p · mixed with p the softmax of gate · mixed, over the nodes of an event; adds to ``grad_mixed``."""
     width = mixed.shape[1]
@@ -104,7 +104,7 @@ def _through_pooling(mixed, pooling, start, stop, grad_pooled, gate_vector, grad
             vector.store(grad_gate, unit, gradient)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _through_activation(mixed, grad, grad_bias):  # type: ignore[no-untyped-def]
     """mixed = leaky_relu(mean of the family + bias), in place; then the gradient of the mean is that of the bias."""
     n_nodes, width = mixed.shape
@@ -118,7 +118,7 @@ def _through_activation(mixed, grad, grad_bias):  # type: ignore[no-untyped-def]
             vector.store(grad_bias, unit, vector.add(vector.load(grad_bias, unit), gradient))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _weight_slopes(node, grad, mother, slopes):  # type: ignore[no-untyped-def]
     """mean of the family = Σ weight · node: the gradient of each weight is a dot product.
 
@@ -144,7 +144,7 @@ def _weight_slopes(node, grad, mother, slopes):  # type: ignore[no-untyped-def]
                 slopes[i, 2, head] = vector.sum_of(at_mother)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _through_softmax(source, target, mother, weight, slopes, mean, grad_source, grad_target):  # type: ignore[no-untyped-def]
     """weight = softmax over a node's family of leaky_relu(source of the other + target of the node)."""
     n_nodes, heads = source.shape
@@ -190,14 +190,14 @@ def _through_softmax(source, target, mother, weight, slopes, mean, grad_source, 
             vector.store(grad_target, above, vector.add(vector.load(grad_target, above), gradient))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _logit_gradient(weight, slopes, place, mean, logit, slope):  # type: ignore[no-untyped-def]
     """Gradient of source + target of one member of a family."""
     gradient = vector.multiply(vector.load(weight, place), vector.subtract(vector.load(slopes, place), mean))
     return vector.multiply(gradient, vector.slope_where_negative(logit, slope))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _through_family(  # type: ignore[no-untyped-def]
     node, family, weight, grad, grad_dots, source_vector, target_vector, grad_node, grad_source_vector,
     grad_target_vector,
@@ -236,7 +236,7 @@ def _through_family(  # type: ignore[no-untyped-def]
                 vector.store(grad_target_vector, unit, total)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def backward(  # type: ignore[no-untyped-def]
     offsets, mother, first, last, inputs, weights, back_node_matrix, back_state_matrix, activations,
     grad_states, grad_inputs, gradients,

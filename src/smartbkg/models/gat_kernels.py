@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel, part
 from smartbkg.models import vector
 from smartbkg.models.matrix_kernel import PANEL, multiply
 from smartbkg.models.vector import LANES
@@ -85,13 +85,13 @@ class Activations(NamedTuple):
     """(kept or n_layers + 1, n_events, state + width) state before the layer, then pooled nodes after it"""
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def leaky(values, slope):  # type: ignore[no-untyped-def]
     """The leaky ReLU of a vector."""
     return vector.larger(values, vector.multiply(values, slope))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def attention_dots(node, source_vector, target_vector, source, target):  # type: ignore[no-untyped-def]
     """Dot products of the heads of each node with the two halves of their attention vectors.
 
@@ -112,7 +112,7 @@ def attention_dots(node, source_vector, target_vector, source, target):  # type:
             source[i, head] = target[i, head] = 0
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def attention_weights(source, target, mother, weight, total):  # type: ignore[no-untyped-def]
     """Softmax weights of each node's family.
 
@@ -172,7 +172,7 @@ def attention_weights(source, target, mother, weight, total):  # type: ignore[no
                 vector.store(weight, here, vector.multiply(vector.load(weight, here), scale))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def mix_family(node, family, weight, bias, gate_vector, mixed, gate):  # type: ignore[no-untyped-def]
     """Nodes after the layer, leaky_relu(mean of the family + bias), and the dot product of each with the gate's vector.
 
@@ -212,7 +212,7 @@ def mix_family(node, family, weight, bias, gate_vector, mixed, gate):  # type: i
         gate[i] = vector.sum_of(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def pool(mixed, gate, start, stop, pooled):  # type: ignore[no-untyped-def]
     """The mean of the nodes ``start:stop``, weighted with the softmax of their gates; zeros where there are none.
 
@@ -246,7 +246,7 @@ def pool(mixed, gate, start, stop, pooled):  # type: ignore[no-untyped-def]
         vector.store(pooled, unit + LANES, high)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def chunk_end(offsets, first, last):  # type: ignore[no-untyped-def]
     """End of the chunk that begins at event ``first``: `CHUNK_NODES` nodes, or one event if it has more."""
     end = first + 1
@@ -255,7 +255,7 @@ def chunk_end(offsets, first, last):  # type: ignore[no-untyped-def]
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def largest_chunk(offsets, first, last):  # type: ignore[no-untyped-def]
     """Most nodes and most events of a chunk."""
     n_nodes = n_events = 1
@@ -268,7 +268,7 @@ def largest_chunk(offsets, first, last):  # type: ignore[no-untyped-def]
     return n_nodes, n_events
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def fill_family(offsets, mother, begin, end, family):  # type: ignore[no-untyped-def]
     """The families of the events ``begin:end``."""
     origin = offsets[begin]
@@ -299,7 +299,7 @@ def fill_family(offsets, mother, begin, end, family):  # type: ignore[no-untyped
     start[n_nodes] = n_daughters
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def fill_inputs(token, feature, embedding, inputs):  # type: ignore[no-untyped-def]
     """Embedding and features of each node side by side; False if a token has no row in the embedding."""
     n_tokens, emb_size = embedding.shape
@@ -313,7 +313,7 @@ def fill_inputs(token, feature, embedding, inputs):  # type: ignore[no-untyped-d
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def update_states(joined, state_matrix, state_bias, updated):  # type: ignore[no-untyped-def]
     """``updated`` (n_events, state): leaky_relu(joined @ matrix + bias)."""
     multiply(joined, state_matrix, 0, updated)
@@ -325,7 +325,7 @@ def update_states(joined, state_matrix, state_bias, updated):  # type: ignore[no
             vector.store(updated, event * n_state + unit, leaky(values, slope))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def make_activations(kept, n_joined, n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
     """Room for `Activations`."""
     kind = weights.bias.dtype
@@ -341,13 +341,13 @@ def make_activations(kept, n_joined, n_nodes, n_events, weights):  # type: ignor
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def make_family(n_nodes):  # type: ignore[no-untyped-def]
     """Room for a `Family`."""
     return Family(np.empty(n_nodes, np.int64), np.empty(n_nodes + 1, np.int64), np.empty(n_nodes, np.int64))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def run_layers(  # type: ignore[no-untyped-def]
     offsets, begin, end, inputs, family, weights, activations, first_node, first_event, scratch, gate, updated
 ):
@@ -389,7 +389,7 @@ def run_layers(  # type: ignore[no-untyped-def]
         activations.joined[(layer + 1) % n_joined, events, :n_state] = updated
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def evaluate(offsets, token, feature, mother, first, last, weights, logits):  # type: ignore[no-untyped-def]
     """Logits of the events ``first:last`` into ``logits`` (n_events, n_skims).
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import part
 from smartbkg.models import vector
 
 #: Columns of a panel: two vectors.
@@ -41,7 +41,7 @@ def pack(weights: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(weights.reshape(depth, -1, PANEL).transpose(1, 0, 2)).ravel()
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def multiply(left, packed, start, out):  # type: ignore[no-untyped-def]
     """``out[:] = left @ weights``, all of one floating type and in C order.
 
@@ -88,7 +88,7 @@ def multiply(left, packed, start, out):  # type: ignore[no-untyped-def]
             row += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def add_transposed_product(left, right, out):  # type: ignore[no-untyped-def]
     """``out += left.T @ right``, the gradient of a matrix, all of one floating type and in C order.
 

@@ -43,7 +43,7 @@ class _VectorModel(_PrimitiveModel):  # type: ignore[misc]
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, position: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = builder.extract_value(array, context.data_model_manager[array_type].get_field_position("data"))
     return builder.gep(data, [position])
 
 
