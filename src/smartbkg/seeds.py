@@ -7,6 +7,7 @@ whatever the order, chunking or number of workers.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import numpy as np
@@ -17,6 +18,7 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
+@functools.lru_cache(maxsize=1024, typed=True)  # event loops ask for the same few again and again
 def derive_seed(seed: int, context: str, *keys: int | str) -> int:
     """Independent seed in [0, 2**63) for a named purpose.
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from smartbkg.b2modules.defaults import MODEL_CONFIG, PREPROC_CONFIG
 from smartbkg.b2modules.event_reader import EventReader
@@ -125,15 +123,15 @@ class NNFilterModule(Module):
         keep_probability = float(self._policy.keep_probability(one_skim, weight=weights)[0])
         is_kept = uniform(self._seed, *batch.event_id(0)) < keep_probability
         weight = float(weights[0]) / keep_probability if is_kept else 0.0
-        self._write(scores[0], keep_probability, weight)
+        self._write(scores[0].tolist(), keep_probability, weight)
         self._count(batch.n_particles, is_kept)
         self.return_value(int(is_kept))
 
-    def _write(self, scores: Sequence[float], keep_probability: float, weight: float) -> None:
+    def _write(self, scores: list[float], keep_probability: float, weight: float) -> None:
         name = self.extra_info_var
-        values = {name: float(np.max(scores)), f"{name}_keep_probability": keep_probability, f"{name}_weight": weight}
+        values = {name: max(scores), f"{name}_keep_probability": keep_probability, f"{name}_weight": weight}
         if len(scores) > 1:
-            values |= {f"{name}_{skim}": float(p) for skim, p in zip(self._scorer.skims, scores, strict=True)}
+            values |= {f"{name}_{skim}": score for skim, score in zip(self._scorer.skims, scores, strict=True)}
         self._extra_info.write(**values)
 
     def _count(self, n_particles: int, is_kept: bool) -> None:

@@ -12,8 +12,8 @@ from smartbkg.events import EventBatch
 from smartbkg.events.fields import PARTICLE_DTYPES
 from smartbkg.graphs import GraphRule
 
-#: Particle columns that the method of a particle gives, in the order in which `EventReader` reads them.
-_INTEGERS: Final = ("arrayIndex", "PDG", "motherIndex", "status", "nDaughters", "motherPDG")
+#: Particle columns in the order in which `_columns` reads them.
+_INTEGERS: Final = ("arrayIndex", "PDG", "motherIndex", "nDaughters", "motherPDG")
 _NUMBERS: Final = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz", "mass", "charge")
 
 
@@ -42,41 +42,15 @@ class EventReader:
         meta : ``Belle2.PyStoreObj("EventMetaData")``.
         process : generated process, empty where unknown.
         """
-        integers: list[int] = []
-        numbers: list[float] = []
-        n_particles = 0
-        required, excluded, reads_all = self._required, self._excluded, self._reads_all
-        for particle in particles:
-            status = particle.getStatus()
-            if status & required != required or status & excluded:
-                continue
-            n_particles += 1
-            mother = particle.getMother()
-            vertex = particle.getProductionVertex()
-            momentum = particle.getMomentum()
-            numbers += (
-                particle.getProductionTime(), particle.getEnergy(), vertex.X(), vertex.Y(), vertex.Z(),
-                momentum.X(), momentum.Y(), momentum.Z(),
-            )  # fmt: skip
-            if reads_all:
-                numbers += (particle.getMass(), particle.getCharge())
-                daughters, mother_code = particle.getNDaughters(), mother.getPDG() if mother else 0
-            else:
-                numbers += (0.0, 0.0)
-                daughters = mother_code = 0
-            integers += (
-                particle.getArrayIndex(), particle.getPDG(), mother.getArrayIndex() if mother else -1, status,
-                daughters, mother_code,
-            )  # fmt: skip
+        required, excluded = self._required, self._excluded
+        statuses = [(particle, particle.getStatus()) for particle in particles]
+        chosen = [pair for pair in statuses if pair[1] & required == required and not pair[1] & excluded]
         event = _event_columns(meta, process)
         if self._keeps_production:
             event["production"] = np.array([meta.getProduction()], dtype=np.int32)
-        return EventBatch(
-            np.array([0, n_particles], dtype=np.int64),
-            event,
-            _columns(integers, _INTEGERS, np.int32) | _columns(numbers, _NUMBERS, np.float32),
-            source="basf2",
-        )
+        columns = _columns([particle for particle, _ in chosen], reads_all=self._reads_all)
+        columns["status"] = np.array([status for _, status in chosen], dtype=np.int32)
+        return EventBatch(np.array([0, len(chosen)], dtype=np.int64), event, columns, source="basf2")
 
 
 def _used(rule: GraphRule) -> set[str]:
@@ -84,10 +58,37 @@ def _used(rule: GraphRule) -> set[str]:
     return {name for name in PARTICLE_DTYPES if name in rule.features or name in text}
 
 
-def _columns(values: list[Any], names: tuple[str, ...], dtype: type[np.generic]) -> dict[str, NDArray[Any]]:
-    """Columns of a flat list with one value a name for each particle."""
-    rows = np.ascontiguousarray(np.array(values, dtype=dtype).reshape(-1, len(names)).T)
-    return {name: rows[position] for position, name in enumerate(names)}
+def _columns(particles: list[Any], *, reads_all: bool) -> dict[str, NDArray[Any]]:
+    """The columns of some particles except ``status``; what is not read is 0."""
+    n_particles = len(particles)
+    mothers = [particle.getMother() for particle in particles]
+    vertices = [particle.getProductionVertex() for particle in particles]
+    momenta = [particle.getMomentum() for particle in particles]
+    integers = [
+        [particle.getArrayIndex() for particle in particles],
+        [particle.getPDG() for particle in particles],
+        [mother.getArrayIndex() if mother else -1 for mother in mothers],
+    ]
+    numbers = [
+        [particle.getProductionTime() for particle in particles],
+        [particle.getEnergy() for particle in particles],
+        [vertex.X() for vertex in vertices],
+        [vertex.Y() for vertex in vertices],
+        [vertex.Z() for vertex in vertices],
+        [momentum.X() for momentum in momenta],
+        [momentum.Y() for momentum in momenta],
+        [momentum.Z() for momentum in momenta],
+    ]
+    if reads_all:
+        integers.append([particle.getNDaughters() for particle in particles])
+        integers.append([mother.getPDG() if mother else 0 for mother in mothers])
+        numbers.append([particle.getMass() for particle in particles])
+        numbers.append([particle.getCharge() for particle in particles])
+    else:
+        integers += [[0] * n_particles] * 2
+        numbers += [[0.0] * n_particles] * 2
+    whole, real = np.array(integers, dtype=np.int32), np.array(numbers, dtype=np.float32)
+    return dict(zip(_INTEGERS, whole, strict=True)) | dict(zip(_NUMBERS, real, strict=True))
 
 
 def _event_columns(meta: Any, process: str) -> dict[str, NDArray[Any]]:

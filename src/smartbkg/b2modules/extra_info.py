@@ -23,8 +23,9 @@ class ExtraInfo:
         return str(self._object.getEventType()) if self._object.isValid() else ""
 
     def write(self, **values: float) -> None:
-        """Store numbers under their names, making the object where the event has none."""
+        """Store numbers (plain floats) under their names, making the object where the event has none."""
         if not self._object.isValid():
             self._object.create()
+        info = self._object.obj()
         for name, value in values.items():
-            self._object.setExtraInfo(name, float(value))
+            info.setExtraInfo(name, value)

@@ -120,7 +120,7 @@ class SmartBackground(Module):
         )
         names = [skim.name for skim in self._skims]
         if self._debug_mode:
-            self._extra_info.write(**{f"SmartBKG_Prediction_{n}": q for n, q in zip(names, keep, strict=True)})
+            self._extra_info.write(**{f"SmartBKG_Prediction_{n}": q for n, q in zip(names, keep.tolist(), strict=True)})
             self.return_value(1)
             return
         weights = (
