@@ -160,13 +160,14 @@ def _id_branches(names: Sequence[str], path: Path) -> dict[str, str]:
 
 
 def _columns(chunk: ak.Array) -> dict[str, Any]:
-    """Flat branches as numpy, jagged ones as they are."""
+    """Flat branches as numpy, jagged ones packed; their counters are left out, for uproot writes them anew."""
+    jagged = {name for name in chunk.fields if chunk[name].ndim > 1}
     columns = {}
     for name in chunk.fields:
-        values = chunk[name]
-        columns[name] = (
-            ak.to_numpy(values) if values.ndim == 1 else ak.values_astype(values, values.layout.content.dtype)
-        )
+        if name in jagged:
+            columns[name] = ak.to_packed(chunk[name])
+        elif not (name.startswith("n") and name[1:] in jagged):
+            columns[name] = ak.to_numpy(chunk[name])
     return columns
 
 

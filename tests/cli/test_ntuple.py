@@ -1,0 +1,94 @@
+"""`smartbkg ntuple`: every row gets its event's weight, every other branch stays."""
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from click.testing import CliRunner, Result
+from filtered_sample import Chain, make_chain
+
+from smartbkg.cli.ntuple import command
+from smartbkg.errors import DatasetError, FileFormatError
+from smartbkg.io.tables import read_table
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return make_chain(tmp_path_factory.mktemp("ntuple"), 1500)
+
+
+@pytest.fixture
+def ntuple(chain: Chain, tmp_path: Path) -> Path:
+    """Candidates of the kept events as basf2 writes them: some events have two, in no order, one branch is jagged."""
+    kept = read_table(chain.kept, columns=["experiment", "run", "evtNum"])
+    generator = np.random.default_rng(0)
+    rows = generator.permutation(np.concatenate([np.arange(len(kept)), np.arange(0, len(kept), 3)]))
+    path = tmp_path / "candidates.root"
+    with uproot.recreate(path) as file:
+        file["candidates"] = {
+            "__experiment__": kept["experiment"][rows],
+            "__run__": kept["run"][rows],
+            "__event__": kept["evtNum"][rows].astype(np.uint32),
+            "Mbc": generator.random(len(rows)),
+            "hits": ak.unflatten(np.arange(2 * len(rows), dtype=np.float32), np.full(len(rows), 2)),
+        }
+        file["other"] = {"x": np.arange(3)}
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_each_candidate_carries_the_weight_of_its_event(chain: Chain, ntuple: Path, tmp_path: Path) -> None:
+    output = tmp_path / "weighted.root"
+    result = run(ntuple, chain.kept, "--tree", "candidates", "--output", output)
+    kept = read_table(chain.kept, columns=["evtNum", "weight", "keep_probability"])
+    weight = dict(zip(kept["evtNum"].tolist(), kept["weight"].tolist(), strict=True))
+    with uproot.open(output) as file, uproot.open(ntuple) as original:
+        tree, before = file["candidates"], original["candidates"]
+        assert {"weight", "keep_probability", "generator_weight", "score", "Mbc"} <= set(tree.keys())
+        got = tree.arrays()
+        assert got["weight"].tolist() == [weight[number] for number in got["__event__"].tolist()]
+        np.testing.assert_array_equal(got["Mbc"], before["Mbc"].array())
+        assert ak.all(got["hits"] == before["hits"].array())
+    assert f"{len(got)} rows of {len(kept)} events" in result.output
+
+
+def test_a_table_becomes_a_tree_of_kept_events(chain: Chain, tmp_path: Path) -> None:
+    output = tmp_path / "table.root"
+    result = run(chain.flags, chain.kept, "--output", output)
+    kept = read_table(chain.kept, columns=["evtNum", "weight"])
+    with uproot.open(output) as file:
+        columns = file["events"].arrays(library="np")
+    assert len(columns["weight"]) == len(kept)
+    order = np.argsort(kept["evtNum"])
+    np.testing.assert_array_equal(columns["weight"][np.argsort(columns["evtNum"])], kept["weight"][order])
+    assert "rows without weight left out" in result.output
+
+
+def test_mistakes_are_named(chain: Chain, ntuple: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(FileFormatError, match="several trees, name one"):
+        run(ntuple, chain.kept, "-o", output)
+    with pytest.raises(FileFormatError, match="did you mean 'candidates'"):
+        run(ntuple, chain.kept, "-o", output, "--tree", "candidate")
+    with pytest.raises(FileFormatError, match="no branch for the event id"):
+        run(ntuple, chain.kept, "-o", output, "--tree", "other")
+    with pytest.raises(FileFormatError, match="expected events kept"):
+        run(ntuple, chain.flags, "-o", output, "--tree", "candidates")
+    broken = tmp_path / "broken.root"
+    broken.write_bytes(b"not root at all")
+    with pytest.raises(FileFormatError, match="not a readable ROOT file"):
+        run(broken, chain.kept, "-o", output)
+    assert not output.exists()
+
+
+def test_rows_of_other_events_are_an_error_or_left_out(chain: Chain, ntuple: Path, tmp_path: Path) -> None:
+    part = make_chain(tmp_path / "part", 200)
+    output = tmp_path / "out.root"
+    with pytest.raises(DatasetError, match="--drop-unknown"):
+        run(ntuple, part.kept, "-o", output, "--tree", "candidates")
+    assert not output.exists()
