@@ -14,7 +14,7 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.root import ROOT_ERRORS, flat_branch, open_root, read_ranges, root_errors
+from smartbkg.io.root import flat_branch, open_root, read_ranges, root_errors
 
 TREE: Final = "tree"
 _PARTICLES: Final = "MCParticles"
@@ -48,11 +48,11 @@ _EVENT_MEMBERS: Final = {
 def event_ids(tree: Any, start: int, stop: int, source: str) -> dict[str, NDArray[Any]]:
     """The columns of ``EventMetaData`` for the entries ``start:stop``: event id, production, generated weight."""
     columns = {}
-    for name, member in _EVENT_MEMBERS.items():
-        with root_errors(source, f"entries {start} to {stop - 1} of EventMetaData"):
-            columns[name] = np.asarray(
-                tree[f"EventMetaData/{member}"].array(library="np", entry_start=start, entry_stop=stop)
-            )
+    with root_errors(source, f"entries {start} to {stop - 1} of EventMetaData"):
+        separator = "/" if "EventMetaData" in tree.keys(recursive=False) else "."
+        for name, member in _EVENT_MEMBERS.items():
+            branch = tree[f"EventMetaData{separator}{member}"]
+            columns[name] = np.asarray(branch.array(library="np", entry_start=start, entry_stop=stop))
     return columns
 
 
@@ -62,8 +62,9 @@ class MdstReader(EventReader):
     def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
         super().__init__(str(path), options)
         self._file = open_root(path)
-        self._tree = self._file[TREE]
-        self.n_events = int(self._tree.num_entries)
+        with root_errors(self.source, f"tree '{TREE}'"):
+            self._tree = self._file[TREE]
+            self.n_events = int(self._tree.num_entries)
         self._branches = {}
         for name, member in _MEMBERS.items():
             branch = f"{_PARTICLES}.{member}"
@@ -74,7 +75,7 @@ class MdstReader(EventReader):
 
     def _file_metadata(self) -> dict[str, Any]:
         found: dict[str, Any] = {"generator": "basf2"}
-        with contextlib.suppress(KeyError, *ROOT_ERRORS):
+        with contextlib.suppress(KeyError, FileFormatError), root_errors(self.source, "FileMetaData"):
             branch = self._file["persistent"]["FileMetaData"]
             for name, member in (("release", "m_release"), ("global_tag", "m_databaseGlobalTag")):
                 found[name] = str(branch[member].array(library="np")[0])
@@ -111,12 +112,21 @@ class MdstReader(EventReader):
 
 
 def is_basf2(path: Path) -> bool:
-    """Whether a ROOT file has basf2's tree with ``EventMetaData``."""
+    """Whether a ROOT file is basf2's: a tree beside the tree ``persistent``, or with ``EventMetaData``."""
     try:
-        with open_root(path) as file:
-            return TREE in file and "EventMetaData" in file[TREE].keys(recursive=False)
+        with open_root(path) as file, root_errors(str(path), f"tree '{TREE}'"):
+            return TREE in file and ("persistent" in file or "EventMetaData.m_event" in _branches(file[TREE]))
     except FileFormatError:
         return False
+
+
+def _branches(tree: Any) -> set[str]:
+    """Names of the branches of members: ``EventMetaData.m_event``, whether they are nested or not."""
+    names = set()
+    for path in tree.keys():  # noqa: SIM118 - uproot's trees are no mappings
+        parts = str(path).split("/")
+        names.add(parts[-1] if "." in parts[-1] else ".".join(parts[-2:]))
+    return names
 
 
 def _recognises(head: bytes, path: Path) -> bool:

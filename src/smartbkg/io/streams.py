@@ -29,9 +29,10 @@ _DAMAGED: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError
 class _Prefixed(io.RawIOBase):
     """A stream from which some bytes were read already: they come first again."""
 
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+    def __init__(self, head: bytes, stream: IO[bytes], below: IO[bytes] | None = None) -> None:
         self._head = head
         self._stream = stream
+        self._below = below
 
     def readable(self) -> bool:
         return True
@@ -46,6 +47,8 @@ class _Prefixed(io.RawIOBase):
 
     def close(self) -> None:
         self._stream.close()
+        if self._below is not None:  # decompressors leave what they read from open
+            self._below.close()
         super().close()
 
 
@@ -129,8 +132,12 @@ def open_source(path: str | Path) -> Source:
     stream: IO[bytes] = io.BufferedReader(_Prefixed(head, raw), BLOCK_BYTES)
     unpacked = _decompressed(stream, head)
     if unpacked is not None:
-        head = _head_of(unpacked, source)
-        stream = io.BufferedReader(_Prefixed(head, unpacked), BLOCK_BYTES)
+        try:
+            head = _head_of(unpacked, source)
+        except FileFormatError:
+            stream.close()
+            raise
+        stream = io.BufferedReader(_Prefixed(head, unpacked, stream), BLOCK_BYTES)
     is_file = str(path) != STANDARD and path.is_file()
     return Source(path, head, stream, is_file, is_file and unpacked is None)
 

@@ -60,13 +60,15 @@ class HepMCReader(EventReader):
         self.close()
         self._stream = self._open_stream()
         self._weight_names, self._assigns_numbers, self._n_seen = None, None, 0
-        splitter = EventSplitter(self._stream, self.source)
+        splitter = EventSplitter(self._stream, self.source, is_tolerant=self.options.skip_corrupt)
         for texts in splitter.groups(size):
             batch = self._batch(texts)
             self._n_seen += len(texts.starts)
             if len(batch):
                 yield batch
-        if not splitter.is_ended:
+        if splitter.failure is not None:
+            self.warn(f"cannot be read after {self._n_seen} events: {splitter.failure}")
+        elif not splitter.is_ended:
             message = (
                 f"ends after {self._n_seen} events without END_EVENT_LISTING: the program that wrote it stopped early, "
                 "or the file is truncated"

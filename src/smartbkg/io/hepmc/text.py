@@ -71,14 +71,21 @@ def version_of(head: bytes) -> int | None:
 class EventSplitter:
     """Cuts a stream into events.
 
+    Parameters
+    ----------
+    is_tolerant : stop where the data cannot be read any further, as at an end, and keep the error in ``failure``.
+
     Attributes
     ----------
     is_ended : whether the line that ends a listing was the last one.
+    failure : why reading stopped, None at a normal end.
     """
 
-    def __init__(self, stream: IO[bytes], source: str) -> None:
+    def __init__(self, stream: IO[bytes], source: str, *, is_tolerant: bool = False) -> None:
         self.source = source
         self.is_ended = False
+        self.failure: FileFormatError | None = None
+        self._is_tolerant = is_tolerant
         self._blocks = read_blocks(stream, source)
         self._header: RunHeader | None = None
 
@@ -120,11 +127,20 @@ class EventSplitter:
                 f"{self.source}: unknown line '{lines[1][:60].decode(errors='replace')}' after {name.decode()}"
             )
 
+    def _next_block(self) -> bytes | None:
+        try:
+            return next(self._blocks, None)
+        except FileFormatError as error:
+            if not self._is_tolerant:
+                raise
+            self.failure = error
+            return None
+
     def _segments(self) -> Iterator[tuple[bytes, int]]:
         """Pieces that begin with ``E `` or ``HepMC::`` at the beginning of a line, and where they begin."""
         buffer, searched = bytearray(), 0
         offset = 0
-        for block in self._blocks:
+        while (block := self._next_block()) is not None:
             buffer += block
             begin = 0
             for match in _BOUNDARY.finditer(buffer, searched):
