@@ -31,8 +31,8 @@ from smartbkg.training.dataset import SAMPLING_WEIGHT
 from smartbkg.training.flags import LABEL_PREFIX, VARIABLE_PREFIX
 from smartbkg.training.split import TEST, VALIDATION, assign_split
 
-#: Column of an oracle's table: P(pass) of a skim, measured by simulating the event many times.
-ORACLE_PREFIX: Final = "probability_"
+#: Column of an oracle's table: P(pass) of a skim, from many simulations of the event.
+ORACLE_PREFIX: Final = "pass_probability_"
 SIMULATION_COST: Final = "simulation_cost"
 
 

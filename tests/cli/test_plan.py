@@ -66,7 +66,7 @@ def test_plans_for_single_skims_are_stored_beside_one_another(chain: Chain, tmp_
 def test_the_oracle_is_judged_beside_the_model(chain: Chain, tmp_path: Path) -> None:
     scores = read_table(chain.scores)
     oracle = tmp_path / "oracle.parquet"
-    columns = {name: scores[name] for name in EVENT_ID} | {"probability_first": scores["score"]}
+    columns = {name: scores[name] for name in EVENT_ID} | {"pass_probability_first": scores["score"]}
     write_table(oracle, columns, record("oracle", 1, {}))
     result = run(chain.model, chain.dataset, "--skim", "first", "--oracle", oracle, "--dry-run", "--replicas", 20)
     assert "100.0% of it reached" in result.output
