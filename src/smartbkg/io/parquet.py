@@ -148,6 +148,17 @@ class ParquetReader(EventReader):
         self._file.close()
 
 
+def _repetitive_columns(schema: pa.Schema) -> list[str]:
+    """Columns that a dictionary serves: all but lists of floating-point numbers, for which it doubles time and size."""
+    columns = []
+    for field in schema:
+        if not pa.types.is_list(field.type):
+            columns.append(field.name)
+        elif not pa.types.is_floating(field.type.value_type):
+            columns.append(f"{field.name}.list.element")
+    return columns
+
+
 class ParquetWriter(EventWriter):
     """Writes a native file in row groups of `ROW_GROUP_EVENTS`, whatever the size of the batches it is given."""
 
@@ -190,7 +201,12 @@ class ParquetWriter(EventWriter):
         if self._writer is None:
             schema = group.schema.with_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
             self._writer = pq.ParquetWriter(
-                self._partial, schema, compression="zstd", compression_level=1, write_page_checksum=True
+                self._partial,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=_repetitive_columns(schema),
+                write_page_checksum=True,
             )
         self._writer.write_batch(group.cast(self._writer.schema), row_group_size=ROW_GROUP_EVENTS)
 
