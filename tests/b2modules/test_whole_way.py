@@ -1,0 +1,62 @@
+"""From flags to a filter that runs the user's own model from the conditions database."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from b2modules.steering import extra_infos
+
+from smartbkg.cli import main
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "basf2"
+
+
+def smartbkg(*arguments: object) -> None:
+    """Run a command of the command line."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    assert stop.value.code in (0, None)
+
+
+def steering(name: str, *arguments: object) -> None:
+    """Run an example steering file."""
+    sys.argv = [name, *map(str, arguments)]
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+@pytest.mark.slow
+def test_flags_to_data_to_training_to_tag_to_filter(
+    basf2: ModuleType, mdst: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [])
+    for job_id in (0, 1):
+        steering("skim_flags.py", job_id, "--input", mdst, "--events", 50)
+        steering("training_data.py", job_id, "--clean-up")
+    smartbkg("dataset", "--merge", "pp0.parquet", "pp1.parquet", "-o", "train.parquet")
+    smartbkg(
+        "train", "train.parquet", "-o", "model.safetensors", "--epochs", 2, "--seed", 1, "--threads", 1,
+        "--set", "data.validation_fraction=0.5", "--set", "optimiser.batch_size=16",
+    )  # fmt: skip
+    smartbkg("conditions", "put", "MySkim_v1", "model", "model.safetensors", "--new")
+    smartbkg("conditions", "publish", "MySkim_v1")
+    smartbkg("score", mdst, "--global-tag", "MySkim_v1", "--payload", "model", "-o", "scores.parquet")
+
+    from smartbkg.b2modules.NN_filter_module import NNFilterModule
+
+    seen = extra_infos(basf2.create_path(), NNFilterModule(global_tag="MySkim_v1", payload="model"), mdst)
+    scores = pq.read_table("scores.parquet")
+    assert [entry["id"][2] for entry in seen] == scores["evtNum"].to_pylist()
+    found = np.array([entry["NN_prediction"] for entry in seen])
+    np.testing.assert_allclose(found, scores["score"].to_numpy(), rtol=1e-5)
+    keep = np.array([entry["NN_prediction_keep_probability"] for entry in seen])
+    assert len(np.unique(keep)) > 1
+    assert (keep >= 1 / 25 - 1e-6).all()
+    weights = np.array([entry["NN_prediction_weight"] for entry in seen])
+    np.testing.assert_allclose(weights[weights > 0], 1 / keep[weights > 0], rtol=1e-5)
