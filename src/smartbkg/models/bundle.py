@@ -202,4 +202,24 @@ def load_bundle(path: str | Path) -> ModelBundle:
         raise ModelError(f"{path}: its metadata is damaged: {error!r}") from error
 
 
-__all__ = ["ModelBundle", "check_state", "load_bundle", "save_bundle", "state_of"]
+def describe(bundle: ModelBundle) -> dict[str, Any]:
+    """What a model is, as plain values: all but the weights."""
+    inputs = bundle.training.get("inputs", [])
+    return {
+        "architecture": bundle.config.architecture,
+        "parameters": bundle.n_parameters,
+        "configuration": bundle.config.model_dump(mode="json", exclude={"architecture"}),
+        "skims": list(bundle.skims),
+        "processes": list(bundle.processes),
+        "graph rule": bundle.graph_rule.to_dict(),
+        "token table": bundle.graph_rule.token_table,
+        "token table digest": bundle.graph_rule.tokens.digest,
+        "calibration": bundle.calibration.to_dict(),
+        "policy": None if bundle.policy is None else dict(bundle.policy),
+        "metrics": dict(bundle.metrics),
+        "training data": {str(part.get("name")): part.get("sha256") for part in inputs},
+        "training": dict(bundle.training),
+    }
+
+
+__all__ = ["ModelBundle", "check_state", "describe", "load_bundle", "save_bundle", "state_of"]

@@ -8,17 +8,18 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from smartbkg.atomic import write_bytes_atomically
-from smartbkg.errors import ModelError
+from smartbkg.atomic import refuse_same_file, write_bytes_atomically
+from smartbkg.errors import ModelError, UsageError
 from smartbkg.graphs import GraphRule
 from smartbkg.models.build import parse_config
-from smartbkg.models.bundle import ModelBundle
+from smartbkg.models.bundle import ModelBundle, load_bundle, save_bundle
 
 #: Hyper-parameters of upstream's published model, where none are given.
 DEFAULT_MODEL_CONFIG: Final[Mapping[str, Any]] = {"attention_heads": 4, "n_layers": 6, "units": 32, "use_gap": True}
@@ -51,7 +52,9 @@ def load_state_dict_file(
 
     path = Path(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on pickle protocols, for those who write unpicklers
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error
     except pickle.UnpicklingError as error:
@@ -127,4 +130,33 @@ def save_state_dict_file(path: str | Path, bundle: ModelBundle) -> None:
     write_bytes_atomically(Path(path), buffer.getvalue())
 
 
-__all__ = ["DEFAULT_MODEL_CONFIG", "load_state_dict_file", "save_state_dict_file"]
+def convert_model(
+    source: str | Path, output: str | Path, *, model_config: str | Path | None = None, skim: str = "skim"
+) -> ModelBundle:
+    """Convert between ``.pth`` and ``.safetensors``, by the suffixes.
+
+    Raises
+    ------
+    UsageError
+        Source and output are not one of each, or are the same file.
+    ModelError
+        The source is damaged or unsafe, or the output's format cannot hold it.
+    """
+    source, output = Path(source), Path(output)
+    refuse_same_file(output, source)
+    suffixes = (source.suffix, output.suffix)
+    if suffixes == (".pth", ".safetensors"):
+        bundle = load_state_dict_file(source, model_config=model_config, skims=(skim,))
+        save_bundle(output, bundle)
+    elif suffixes == (".safetensors", ".pth"):
+        bundle = load_bundle(source)
+        save_state_dict_file(output, bundle)
+    else:
+        raise UsageError(
+            f"cannot convert {source.name} to {output.name}: expected a .pth and a .safetensors; "
+            "for ONNX see `smartbkg export`"
+        )
+    return bundle
+
+
+__all__ = ["DEFAULT_MODEL_CONFIG", "convert_model", "load_state_dict_file", "save_state_dict_file"]
