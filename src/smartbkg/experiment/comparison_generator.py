@@ -52,7 +52,7 @@ TOLERANCE_OF_MEANS: Final[Mapping[str, float]] = dict.fromkeys(tuple(MULTIPLICIT
 KNOWN_DIFFERENCES: Final = (
     "Matrix elements: PYTHIA decays by phase space where EvtGen has form factors, Dalitz amplitudes and helicity "
     "amplitudes (D → Kππ, B → D* ρ, B → D(*) ℓ ν beyond V-A). Branching fractions are EvtGen's.",
-    "Fragmentation: half of the B decays are quarks that PYTHIA's strings turn into hadrons, with its own default "
+    "Fragmentation: 48 % of the B0 decays are quarks that PYTHIA's strings turn into hadrons, with its own default "
     "parameters: 3-4 % more kaons, 5 % more K*, and c c̄ pairs that end as J/ψ (15 % more).",
     "Decay table: the one used here is of 2023, the histograms are older: η 4 % fewer, φ 4 % more.",
     "τ leptons decay without spin, their three-pion decays through the a1 alone.",
