@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel
 def _walk(counts, n_parents, parents, is_documentation, mother):  # type: ignore[no-untyped-def]  # compiled
     start, k = 0, 0
     first = np.empty(len(n_parents) + 1, np.int64)

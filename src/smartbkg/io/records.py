@@ -9,11 +9,11 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from particle import PDGID
 
+from smartbkg.compilation import kernel
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import PARTICLE_DTYPES
@@ -51,7 +51,7 @@ def charges(codes: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(values[position], dtype=np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _link(  # type: ignore[no-untyped-def]  # compiled
     offsets, array_index, mother_index, pdg, daughters, mother_pdg, flaw, flawed_particle, mother_must_exist
 ):

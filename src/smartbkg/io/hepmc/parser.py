@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel, part
 from smartbkg.events.fields import ParticleStatus
 from smartbkg.io.records import SPEED_OF_LIGHT
 
@@ -149,7 +149,7 @@ class _Record(NamedTuple):
     weights: NDArray[np.float64]
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _number(text, position, stop):  # type: ignore[no-untyped-def]
     """The number that begins here, to one unit in the last place, and the position behind it; -1 if there is none."""
     sign = 1.0
@@ -200,7 +200,7 @@ def _number(text, position, stop):  # type: ignore[no-untyped-def]
     return sign * value, position
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _begins_with(text, position, stop, word):  # type: ignore[no-untyped-def]
     if position + len(word) > stop:
         return False
@@ -210,7 +210,7 @@ def _begins_with(text, position, stop, word):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _read_lines(  # type: ignore[no-untyped-def]
     text, starts, stops, tags, events, positions, firsts, n_before_at, numbers, flaw, flaw_position
 ):
@@ -292,8 +292,8 @@ def _read_lines(  # type: ignore[no-untyped-def]
     return line
 
 
-@numba.njit(cache=True, nogil=True)
-def is_documentation(code, status):  # type: ignore[no-untyped-def]
+@part
+def _is_documentation(code, status):  # type: ignore[no-untyped-def]
     """Whether an entry only documents how the generator worked: partons, strings, intermediate states.
 
     Final (1), decayed (2), beam (4) and detector-made (201 and above) particles are particles; every other status, and
@@ -309,25 +309,25 @@ def is_documentation(code, status):  # type: ignore[no-untyped-def]
     return 1000 < size < 10000 and (size // 10) % 10 == 0  # diquarks
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _bits(code, status):  # type: ignore[no-untyped-def]
     if status == 4:
         return _PRIMARY | _INITIAL
     if status >= SIMULATION_STATUS:
         return 0
-    if is_documentation(code, status):
+    if _is_documentation(code, status):
         return _VIRTUAL
     return _PRIMARY | _STABLE if status == 1 else _PRIMARY
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill_bits(code, generator_status, bits):  # type: ignore[no-untyped-def]
     for i in range(len(code)):
         if bits[i] < 0:
             bits[i] = _bits(code[i], generator_status[i])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _link(  # type: ignore[no-untyped-def]
     counts, status, made_in, ends_in, vertex_place, vertex_has_place, origin, mother, place, flaw
 ):
@@ -663,4 +663,4 @@ def parse_events(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64
     )  # fmt: skip
 
 
-__all__ = ["FLAWS", "SIMULATION_STATUS", "ParsedEvents", "is_documentation", "parse_events", "status_bits"]
+__all__ = ["FLAWS", "SIMULATION_STATUS", "ParsedEvents", "parse_events", "status_bits"]
