@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import uproot
 
-from smartbkg.experiment.beams import SUPERKEKB, FourMomenta, boost, boost_to_rest_frame, draw_collisions
+from smartbkg.experiment.beams import (
+    SUPERKEKB,
+    FourMomenta,
+    boost,
+    boost_to_rest_frame,
+    draw_collisions,
+    from_beam_frame,
+)
 
 
 def test_collisions_agree_with_full_simulation_within_its_statistics(reference_data: Path) -> None:
@@ -39,3 +46,12 @@ def test_boost_to_rest_frame_undoes_the_boost() -> None:
     for got, expected in zip(back, given, strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-12)
     np.testing.assert_allclose(boost(given, frame).mass, given.mass, atol=1e-6)
+
+
+def test_electrons_of_the_beam_frame_fly_at_half_the_crossing_angle_in_the_laboratory() -> None:
+    half = 0.5 * SUPERKEKB.centre_of_mass_energy
+    along = np.array([half, -half])
+    beams = FourMomenta(np.array([half, half]), np.zeros(2), np.zeros(2), along)
+    electron, positron = np.transpose(from_beam_frame(beams, SUPERKEKB.mean_collision))
+    assert electron == pytest.approx([7.004, 7.004 * np.sin(0.0415), 0, 7.004 * np.cos(0.0415)], abs=1e-6)
+    assert positron == pytest.approx([4.002, 4.002 * np.sin(0.0415), 0, -4.002 * np.cos(0.0415)], abs=1e-6)

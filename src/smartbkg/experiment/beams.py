@@ -114,6 +114,27 @@ def boost_to_rest_frame(momenta: FourMomenta, frame: FourMomenta | None = None) 
     return boost(momenta, FourMomenta(collision.energy, -collision.px, -collision.py, -collision.pz))
 
 
+def from_beam_frame(momenta: FourMomenta, frame: FourMomenta, beams: BeamParameters = SUPERKEKB) -> FourMomenta:
+    """Momenta given in the rest frame of a collision with the electrons along +z, seen from the laboratory.
+
+    A rotation by 6 mrad about y, for with a crossing angle the beams are not along z in that frame, and a boost.
+
+    Parameters
+    ----------
+    momenta : components of shape (n,); times and positions transform likewise.
+    frame : momenta of the collisions, components that broadcast against (n,).
+    beams : their mean energies and angle fix the rotation.
+    """
+    half = 0.5 * beams.crossing_angle
+    size = np.sqrt(beams.electron_energy**2 - ELECTRON_MASS**2)
+    components = (beams.electron_energy, size * math.sin(half), 0.0, size * math.cos(half))
+    electron = boost_to_rest_frame(FourMomenta(*(np.array([value]) for value in components)), beams.mean_collision)
+    angle = math.atan2(float(electron.px[0]), float(electron.pz[0]))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    px, pz = cosine * momenta.px + sine * momenta.pz, cosine * momenta.pz - sine * momenta.px
+    return boost(FourMomenta(momenta.energy, px, momenta.py, pz), frame)
+
+
 @dataclass(frozen=True)
 class Collisions:
     """Collisions drawn from the spreads of the beams."""

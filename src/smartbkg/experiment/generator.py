@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import PROCESSES, ParticleStatus
-from smartbkg.experiment.beams import SPEED_OF_LIGHT, Collisions, FourMomenta, boost, draw_collisions
+from smartbkg.experiment.beams import SPEED_OF_LIGHT, Collisions, FourMomenta, draw_collisions, from_beam_frame
 from smartbkg.experiment.decay_tables import real_codes
 from smartbkg.experiment.generator_pythia import (
     PythiaRecord,
@@ -152,10 +152,10 @@ def _continuum_block(process: str, seed: int) -> tuple[_Block, Collisions]:
     counts, columns = _block_of(record, particles_of(record, BLOCK_EVENTS), seed)
     event = np.repeat(np.arange(BLOCK_EVENTS), counts)
     frame = FourMomenta(*(component[event] for component in collisions.momentum))
-    momentum = boost(FourMomenta(columns["energy"], columns["px"], columns["py"], columns["pz"]), frame)
+    momentum = from_beam_frame(FourMomenta(columns["energy"], columns["px"], columns["py"], columns["pz"]), frame)
     # production points transform as momenta do, with times in units of length
     time = columns["prodTime"] * SPEED_OF_LIGHT
-    vertex = boost(FourMomenta(time, columns["x"], columns["y"], columns["z"]), frame)
+    vertex = from_beam_frame(FourMomenta(time, columns["x"], columns["y"], columns["z"]), frame)
     columns |= {"energy": momentum.energy, "px": momentum.px, "py": momentum.py, "pz": momentum.pz}
     columns |= {"prodTime": vertex.energy / SPEED_OF_LIGHT, "x": vertex.px, "y": vertex.py, "z": vertex.pz}
     return _Block(counts, columns), collisions

@@ -8,7 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.beams import SUPERKEKB, BeamParameters, Collisions, FourMomenta, boost, draw_collisions
+from smartbkg.experiment.beams import (
+    SUPERKEKB,
+    BeamParameters,
+    Collisions,
+    FourMomenta,
+    draw_collisions,
+    from_beam_frame,
+)
 from smartbkg.experiment.generator_pythia import particle_property
 
 UPSILON_4S: Final = 300553
@@ -77,8 +84,8 @@ def draw_meson_pairs(
     sine = np.sqrt(1.0 - cosine**2)
     azimuth = random.uniform(0.0, 2.0 * np.pi, n)
     px, py, pz = momentum * sine * np.cos(azimuth), momentum * sine * np.sin(azimuth), momentum * cosine
-    first = boost(FourMomenta(energy, px, py, pz), upsilon)
-    second = boost(FourMomenta(energy, -px, -py, -pz), upsilon)
+    first = from_beam_frame(FourMomenta(energy, px, py, pz), upsilon, beams)
+    second = from_beam_frame(FourMomenta(energy, -px, -py, -pz), upsilon, beams)
     momenta = FourMomenta(*(np.stack(pair, axis=1).ravel() for pair in zip(first, second, strict=True)))
     lifetime = particle_property("tau0", code)
     times = random.exponential(lifetime, (n, 2))
