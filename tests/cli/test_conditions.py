@@ -98,3 +98,13 @@ def test_only_stores_are_served_and_checked() -> None:
 
 def test_own_store_that_was_never_written_has_no_tags() -> None:
     assert run("tags").exit_code == 0
+
+
+def test_silent_places_do_not_hide_the_others(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("put", "Mine", "model.pth", write_revision(tmp_path / "file", 1), "--new")
+    monkeypatch.setenv(PLACES_VARIABLE, f"{tmp_path}/localdb/database.txt {own_store}")
+    (tmp_path / "localdb").mkdir()
+    assert "Mine\tOPEN" in run("tags").output
+    monkeypatch.setenv(PLACES_VARIABLE, f"{tmp_path}/absent.txt {own_store}")
+    assert run("show", "Mine").output.startswith("Mine  OPEN")
+    assert "did you mean 'Mine'" in error_of("show", "Mein")

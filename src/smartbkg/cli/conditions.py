@@ -12,7 +12,9 @@ from smartbkg.conditions import find_payload, open_source, open_writable, parse_
 from smartbkg.conditions.client import read_token_file
 from smartbkg.conditions.local_text import LocalTextDatabase
 from smartbkg.conditions.location import PACKAGE, default_places, user_conditions_folder
+from smartbkg.conditions.resolve import find_source
 from smartbkg.conditions.server import DEFAULT_PORT, ConditionsServer
+from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.errors import ConditionsError
 
@@ -37,7 +39,14 @@ def tags(place: str | None) -> None:
     """List the global tags."""
     for name in [place] if place else default_places():
         source = open_source(name)
-        for tag in source.tags():
+        try:
+            found = source.tags()
+        except UnreachableError as error:
+            if place:
+                raise
+            click.echo(f"{error}", err=True)
+            continue
+        for tag in found:
             click.echo(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}")
 
 
@@ -46,8 +55,7 @@ def tags(place: str | None) -> None:
 @click.option("--at", "place", default=None, help=f"{_PLACE}; default: the first place that knows the tag.")
 def show(tag: str, place: str | None) -> None:
     """List the payloads of a global tag with their intervals of validity."""
-    sources = [open_source(name) for name in ([place] if place else default_places())]
-    source = next((source for source in sources if source.find_tag(tag) is not None), sources[0])
+    source = find_source(tag, [place] if place else None)
     found = source.tag(tag)
     click.echo(f"{found.name}  {found.status}  {source.place}  {found.description}")
     for payload in source.payloads(tag):

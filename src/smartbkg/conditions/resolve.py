@@ -113,7 +113,34 @@ def find_payload(
         except UnreachableError as error:
             LOGGER.warning("%s; asking the next conditions database", error)
             silent.append(place)
-    raise ConditionsError(_not_found(global_tag, payload, wanted, silent, known))
+    what = f"global tag '{global_tag}' (for payload '{payload}')"
+    raise ConditionsError(_not_found(what, global_tag, wanted, silent, known))
+
+
+def find_source(global_tag: str, places: Sequence[str] | None = None) -> ConditionsSource:
+    """The first database that knows a global tag; local text databases, which have none, only where they are alone.
+
+    Raises
+    ------
+    ConditionsError
+        None does: names the nearest tag of all that answer.
+    """
+    check_name(global_tag, "global tag")
+    wanted = list(places) if places is not None else default_places()
+    known: set[str] = set()
+    silent: list[str] = []
+    for place in wanted:
+        source = open_source(place)
+        if _is_absent(source) or (isinstance(source, LocalTextDatabase) and len(wanted) > 1):
+            continue
+        try:
+            if source.find_tag(global_tag) is not None:
+                return source
+            known.update(tag.name for tag in source.tags())
+        except UnreachableError as error:
+            LOGGER.warning("%s; asking the next conditions database", error)
+            silent.append(place)
+    raise ConditionsError(_not_found(f"global tag '{global_tag}'", global_tag, wanted, silent, known))
 
 
 def _find_in(source: ConditionsSource, tag: str, name: str, experiment: int, run: int) -> Payload | None:
@@ -128,11 +155,8 @@ def _find_in(source: ConditionsSource, tag: str, name: str, experiment: int, run
     return source.find(tag, name, experiment, run)
 
 
-def _not_found(tag: str, payload: str, places: Iterable[str], silent: Sequence[str], known: set[str]) -> str:
-    message = (
-        f"global tag '{tag}' (for payload '{payload}') is in none of the conditions databases "
-        f"{', '.join(places)}: {nearest(tag, known - {'*'})}"
-    )
+def _not_found(what: str, tag: str, places: Iterable[str], silent: Sequence[str], known: set[str]) -> str:
+    message = f"{what} is in none of the conditions databases {', '.join(places)}: {nearest(tag, known - {'*'})}"
     return f"{message}; no answer from {', '.join(silent)}" if silent else message
 
 

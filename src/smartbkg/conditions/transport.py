@@ -69,8 +69,7 @@ class Transport:
         self.base_url = base_url.rstrip("/") + "/"
         self._token = token
         self._options = options or HttpOptions()
-        proxies = [urllib.request.ProxyHandler({})] if is_loopback else []
-        self._opener = urllib.request.build_opener(*proxies)
+        self._opener = _http_opener(uses_proxy=not is_loopback)
 
     def get_json(self, path: str) -> Any:
         """The JSON answer to a GET request."""
@@ -156,6 +155,22 @@ class Transport:
             return ConditionsError(f"{where}: HTTP {error.code}: {message}")
         reason = getattr(error, "reason", None) or error
         return UnreachableError(f"{where}: no answer: {reason}")
+
+
+def _http_opener(*, uses_proxy: bool) -> urllib.request.OpenerDirector:
+    """An opener of http and https alone: urllib's own would follow a redirection to ftp, too."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(None if uses_proxy else {}),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _message_of(error: urllib.error.HTTPError) -> str:
