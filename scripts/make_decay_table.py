@@ -41,6 +41,8 @@ ALIAS_VARIANTS: Final = {
 NEUTRINOS: Final = frozenset({12, 14, 16})
 CHARGED_LEPTONS: Final = frozenset({11, 13, 15})
 MAXIMAL_PRODUCTS: Final = 8  # of PYTHIA
+GLUON, PHOTON, RANDOM_FLAVOUR = 21, 22, 82
+RANDOM_HADRONS = 42
 PHASE_SPACE, OMEGA_DALITZ, VECTOR_TO_SCALARS, DALITZ_PAIR, WEAK = 0, 1, 2, 11, 22
 
 #: Models of weak decays with a lepton pair; two-body ones among them stay phase space.
@@ -140,6 +142,9 @@ def order_for_weak_decay(mother: int, products: list[int]) -> list[int]:
 def channel_of(mother: int, fraction: float, products: list[int], model: str, parameters: Any) -> Channel:
     """One channel, its model replaced by the nearest of PYTHIA's matrix elements."""
     products = conserve_lepton_number(products)
+    if sorted(products) == [GLUON, GLUON, PHOTON]:
+        # a light pair of gluons becomes one hadron, with recoil from whatever else is in PYTHIA's record
+        return Channel(fraction, RANDOM_HADRONS, [PHOTON, RANDOM_FLAVOUR, -RANDOM_FLAVOUR])
     if model == "PYTHIA" and int(parameters[0]) != 21:
         return Channel(fraction, int(parameters[0]), products)
     if model == "TAUHADNU":

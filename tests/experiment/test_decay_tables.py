@@ -59,3 +59,10 @@ def test_aliases_become_the_particles_they_stand_for() -> None:
     codes = np.array([9050333, -9050313, 211, 9050323], dtype=np.int32)
     assert real_codes(codes).tolist() == [333, -313, 211, 323]
     assert codes[0] == 9050333
+
+
+def test_no_gluon_pair_beside_a_photon_is_left_to_borrow_momentum() -> None:
+    """PYTHIA turns a light pair into one hadron with recoil from the rest of its record, which holds other events."""
+    products = [sorted(products) for channels in TABLE.channels.values() for _, _, products in channels]
+    assert [21, 21, 22] not in products
+    assert [-82, 22, 82] in products
