@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from experiment.particle_guns import QUIET, gun
@@ -20,7 +22,7 @@ def test_acceptance_is_17_to_150_degrees(theta: float, low: float, high: float) 
 def test_efficiency_rises_with_transverse_momentum() -> None:
     found = [n_tracks(code=13, momentum=p, theta=90.0) for p in (0.03, 0.055, 0.1, 0.3, 1.0)]
     assert found[0] == 0.0
-    assert all(low < high + 0.01 for low, high in zip(found, found[1:], strict=False))
+    assert all(low < high + 0.01 for low, high in itertools.pairwise(found))
     assert found[-1] > 0.97
 
 
