@@ -37,7 +37,7 @@ def best_of(function: Callable[[], object], n_times: int = 5) -> float:
     return min(times)
 
 
-def main(n_events: int) -> int:
+def main(n_events: int = 1_000_000) -> int:
     generator = np.random.default_rng(1)
     score = 1 / (1 + np.exp(-generator.normal(-4, 2, n_events)))
     several = np.stack([score, score**1.2, 0.5 * score, score**0.9, 0.3 * score], axis=1)
@@ -73,4 +73,4 @@ def main(n_events: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    sys.exit(main(*map(int, sys.argv[1:2])))

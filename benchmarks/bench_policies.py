@@ -12,6 +12,7 @@ Files that exist in the folder are used again, so that stages can be run one by 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,14 +102,14 @@ def show(title: str, plan: Plan) -> None:
               f"costs {check.lost_speed_up:.2%}")  # fmt: skip
 
 
-def main() -> None:
+def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/policies"))
     parser.add_argument("--train", type=int, default=30_000, help="events to learn from")
-    parser.add_argument("--test", type=int, default=8000, help="events to judge on")
+    parser.add_argument("--test", type=int, default=3000, help="events to judge on")
     parser.add_argument("--replicas", type=int, default=400, help="simulations of each test event")
-    parser.add_argument("--minutes", type=float, default=10, help="of training")
-    arguments = parser.parse_args()
+    parser.add_argument("--minutes", type=float, default=5, help="of training")
+    arguments = parser.parse_args(options)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     model, test, replicas = prepare(arguments.folder, arguments)
     with open_events(test) as reader:
@@ -129,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
