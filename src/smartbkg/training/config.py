@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,9 @@ from smartbkg.errors import UsageError, nearest
 from smartbkg.graphs import GraphRule
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
+
+#: Largest steps that suit an architecture better than the usual one.
+_LEARNING_RATE: Final = {"transformer": 1e-3}
 
 
 class Section(BaseModel):
@@ -73,12 +76,12 @@ class LossSection(Section):
 class OptimiserSection(Section):
     """How it is minimised."""
 
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=128, ge=1)
     """Events a step, over all processes together."""
     epochs: int = Field(default=40, ge=1)
     """Most epochs; early stopping may end before."""
-    learning_rate: float = Field(default=2e-3, gt=0)
-    """Largest step of Adam."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Largest step of Adam; where not given 0.005, for the transformer 0.001."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay (AdamW)."""
     schedule: Literal["one_cycle", "plateau", "constant"] = "one_cycle"
@@ -153,6 +156,11 @@ class TrainingConfig(Section):
     calibration: CalibrationSection = Field(default_factory=CalibrationSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     run: RunSection = Field(default_factory=RunSection)
+
+    def learning_rate_of(self, architecture: str) -> float:
+        """Largest step of Adam, as configured or as is usual for the network."""
+        given = self.optimiser.learning_rate
+        return _LEARNING_RATE.get(architecture, 5e-3) if given is None else given
 
     @property
     def graph_rule(self) -> GraphRule:

@@ -10,6 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smartbkg.models.build import architecture_named
+from smartbkg.models.bundle import state_of
+from smartbkg.models.config import ModelConfig
+from smartbkg.models.runtime import Backend
 from smartbkg.sampling import Costs, OptimalPolicy, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
 from smartbkg.training.batches import batches
@@ -54,18 +58,25 @@ def _spread(events: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 @torch.no_grad()
 def predict(
     model: torch.nn.Module,
+    network: ModelConfig,
     data: TrainingData,
     events: NDArray[np.int64],
     processes: NDArray[np.int64],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """(n_events, n_skims) outputs of the network for events of the data."""
+    """(n_events, n_skims) outputs of the network for events of the data; by compiled kernels where there are any."""
+    groups = [events[start : start + EVALUATION_BATCH] for start in range(0, len(events), EVALUATION_BATCH)]
+    if not groups:
+        return np.empty((0, len(data.skims)), dtype=np.float32)
+    architecture = architecture_named(network.architecture)
+    if device.type == "cpu" and architecture.compiled is not None:
+        backend: Backend = architecture.load("compiled")(network, state_of(model), torch.get_num_threads())
+        return np.concatenate([backend(data.store.fetch(group), processes[data.process[group]]) for group in groups])
     was_training = model.training
     model.eval()
-    groups = [events[start : start + EVALUATION_BATCH] for start in range(0, len(events), EVALUATION_BATCH)]
     logits = [model(batch.graphs).float().cpu().numpy() for batch in batches(data, groups, processes, device)]
     model.train(was_training)
-    return np.concatenate(logits) if logits else np.empty((0, len(data.skims)), dtype=np.float32)
+    return np.concatenate(logits)
 
 
 def natural_sample(weight: NDArray[np.float64], n: int) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import ModelError, SmartBKGError
 from smartbkg.models.calibration import Affine
+from smartbkg.models.config import ModelConfig
 from smartbkg.seeds import derive_seed
 from smartbkg.training.batches import Batch, LoaderClock, batches, process_index
 from smartbkg.training.checkpoint import Checkpoint, save_checkpoint
@@ -26,7 +27,7 @@ from smartbkg.training.losses import make_loss
 from smartbkg.training.position import Position
 from smartbkg.training.reporting import EpochFigures, Reporter, write_logs
 from smartbkg.training.sampler import Sampler, SamplingSettings
-from smartbkg.training.schedule import learning_rate
+from smartbkg.training.schedule import step_size
 from smartbkg.training.split import VALIDATION
 from smartbkg.training.training_data import TrainingData
 
@@ -45,7 +46,7 @@ class Trainer:
     ----------
     model : on its device.
     data : with at least training and validation parts.
-    network_processes : the processes that the network tells apart, in its order.
+    network : configuration of the model.
     output : file of the model; logs and checkpoint lie beside it.
     identity : of configuration and data, for the checkpoint.
     """
@@ -56,7 +57,7 @@ class Trainer:
         data: TrainingData,
         config: TrainingConfig,
         *,
-        network_processes: tuple[str, ...],
+        network: ModelConfig,
         device: torch.device,
         workers: Workers,
         output: Path,
@@ -64,10 +65,10 @@ class Trainer:
         identity: dict[str, str],
         reporter: Reporter,
     ) -> None:
-        self.model, self.data, self.config = model, data, config
+        self.model, self.network, self.data, self.config = model, network, data, config
         self.device, self.workers, self.reporter = device, workers, reporter
         self.output, self.checkpoint, self.identity = output, checkpoint, identity
-        self.processes = process_index(data, network_processes)
+        self.processes = process_index(data, tuple(getattr(network, "processes", ())))
         sampling = SamplingSettings(**config.sampling.model_dump())
         self.sampler = Sampler(data, sampling, derive_seed(config.run.seed, "training"))
         self.importance = np.array([config.loss.importance.get(skim, 1.0) for skim in data.skims])
@@ -80,8 +81,9 @@ class Trainer:
             config.policy.max_weight,
             config.loss.cross_entropy_share,
         )
+        self.learning_rate = config.learning_rate_of(network.architecture)
         self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=config.optimiser.learning_rate, weight_decay=config.optimiser.weight_decay
+            model.parameters(), lr=self.learning_rate, weight_decay=config.optimiser.weight_decay
         )
         self.position = Position()
         self.best: dict[str, torch.Tensor] = self._weights()
@@ -166,8 +168,8 @@ class Trainer:
     def _set_rate(self, steps_per_epoch: int) -> float:
         settings, position = self.config.optimiser, self.position
         step = position.epoch * steps_per_epoch + position.step
-        factor = position.progress.factor * position.damping
-        rate = learning_rate(settings, step, settings.epochs * steps_per_epoch, factor)
+        largest = self.learning_rate * position.progress.factor * position.damping
+        rate = step_size(settings.schedule, largest, step, settings.epochs * steps_per_epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         return rate
@@ -246,7 +248,7 @@ class Trainer:
     def _validate(self) -> tuple[float, float, float]:
         """(loss, AUC, speed-up) on validation events."""
         chosen = self._validation
-        logits = predict(self.model, self.data, chosen.events, self.processes, self.device)
+        logits = predict(self.model, self.network, self.data, chosen.events, self.processes, self.device)
         if not np.isfinite(logits).all():
             return math.nan, math.nan, math.nan
         label = self.data.label[chosen.events]
@@ -313,7 +315,7 @@ class Trainer:
             raise ModelError(
                 f"training diverges: {divergence}, after {MOST_RECOVERIES} returns to the last good state "
                 f"with half the step each; try a smaller optimiser.learning_rate, now "
-                f"{self.config.optimiser.learning_rate:g}"
+                f"{self.learning_rate:g}"
             )
         self.restore(last_good)
         self.position.n_recoveries, self.position.damping = n_recoveries, damping

@@ -121,7 +121,7 @@ def _trainer(
         model,
         data,
         config,
-        network_processes=network_processes(network),
+        network=network,
         device=device,
         workers=workers,
         output=output,
@@ -227,7 +227,7 @@ def finish(
     """Calibrate on the validation part, solve the policy, measure, and put all of it into a bundle."""
     data, config = trainer.data, trainer.config
     events = data.part(VALIDATION)
-    logits = predict(trainer.model, data, events, trainer.processes, trainer.device).astype(np.float64)
+    logits = predict(trainer.model, network, data, events, trainer.processes, trainer.device).astype(np.float64)
     if not np.isfinite(logits).all():
         raise DatasetError("the trained network gives numbers that are not finite on validation events")
     label, weight = data.label[events].astype(np.float64), data.weight[events]

@@ -58,16 +58,16 @@ class Progress:
         return cls(**{**content, "best": math.inf if content["best"] is None else content["best"]})
 
 
-def learning_rate(settings: OptimiserSection, step: int, n_steps: int, factor: float) -> float:
+def step_size(schedule: str, largest: float, step: int, n_steps: int) -> float:
     """The size of a step.
 
     Parameters
     ----------
+    schedule : ``one_cycle`` (arXiv:1708.07120) rises and falls with the steps, any other stays at the largest.
+    largest : of the configuration, times what plateaus and divergences have taken off.
     step, n_steps : number of the step, and how many there are in all epochs.
-    factor : of `Progress`, and of what a diverging loss has taken off.
     """
-    largest = settings.learning_rate * factor
-    if settings.schedule != "one_cycle":
+    if schedule != "one_cycle":
         return largest
     place = step / max(1, n_steps)
     if place < WARM_UP:
