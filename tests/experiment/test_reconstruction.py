@@ -135,6 +135,7 @@ def filled_store(rng: np.random.Generator, sizes: list[int]) -> combinations.Sto
         energy = np.sqrt((momenta**2).sum(axis=1) + 0.13957**2)
         store.lists[number]["size"] = size
         store.lists[number]["lowest"], store.lists[number]["highest"] = energy.min(), energy.max()
+        store.lists[number]["lightest"] = 0.13957
         for k in range(size):
             candidate = store.candidate[row]
             candidate["px"], candidate["py"], candidate["pz"] = momenta[k]

@@ -61,6 +61,7 @@ CANDIDATE_LIST: Final = np.dtype(
         ("size", np.int64),
         ("lowest", np.float64),  # smallest energy in the list, GeV
         ("highest", np.float64),
+        ("lightest", np.float64),  # smallest mass in the list, GeV
         ("rows", np.int64, (LIST_CAPACITY,)),
     ],
     align=True,
@@ -79,6 +80,9 @@ PARTIAL: Final = np.dtype(
         ("tracks", np.uint64),
         ("photons", np.uint64),
         ("position", np.int64),  # place in its list of the daughter chosen at this depth
+        ("least", np.float64),  # energy that the daughters still to be chosen add at least, GeV
+        ("most", np.float64),  # ... and at most
+        ("lightest", np.float64),  # smallest sum of their masses, GeV
     ],
     align=True,
 )
@@ -220,6 +224,16 @@ def combine(  # type: ignore[no-untyped-def]
     high = kind.high
     is_mass = kind.rule == MASS
     is_energy = kind.rule in (HADRONIC, EXCLUSIVE)
+    now = store.partial[n - 1]
+    now.least = 0.0
+    now.most = 0.0
+    now.lightest = 0.0
+    for depth in range(n - 2, -1, -1):
+        after, added_list = store.partial[depth + 1], store.lists[lists[depth + 1]]
+        now = store.partial[depth]
+        now.least = after.least + added_list.lowest
+        now.most = after.most + added_list.highest
+        now.lightest = after.lightest + added_list.lightest
     n_best = 0
     n_found = 0
     depth = 0
@@ -245,17 +259,11 @@ def combine(  # type: ignore[no-untyped-def]
             photons |= before.photons
         rows[depth] = row
         if depth < n - 1:
-            if is_mass and energy * energy - px * px - py * py - pz * pz > high * high:
-                continue
-            if is_energy:
-                least = energy
-                most = energy
-                for k in range(depth + 1, n):
-                    least += store.lists[lists[k]].lowest
-                    most += store.lists[lists[k]].highest
-                if least > beam_energy + high or most < beam_energy - high:
-                    continue
             now = store.partial[depth]
+            if is_mass and energy * energy - px * px - py * py - pz * pz > (high - now.lightest) ** 2:
+                continue
+            if is_energy and (energy + now.least > beam_energy + high or energy + now.most < beam_energy - high):
+                continue
             now.px = px
             now.py = py
             now.pz = pz
@@ -298,6 +306,7 @@ def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: 
         store.lists[2 * kind + sign].size = 0
         store.lists[2 * kind + sign].lowest = np.inf
         store.lists[2 * kind + sign].highest = 0.0
+        store.lists[2 * kind + sign].lightest = np.inf
     target = first
     for row in range(first, stop):
         if candidate[row].channel >= 0:
@@ -311,6 +320,8 @@ def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: 
         into.size += 1
         into.lowest = min(into.lowest, kept.energy)
         into.highest = max(into.highest, kept.energy)
+        mass2 = kept.energy**2 - kept.px**2 - kept.py**2 - kept.pz**2
+        into.lightest = min(into.lightest, np.sqrt(max(mass2, 0.0)))
         target += 1
     return target
 

@@ -43,7 +43,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 STAGES: Final = ("e+", "pi0", "eta", "D*+", "B0")
 _STOP: Final = KIND_INDEX["B:ccs"]
 #: Wrong candidates of each kind to learn from; they are drawn from all and weighed accordingly.
-WRONG_WANTED: Final = 400_000
+WRONG_WANTED: Final = 200_000
 #: A kind with fewer right candidates keeps the probability 1/2.
 MINIMUM_RIGHT: Final = 20
 _BATCH: Final = 2_000
