@@ -234,7 +234,7 @@ def test_unknown_codes_are_counted_not_fatal(basf2: ModuleType, mdst: Path, refe
 
     class Exotic(basf2.Module):
         def event(self) -> None:
-            STORE.objects["MCParticles"][0]._values["pdg"] = 99887766
+            STORE.objects["MCParticles"][0].setPDG(99887766)
 
     path = basf2.create_path()
     import modularAnalysis as ma
@@ -378,3 +378,54 @@ def test_the_import_error_is_both_kinds(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ImportError, match="basf2 is not set up") as caught:
         import smartbkg.b2modules.NN_filter_module  # noqa: F401
     assert isinstance(caught.value, SmartBKGError)
+
+
+def test_store_inside_the_package_is_the_last_resort(
+    basf2: ModuleType, tmp_path: Path, mdst: Path, reference_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """basf2 knows the tag, but has no such payload in it."""
+    from smartbkg.conditions import resolve
+    from smartbkg.conditions.packaged import build_packaged_store
+
+    build_packaged_store({"GATGAPgen.pth": reference_model}, tmp_path / "data")
+    monkeypatch.setattr(resolve, "packaged_folder", lambda: tmp_path / "data")
+    basf2.conditions.central["SmartBKG_GATGAP"] = {}
+    assert len(extra_infos(basf2.create_path(), make(), mdst, n_events=2)) == 2
+    assert basf2.conditions.globaltags == ["SmartBKG_GATGAP"]
+    assert any("global tag SmartBKG_GATGAP" in message for message in messages("INFO"))
+
+
+def test_the_packaged_model_can_be_asked_for(
+    basf2: ModuleType, tmp_path: Path, mdst: Path, reference_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smartbkg.conditions import resolve
+    from smartbkg.conditions.location import PLACES_VARIABLE
+    from smartbkg.conditions.packaged import build_packaged_store
+
+    build_packaged_store({"GATGAPgen.pth": reference_model}, tmp_path / "data")
+    monkeypatch.setattr(resolve, "packaged_folder", lambda: tmp_path / "data")
+    monkeypatch.setenv(PLACES_VARIABLE, "package")
+    assert len(extra_infos(basf2.create_path(), make(), mdst, n_events=2)) == 2
+    assert basf2.conditions.globaltags == []
+
+
+def test_payload_that_nobody_has_is_an_error(
+    basf2: ModuleType, tmp_path: Path, mdst: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smartbkg.conditions import resolve
+
+    monkeypatch.setattr(resolve, "packaged_folder", lambda: tmp_path / "data")
+    basf2.conditions.central["Somewhere"] = {}
+    with pytest.raises(ConditionsError, match=r"'Somewhere' .* is in none of the conditions databases"):
+        extra_infos(basf2.create_path(), make(global_tag="Somewhere"), mdst)
+
+
+def test_silent_server_of_the_user_is_an_error(basf2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another database would give another model."""
+    from smartbkg.conditions import transport
+    from smartbkg.conditions.location import PLACES_VARIABLE
+
+    monkeypatch.setattr(transport.Transport, "_with_retries", lambda self, path, attempt: attempt())
+    monkeypatch.setenv(PLACES_VARIABLE, "http://127.0.0.1:9/")
+    with pytest.raises(ConditionsError, match="no answer"):
+        make()

@@ -27,7 +27,7 @@ def yardstick() -> float:
 def test_event_costs_at_most_half_a_millisecond(
     basf2: ModuleType, mdst: Path, reference_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CPU time in units of a yardstick measured in between, for other processes share the machine."""
+    """CPU time in units of a yardstick measured in between, and the lower quartile of both: others use the machine."""
     import generators
 
     from smartbkg.b2modules.NN_filter_module import NNFilterModule
@@ -51,6 +51,6 @@ def test_event_costs_at_most_half_a_millisecond(
     path.add_module(Timed(model_file=reference_model))
     basf2.process(path)
     assert 38 < np.mean(n_particles) < 46
-    slowdown = max(1.0, float(np.median(yards)) / QUIET_YARDSTICK)
-    cost = float(np.median(seconds[100:])) / slowdown
+    slowdown = max(1.0, float(np.quantile(yards, 0.25)) / QUIET_YARDSTICK)
+    cost = float(np.quantile(seconds[100:], 0.25)) / slowdown
     assert cost < LIMIT, f"{1e3 * cost:.2f} ms an event (core slowed down {slowdown:.1f} times)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -87,8 +88,14 @@ def _columns(particles: list[Any], *, reads_all: bool) -> dict[str, NDArray[Any]
     else:
         integers += [[0] * n_particles] * 2
         numbers += [[0.0] * n_particles] * 2
-    whole, real = np.array(integers, dtype=np.int32), np.array(numbers, dtype=np.float32)
-    return dict(zip(_INTEGERS, whole, strict=True)) | dict(zip(_NUMBERS, real, strict=True))
+    whole, real = _rows(integers, n_particles, np.int64), _rows(numbers, n_particles, np.float64)
+    columns = dict(zip(_INTEGERS, whole.astype(np.int32), strict=True))
+    return columns | dict(zip(_NUMBERS, real.astype(np.float32), strict=True))
+
+
+def _rows(lists: list[list[Any]], length: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Lists of one length as rows; half the time of ``np.array(lists)``."""
+    return np.fromiter(chain.from_iterable(lists), dtype, len(lists) * length).reshape(len(lists), length)
 
 
 def _event_columns(meta: Any, process: str) -> dict[str, NDArray[Any]]:

@@ -52,21 +52,28 @@ class PxPyPzEVector:
 
 
 class MCParticle:
-    """Belle2::MCParticle."""
+    """Belle2::MCParticle; its getters cost little, as those of C++ do."""
 
-    __slots__ = ("_array", "_index", "_values")
+    __slots__ = ("_array", "_energy", "_index", "_momentum", "_pdg", "_status", "_time", "_values", "_vertex")
 
     def __init__(self, array: list[MCParticle], index: int, values: dict[str, Any]) -> None:
         self._array, self._index, self._values = array, index, values
+        self._pdg, self._status, self._time = values["pdg"], values["status"], values["time"]
+        self._vertex = XYZVector(values["x"], values["y"], values["z"])
+        self._momentum = XYZVector(values["px"], values["py"], values["pz"])
+        self._energy = values["energy"]
 
     def getPDG(self) -> int:
-        return self._values["pdg"]
+        return self._pdg
+
+    def setPDG(self, pdg: int) -> None:
+        self._pdg = self._values["pdg"] = pdg
 
     def getStatus(self, bitmask: int = 0xFFFF) -> int:
-        return self._values["status"] & bitmask
+        return self._status & bitmask
 
     def hasStatus(self, bitmask: int) -> bool:
-        return self._values["status"] & bitmask == bitmask
+        return self._status & bitmask == bitmask
 
     def isPrimaryParticle(self) -> bool:
         return self.hasStatus(1)
@@ -81,21 +88,21 @@ class MCParticle:
         return self._values["charge"]
 
     def getEnergy(self) -> float:
-        return self._values["energy"]
+        return self._energy
 
     def getProductionTime(self) -> float:
-        return self._values["time"]
+        return self._time
 
     def getProductionVertex(self) -> XYZVector:
-        return XYZVector(self._values["x"], self._values["y"], self._values["z"])
+        return self._vertex
 
     getVertex = getProductionVertex
 
     def getMomentum(self) -> XYZVector:
-        return XYZVector(self._values["px"], self._values["py"], self._values["pz"])
+        return self._momentum
 
     def get4Vector(self) -> PxPyPzEVector:
-        return PxPyPzEVector(self._values["px"], self._values["py"], self._values["pz"], self._values["energy"])
+        return PxPyPzEVector(self._values["px"], self._values["py"], self._values["pz"], self._energy)
 
     def getArrayIndex(self) -> int:
         return self._index
