@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +15,9 @@ from torch.autograd.function import once_differentiable
 
 from smartbkg.graphs.collate import GraphBatch
 from smartbkg.models.gat_gradients import WeightGradients, backward, forward
-from smartbkg.models.gat_kernels import Activations, PackedWeights, make_activations
+from smartbkg.models.gat_kernels import Activations, PackedWeights
 from smartbkg.models.matrix_kernel import PANEL, pack
+from smartbkg.models.vector import LANES
 
 
 class LayerWeights(NamedTuple):
@@ -75,6 +78,66 @@ def _share(run: Callable[[int, int, int], None], offsets: NDArray[np.int64], n_s
         return
     with ThreadPoolExecutor(n_shares) as pool:
         list(pool.map(run, range(n_shares), bounds[:-1], bounds[1:]))
+
+
+class _Rooms:
+    """Memory that steps use one after the other: new memory must be cleared by the system, page by page, each time."""
+
+    def __init__(self) -> None:
+        self._free: list[NDArray[Any]] = []
+
+    def borrow(self, n_numbers: int, kind: np.dtype[Any]) -> NDArray[Any]:
+        """(n_numbers,) of rubbish; comes back here when nothing refers to it any more."""
+        n_bytes = n_numbers * kind.itemsize
+        fitting = [room for room in self._free if len(room) >= n_bytes]
+        if fitting:
+            room = min(fitting, key=len)
+            self._free = [other for other in self._free if other is not room]
+        else:
+            self._free.clear()
+            room = np.empty(n_bytes + n_bytes // 8, dtype=np.uint8)
+        lent = room[:n_bytes].view(kind)
+        weakref.finalize(lent, self._free_again, room).atexit = False
+        return lent
+
+    def _free_again(self, room: NDArray[Any]) -> None:
+        self._free = [*self._free[-1:], room]
+
+
+_ROOMS: Final = _Rooms()
+
+
+class _ActivationShape(NamedTuple):
+    """Sizes of `Activations`."""
+
+    kept: int
+    n_joined: int
+    n_nodes: int
+    n_events: int
+
+    def _shapes(self, weights: PackedWeights) -> list[tuple[int, ...]]:
+        width = weights.bias.shape[1]
+        heads = -(-weights.heads // LANES) * LANES
+        return [
+            (self.kept, self.n_nodes, width),
+            (self.kept, 2, self.n_nodes, heads),
+            (self.kept, self.n_nodes, 3, heads),
+            (self.kept, self.n_nodes, width),
+            (self.kept, self.n_nodes),
+            (self.n_joined, self.n_events, weights.state_bias.shape[1] + width),
+        ]
+
+    def n_numbers(self, weights: PackedWeights) -> int:
+        """Room that they need."""
+        return sum(math.prod(shape) for shape in self._shapes(weights))
+
+    def within(self, room: NDArray[Any], weights: PackedWeights) -> Activations:
+        """The activations in a flat array."""
+        arrays, start = [], 0
+        for shape in self._shapes(weights):
+            arrays.append(room[start : start + math.prod(shape)].reshape(shape))
+            start += math.prod(shape)
+        return Activations(*arrays)
 
 
 class _Packed(NamedTuple):
@@ -138,7 +201,7 @@ class _Saved(NamedTuple):
     mother: NDArray[np.int64]
     inputs: NDArray[Any]
     packed: _Packed
-    activations: Activations
+    activation_shape: _ActivationShape
     shapes: list[torch.Size]
     n_threads: int
 
@@ -155,9 +218,9 @@ class _GATLayers(torch.autograd.Function):
         packed = _pack_layers(layers)
         mother = np.where(mother_in_batch >= 0, mother_in_batch - np.repeat(offsets[:-1], np.diff(offsets)), -1)
         n_nodes, n_events, n_layers = len(inputs), len(offsets) - 1, len(layers)
-        kept = n_layers if is_kept else 1
-        n_joined = n_layers + 1 if is_kept else 1
-        activations: Activations = make_activations.py_func(kept, n_joined, n_nodes, n_events, packed.weights)
+        shape = _ActivationShape(n_layers if is_kept else 1, n_layers + 1 if is_kept else 1, n_nodes, n_events)
+        room = _ROOMS.borrow(shape.n_numbers(packed.weights), inputs.dtype)
+        activations = shape.within(room, packed.weights)
         states = np.empty((n_events, packed.weights.state_bias.shape[1]), dtype=inputs.dtype)
         n_threads = max(1, min(torch.get_num_threads(), n_events))
 
@@ -167,7 +230,9 @@ class _GATLayers(torch.autograd.Function):
         _share(run, offsets, n_threads)
         shapes = [tensor.shape for tensor in tensors[3:]]
         if is_kept:
-            ctx.saved = _Saved(offsets, mother, inputs, packed, activations, shapes, n_threads)
+            # Torch lets go of a saved tensor after the way back, and so the room goes to the next step.
+            ctx.save_for_backward(torch.from_numpy(room))
+            ctx.saved = _Saved(offsets, mother, inputs, packed, shape, shapes, n_threads)
         return torch.from_numpy(states)
 
     @staticmethod
@@ -175,6 +240,7 @@ class _GATLayers(torch.autograd.Function):
     def backward(ctx: Any, grad_states: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved: _Saved = ctx.saved
         weights = saved.packed.weights
+        activations = saved.activation_shape.within(ctx.saved_tensors[0].numpy(), weights)
         grad_inputs = np.empty_like(saved.inputs)
         gradient = np.ascontiguousarray(grad_states.numpy())
         shares = [_no_gradients(weights) for _ in range(saved.n_threads)]
@@ -182,7 +248,7 @@ class _GATLayers(torch.autograd.Function):
         def run(share: int, first: int, last: int) -> None:
             backward(
                 saved.offsets, saved.mother, first, last, saved.inputs, weights, saved.packed.back_node_matrix,
-                saved.packed.back_state_matrix, saved.activations, gradient, grad_inputs, shares[share],
+                saved.packed.back_state_matrix, activations, gradient, grad_inputs, shares[share],
             )  # fmt: skip
 
         _share(run, saved.offsets, saved.n_threads)
