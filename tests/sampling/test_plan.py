@@ -106,6 +106,16 @@ def test_calibrated_scores_raise_no_warning_and_poor_ones_say_what_they_cost() -
     assert f"{poor.lost_speed_up:.1%} of the speed-up and biases nothing" in poor.warning("a skim")
 
 
+def test_a_small_sample_of_calibrated_scores_raises_no_warning() -> None:
+    """At most one in a hundred is off by chance, and only if it also seems to cost something."""
+    warned = 0
+    for seed in range(40):
+        score = sample(800, seed)[0]
+        label = np.random.default_rng(seed + 500).random(score.size) < score
+        warned += not make_plan(LabelledEvents.from_arrays(score, label), n_replicas=2).calibration[0].is_tolerable
+    assert warned <= 4
+
+
 def test_a_wrong_scale_of_all_scores_hardly_matters() -> None:
     score, label, _ = sample()
     halved = make_plan(LabelledEvents.from_arrays(0.5 * score, label), n_replicas=10).calibration[0]
