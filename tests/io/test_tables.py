@@ -54,10 +54,13 @@ def test_pieces_make_one_table_and_are_read_in_pieces(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "t.parquet"
-    with pytest.raises(KeyError), TableWriter(path, record("scores", 1, {})) as writer:
-        writer.write(COLUMNS)
-        raise KeyError
+    def fail() -> None:
+        with TableWriter(tmp_path / "t.parquet", record("scores", 1, {})) as writer:
+            writer.write(COLUMNS)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 

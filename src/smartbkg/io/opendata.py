@@ -125,6 +125,8 @@ class ParticleListReader(EventReader):
             particle["PDG"] = codes_of_tokens(columns["PDG"], self)
             ends = np.cumsum(counts)
             particle["arrayIndex"] = np.arange(len(records)) - np.repeat(ends - counts, counts)
+            is_root = columns["motherIndex"] == particle["arrayIndex"]
+            particle["motherIndex"] = np.where(is_root, -1, columns["motherIndex"])
             for derived in ("nDaughters", "motherPDG"):
                 particle.pop(derived, None)
         else:
@@ -195,7 +197,9 @@ class PaddedArrayReader(EventReader):
             self._feature_names = self._names()
         except _NPZ_ERRORS as error:
             raise FileFormatError(f"{path}: damaged .npz archive: {error}") from error
-        self.metadata = {"format": "pd4ml Belle" if "X" in self._parts[0] else "erum-data Belle"}
+        is_pd4ml = "X" in self._parts[0]
+        self._has_tokens = True if is_pd4ml else None
+        self.metadata = {"format": "pd4ml Belle" if is_pd4ml else "erum-data Belle"}
 
     def _names(self) -> tuple[str, ...]:
         """Order of the features; features that this package does not know are not used."""

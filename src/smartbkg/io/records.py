@@ -188,7 +188,7 @@ def assemble(
 
 #: Particles whose mass tells the unit of energies: PDG code → mass in GeV (Particle Data Group, 2024).
 _MASSES: Final = {211: 0.13957, 321: 0.49368, 2212: 0.93827, 13: 0.10566}
-_FEWEST_FOR_UNITS: Final = 10
+_FEWEST_FOR_UNITS: Final = 4
 
 
 def check_units(batch: EventBatch, reader: EventReader) -> None:

@@ -128,7 +128,9 @@ def open_source(path: str | Path) -> Source:
             raise FileFormatError(f"{source}: cannot read: {error.strerror}") from error
     head = _head_of(raw, source)
     if not head:
-        raise FileFormatError(f"{source}: the input is empty")
+        if raw is not sys.stdin.buffer:
+            raw.close()
+        raise FileFormatError(f"{source}: the file is empty")
     stream: IO[bytes] = io.BufferedReader(_Prefixed(head, raw), BLOCK_BYTES)
     unpacked = _decompressed(stream, head)
     if unpacked is not None:

@@ -104,7 +104,7 @@ class _Lines:
         """(n_lines, n_columns) first numbers of the lines; NaN behind the end of a line."""
         index = self.first[lines][:, None] + np.arange(n_columns)
         is_there = index < self.first[lines + 1][:, None]
-        return np.where(is_there, self.numbers[np.minimum(index, max(len(self.numbers) - 1, 0))], np.nan)
+        return np.where(is_there, self.numbers[np.minimum(index, len(self.numbers) - 1)], np.nan)
 
     def length(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(self.first[lines + 1] - self.first[lines])
@@ -523,7 +523,7 @@ def _events_2(lines: _Lines, n_events: int, flaws: _Flaws) -> _Record | None:
     (number, n_vertices, n_random), is_wrong = _columns(head[:, [0, 7, 10]])
     length = lines.length(heads)
     is_wrong |= (n_random < 0) | (length < 12 + n_random)
-    n_weights_at = np.minimum(lines.first[heads] + 11 + np.where(is_wrong, 0, n_random), lines.first[-1] - 1)
+    n_weights_at = np.minimum(lines.first[heads] + 11 + np.where(is_wrong, 0, n_random), lines.first[-1])
     n_weights, is_no_count = _integers(lines.numbers[n_weights_at])
     flaws.at_lines(lines, heads[is_wrong | is_no_count | (length != 12 + n_random + n_weights)], _LINE)
     event = lines.event[vertices]
@@ -569,7 +569,8 @@ def _lines(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64], fla
         np.frombuffer(text, dtype=np.uint8), starts, stops, tag, event, position, first, n_before_at, numbers,
         flaws.flaw, flaws.position,
     )  # fmt: skip
-    return _Lines(tag[:n], event[:n], position[:n], first[: n + 1], n_before_at[:n], numbers[: first[n]])
+    numbers[first[n]] = np.nan  # one more than there are, so that there is always one to point at
+    return _Lines(tag[:n], event[:n], position[:n], first[: n + 1], n_before_at[:n], numbers[: first[n] + 1])
 
 
 def _attempt(
