@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,32 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(str(tmp_path / "none.parquet"), "--output", str(tmp_path / "flags.parquet")) == 1
     assert "none.parquet: no such file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_of_ones_own_takes_the_place_of_the_experiment(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, pyarrow.parquet as pq\n"
+        "events = pq.read_table(sys.argv[1], columns=['experiment', 'run', 'evtNum'])\n"
+        "pq.write_table(events.slice(0, 20), sys.argv[2])\n"
+    )
+    command = f"{sys.executable} {program} {{input}} {{output}}.parquet"
+    output = tmp_path / "flags.parquet"
+    assert run(str(events), "--output", str(output), "--simulation", command, "--skim", "mine") == 0
+    assert read_table(output, "flags")["passes_mine"].tolist() == [True] * 20 + [False] * 30
+    assert "50 events, 20 pass" in capsys.readouterr().out
+
+
+def test_events_or_a_comparison_must_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--output", str(tmp_path / "flags.parquet")) == 2
+    assert "give a file of events" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_comparison_with_full_simulation_is_one_page(reference_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "page.html"
+    assert run("--compare", str(reference_data / "belle2" / "mdst.root"), "--output", str(page)) == 0
+    assert "<img" in page.read_text()

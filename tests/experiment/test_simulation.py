@@ -31,9 +31,9 @@ from smartbkg.provenance import record
 def mixed() -> EventBatch:
     """2,000 events of `mixed`."""
     pytest.importorskip("pythia8mc")
-    from smartbkg.experiment.generator import GeneratorRequest, generate_events
+    from smartbkg.experiment.generator import generate_events
 
-    return EventBatch.concatenate(list(generate_events(GeneratorRequest("mixed", 2000, seed=11))))
+    return EventBatch.concatenate(list(generate_events("mixed", 2000, 11)))
 
 
 @pytest.fixture(scope="module")

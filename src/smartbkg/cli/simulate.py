@@ -1,40 +1,118 @@
-"""`smartbkg simulate`: the embedded detector, reconstruction and skims, from a file of events to a file of flags."""
+"""`smartbkg simulate`: detector, reconstruction and skims, from a file of events to a file of flags."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from smartbkg.errors import UsageError
+
 FILE = click.Path(path_type=Path)
 
 
 @click.command("simulate")
-@click.argument("events", type=FILE)
+@click.argument("events", type=FILE, required=False)
 @click.option("--output", required=True, type=FILE, help="Parquet file to write: ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
 @click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads; the output is the same."
 )
-def command(events: Path, output: Path, seed: int, skims: tuple[str, ...], jobs: int) -> None:
+@click.option(
+    "--simulation", metavar="COMMAND", help="Your own: 'program {input} {output}', one --skim names its flag."
+)
+@click.option("--timeout", type=float, help="... seconds after which a call of it has failed.")
+@click.option("--skip-failures", is_flag=True, help="... leave out events of failed calls and report them.")
+@click.option(
+    "--compare",
+    type=FILE,
+    metavar="MDST",
+    help="Compare with full simulation (and EVENTS with EvtGen) instead: writes an HTML page.",
+)
+def command(
+    events: Path | None,
+    output: Path,
+    seed: int,
+    skims: tuple[str, ...],
+    jobs: int,
+    simulation: str | None,
+    timeout: float | None,
+    skip_failures: bool,
+    compare: Path | None,
+) -> None:
     """Simulate, reconstruct and skim EVENTS with the embedded experiment, by default with all ten skims.
 
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
-    from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
-
+    if compare is not None:
+        _compare(compare, events, output, seed)
+        return
+    if events is None:
+        raise UsageError("give a file of events, or --compare with a file of full simulation")
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=None)
-        summary = simulate_file(
-            events, output, seed=seed, skims=skims or DEFAULT_SKIMS, n_jobs=jobs,
-            progress=lambda n: bar.advance(task, n),
-        )  # fmt: skip
-    click.echo(f"{output}: {summary.n_events} events")
+
+        def advance(n: int) -> None:
+            bar.advance(task, n)
+
+        if simulation is None:
+            report = _simulate(events, output, seed, skims, jobs, advance)
+        else:
+            report = _simulate_externally(events, output, simulation, skims, timeout, skip_failures, advance)
+    click.echo(report)
+
+
+def _simulate(
+    events: Path, output: Path, seed: int, skims: tuple[str, ...], jobs: int, progress: Callable[[int], None]
+) -> str:
+    from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
+
+    summary = simulate_file(events, output, seed=seed, skims=skims or DEFAULT_SKIMS, n_jobs=jobs, progress=progress)
+    lines = [f"{output}: {summary.n_events} events"]
     for name, n_passing in summary.n_passing.items():
-        click.echo(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")
+        lines.append(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")
     if summary.n_unknown:
-        click.echo(f"  {summary.n_unknown} particles of unknown code passed through unseen")
+        lines.append(f"  {summary.n_unknown} particles of unknown code passed through unseen")
+    return "\n".join(lines)
+
+
+def _simulate_externally(
+    events: Path,
+    output: Path,
+    simulation: str,
+    skims: tuple[str, ...],
+    timeout: float | None,
+    skip_failures: bool,
+    progress: Callable[[int], None],
+) -> str:
+    from smartbkg.experiment.external import simulate_file_externally
+
+    if len(skims) > 1:
+        raise UsageError(f"an external simulation decides one skim, got {len(skims)}: {', '.join(skims)}")
+    summary = simulate_file_externally(
+        events, output, simulation, skim=skims[0] if skims else "external", timeout=timeout,
+        skip_failures=skip_failures, progress=progress,
+    )  # fmt: skip
+    lines = [f"{output}: {summary.n_events} events, {summary.n_passing} pass, {summary.n_failed} not simulated"]
+    return "\n".join([*lines, *summary.messages])
+
+
+def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> None:
+    """Compare the detector with full simulation and, where there are EVENTS, these with EvtGen's histograms."""
+    from smartbkg.experiment.comparison_detector import write_comparison
+    from smartbkg.experiment.comparison_generator import compare_with_evtgen
+    from smartbkg.io import open_events
+
+    generator = None
+    if events is not None:
+        with open_events(events) as reader:
+            generator = compare_with_evtgen(reader.batches(), full_simulation.parent)
+    comparison = write_comparison(full_simulation, output, seed=seed, generator=generator)
+    for quantity in comparison.events:
+        click.echo(f"  {quantity.name:28s} {quantity.fast_mean:9.3f} embedded, {quantity.full_mean:9.3f} full")
+    click.echo(f"{output}: {comparison.n_events} events of full simulation, {comparison.n_replicas} replicas of each")
