@@ -5,14 +5,30 @@ from __future__ import annotations
 from typing import Final
 
 _TITLES: Final = {
-    "Mbc": "M_bc of the best tag [GeV]",
-    "deltaE": "ΔE of the best tag [GeV]",
+    "Mbc": "M_bc of the best B⁰ tag [GeV]",
+    "Mbc_Bplus": "M_bc of the best B⁺ tag [GeV]",
+    "deltaE": "ΔE of the best B⁰ tag [GeV]",
+    "deltaE_Bplus": "ΔE of the best B⁺ tag [GeV]",
+    "signalProbability": "signal probability of the best B⁰ tag",
+    "signalProbability_Bplus": "signal probability of the best B⁺ tag",
+    "signalProbabilitySL": "signal probability of the best semileptonic B⁰ tag",
+    "signalProbabilitySL_Bplus": "signal probability of the best semileptonic B⁺ tag",
+    "cosThetaBY": "cos θ_BY of the best semileptonic B⁰ tag",
+    "cosThetaBY_Bplus": "cos θ_BY of the best semileptonic B⁺ tag",
     "R2": "R₂ (Fox–Wolfram)",
     "thrust": "thrust",
     "sphericity": "sphericity",
     "aplanarity": "aplanarity",
     "nTracks": "number of tracks",
     "nClusters": "number of clusters",
+    "nPhotons": "number of photons",
+    "totalCharge": "total charge [e]",
+    "visibleEnergy": "visible energy in the CMS [GeV]",
+    "missingMomentum": "missing momentum [GeV]",
+    "missingMomentumCMS": "missing momentum in the CMS [GeV]",
+    "missingMomentumTheta": "polar angle of the missing momentum [rad]",
+    "missingMass2": "missing mass squared [GeV²]",
+    "E_ECL": "energy in the calorimeter [GeV]",
 }
 
 
