@@ -1,0 +1,14 @@
+"""Which sources belong to a kernel's machine code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smartbkg.compilation import imported_sources
+from smartbkg.models import gat_gradients
+
+
+def test_sources_of_a_kernel_are_those_it_imports_directly_or_not() -> None:
+    names = {path.name for path in imported_sources(Path(str(gat_gradients.__file__)))}
+    assert {"gat_gradients.py", "gat_kernels.py", "matrix_kernel.py", "vector.py", "compilation.py"} <= names
+    assert "runtime.py" not in names
