@@ -1,0 +1,138 @@
+"""generator > FIFO; smartbkg filter FIFO --output - | simulation: with real processes, and with either side killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyhepmc
+import pytest
+from io_events import decay_event, hepmc_text
+
+SMARTBKG = [sys.executable, "-c", "from smartbkg.cli import main; main()"]
+N_EVENTS = 40
+
+GENERATOR = """
+import sys, time
+head, event, end = (bytes.fromhex(text) for text in sys.argv[2:5])
+with open(sys.argv[1], "wb", buffering=0) as fifo:
+    fifo.write(head)
+    number = 0
+    while number < int(sys.argv[5]):
+        fifo.write(event.replace(b"E 1 ", b"E %d " % (number + 1), 1))
+        number += 1
+        if number == int(sys.argv[6]):
+            print("stopped", flush=True)
+            time.sleep(600)
+    fifo.write(end)
+"""
+
+
+def generator(fifo: Path, n_events: int = N_EVENTS, stop_after: int = -1) -> subprocess.Popen[bytes]:
+    """A process that writes events to the FIFO, and hangs after some of them if asked to."""
+    text = hepmc_text([decay_event(1)])
+    start, stop = text.index(b"\nE ") + 1, text.index(b"HepMC::Asciiv3-END")
+    parts = [part.hex() for part in (text[:start], text[start:stop], text[stop:])]
+    return subprocess.Popen(
+        [sys.executable, "-c", GENERATOR, str(fifo), *parts, str(n_events), str(stop_after)], stdout=subprocess.PIPE
+    )
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    path = tmp_path / "events.fifo"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def running() -> Iterator[contextlib.ExitStack]:
+    """Processes entered here are waited for, and their pipes closed; a test that fails leaves none behind."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def start(running: contextlib.ExitStack, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Have a process killed at the end of the test, should it still run, and its pipes closed."""
+    running.enter_context(process)
+    running.callback(process.kill)
+    return process
+
+
+def convert(fifo: Path, output: str, *options: str) -> subprocess.Popen[bytes]:
+    arguments = [*SMARTBKG, "convert", str(fifo), output, *options]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_events_stream_from_a_producer_to_a_consumer(fifo: Path, tmp_path: Path, running: contextlib.ExitStack) -> None:
+    producer = start(running, generator(fifo))
+    process = start(running, convert(fifo, "-", "--batch-size", "7"))
+    consumer = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent("""
+            import sys, pyhepmc.io as hepmc_io
+            reader = hepmc_io.ReaderAscii(hepmc_io.pyiostream(sys.stdin.buffer))
+            n = 0
+            while reader.read() is not None:
+                n += 1
+            print(n)
+        """)],
+        stdin=process.stdout, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    counted, _ = start(running, consumer).communicate(timeout=120)
+    assert process.stderr is not None
+    message = process.stderr.read().decode()
+    assert (producer.wait(60), process.wait(60)) == (0, 0), message
+    assert int(counted) == N_EVENTS
+    assert f"{N_EVENTS} events" in message
+
+
+def test_a_killed_producer_is_an_error_that_says_how_far_it_came(
+    fifo: Path, tmp_path: Path, running: contextlib.ExitStack
+) -> None:
+    producer = start(running, generator(fifo, stop_after=25))
+    process = start(running, convert(fifo, str(tmp_path / "out.hepmc3"), "--batch-size", "4"))
+    assert producer.stdout is not None
+    assert producer.stdout.readline() == b"stopped\n"
+    producer.send_signal(signal.SIGKILL)
+    producer.wait(60)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "ends after 25 events without END_EVENT_LISTING" in errors.decode()
+    assert "Traceback" not in errors.decode()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.fifo"]
+
+
+def test_a_killed_consumer_ends_the_filter_with_a_message(fifo: Path, running: contextlib.ExitStack) -> None:
+    producer = start(running, generator(fifo, n_events=20000))
+    process = start(running, convert(fifo, "-", "--batch-size", "4"))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(2000)
+    process.stdout.close()
+    message = process.stderr.read().decode()
+    assert process.wait(60) == 1
+    assert "the reader of the output has gone" in message
+    assert "Traceback" not in message
+    assert "Exception" not in message
+    assert producer.wait(60) != 0  # it finds nobody at the other end, too
+
+
+def test_output_to_a_fifo_reaches_a_reader(tmp_path: Path, fifo: Path, running: contextlib.ExitStack) -> None:
+    source = tmp_path / "in.hepmc3"
+    source.write_bytes(hepmc_text([decay_event(number) for number in range(1, 6)]))
+    process = start(running, subprocess.Popen([*SMARTBKG, "convert", str(source), str(fifo)], stderr=subprocess.PIPE))
+    with fifo.open("rb") as stream:
+        content = stream.read()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    (tmp_path / "out.hepmc3").write_bytes(content)
+    with pyhepmc.open(tmp_path / "out.hepmc3") as file:
+        assert [event.event_number for event in file] == [1, 2, 3, 4, 5]
