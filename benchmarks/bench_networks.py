@@ -114,7 +114,7 @@ def contestants(threads: int) -> dict[str, Callable[[EventBatch], object]]:
     onnx = onnx_scorer(gatgap, threads)
     if onnx is not None:
         found["GATGAP, ONNX"] = onnx.scores
-    for name in ("transformer", "gat2", "deepset", "gcn"):
+    for name in ("transformer", "deepset", "gcn"):
         try:
             found[name] = scorer_of(bundle_of(parse_config({"architecture": name})), threads=threads).scores
         except Exception as error:  # noqa: BLE001 - a network that is not there is a line, not a crash
