@@ -58,7 +58,7 @@ def prepare(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path, li
     dataset = run(folder / "train.parquet", "dataset", train, "--flags", flags, *wanted)
     model = run(
         folder / "model.safetensors", "train", dataset, "--seed", 1, "--threads", 1,
-        "--max-minutes", arguments.minutes,
+        "--epochs", arguments.epochs,
     )  # fmt: skip
     test = run(
         folder / "test_events.parquet", "generate", "--process", "mixed", "--events", arguments.test, "--seed", 31,
@@ -107,8 +107,8 @@ def main(options: Sequence[str] = ()) -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/policies"))
     parser.add_argument("--train", type=int, default=30_000, help="events to learn from")
     parser.add_argument("--test", type=int, default=3000, help="events to judge on")
-    parser.add_argument("--replicas", type=int, default=400, help="simulations of each test event")
-    parser.add_argument("--minutes", type=float, default=5, help="of training")
+    parser.add_argument("--replicas", type=int, default=400, help="simulations of each test event; 1 = no oracle")
+    parser.add_argument("--epochs", type=int, default=3, help="of training")
     arguments = parser.parse_args(options)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     model, test, replicas = prepare(arguments.folder, arguments)
@@ -117,9 +117,11 @@ def main(options: Sequence[str] = ()) -> None:
     scorer = load_scorer(model)
     score = score_events(scorer, events).score
     half = len(replicas) // 2
-    known, judge = pass_fractions(events, replicas[:half]), pass_fractions(events, replicas[half:])
-    oracle = shrunk(known, half)
-    one = LabelledEvents.from_arrays(score[:, 0], judge[:, 0], skims=SKIMS[:1], oracle=oracle[:, 0])
+    judge = pass_fractions(events, replicas[half:])
+    oracle = shrunk(pass_fractions(events, replicas[:half]), half) if half else None
+    one = LabelledEvents.from_arrays(
+        score[:, 0], judge[:, 0], skims=SKIMS[:1], oracle=None if oracle is None else oracle[:, 0]
+    )
     plan = make_plan(one)
     show(SKIMS[0], plan)
     show("five skims together", make_plan(LabelledEvents.from_arrays(score, judge, skims=SKIMS, oracle=oracle)))

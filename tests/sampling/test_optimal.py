@@ -138,3 +138,9 @@ def test_an_unsolved_wish_is_solved_with_its_settings() -> None:
 def test_what_cannot_be_solved_is_refused(score: list[float], options: dict[str, object], message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         solve_optimal(score, COSTS, **options)  # type: ignore[arg-type]
+
+
+def test_the_default_floor_costs_half_a_per_cent_for_sharp_scores() -> None:
+    p = 1 / (1 + np.exp(-np.random.default_rng(1).normal(-5, 2.2, 200_000)))
+    gains = [speed_up(p, solve_optimal(p, COSTS, w).keep_probability(p), COSTS) for w in (20, 25, 100 / 3, 1e6)]
+    np.testing.assert_allclose(gains, [2.106, 2.114, 2.120, 2.125], atol=0.001)
