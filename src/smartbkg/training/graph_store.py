@@ -75,7 +75,7 @@ class GraphStore:
                 self._file = tempfile.TemporaryFile(prefix=".smartbkg-graphs-", dir=self._folder)  # noqa: SIM115
                 for part in self._parts:
                     self._file.write(part)
-            self._parts = []
+            self._parts.clear()
         if self._file is None:
             self._parts.append(nodes)
         else:
@@ -88,8 +88,13 @@ class GraphStore:
         self.offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         self._counts = []
         if self._file is None:
-            self._nodes = np.concatenate([self._nodes, *self._parts])
-            self._parts = []
+            # part after part, so that the graphs are never in memory twice
+            self._nodes = np.empty(int(self.offsets[-1]), dtype=self.node_dtype)
+            stop = len(self._nodes)
+            while self._parts:
+                part = self._parts.pop()
+                self._nodes[stop - len(part) : stop] = part
+                stop -= len(part)
         else:
             with disk_errors(self._folder):
                 self._file.flush()

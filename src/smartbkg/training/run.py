@@ -28,6 +28,7 @@ from smartbkg.training.fine_tuning import load_start, start_from
 from smartbkg.training.loop import Trainer
 from smartbkg.training.reporting import EpochFigures, Reporter
 from smartbkg.training.split import VALIDATION
+from smartbkg.training.tensorboard import TensorBoard
 from smartbkg.training.training_data import DataSettings, TrainingData, load_training_data
 
 TRAINING_SCHEMA = 1
@@ -77,6 +78,8 @@ def train(
     """
     config = config or TrainingConfig()
     reporter = reporter or Reporter()
+    if config.run.tensorboard is not None:
+        reporter = TensorBoard(config.run.tensorboard, reporter)
     check_output(output)
     start = None if init_from is None else load_start(init_from, config)
     rule = config.graph_rule
