@@ -27,7 +27,7 @@ demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends
 	$(BIN)/smartbkg demo --output $(DEMO_OUTPUT) $(if $(DEMO_EVENTS),--events $(DEMO_EVENTS))
 
 test: $(VENV)/.installed lint types ## lint, types and the whole test-suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.installed ## style
 	$(BIN)/ruff check .
