@@ -1,7 +1,7 @@
 """How fast events are read and written, beside what the HepMC3 library needs for the same file.
 
-``python -m benchmarks.bench_formats MDST`` measures CPU time of one core on the events of an mDST, repeated; the size of an
-event in the table is that of the file.
+``python -m benchmarks.bench_formats MDST`` measures CPU time of one core on the events of an mDST, repeated; events are as
+large as those of the file.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_the_terminal_shows_the_tree(events: Path) -> None:
 def test_colours_follow_what_matters() -> None:
     tree = DecayTree((0, 0, 1), ("a", "b<", "c"), np.ones(3), np.array([-1, 0, 0]), np.array([True, True, True]))
     picture = ElementTree.fromstring(tree_svg(tree, [0.0, 1.0, -0.5]))
-    assert [circle.get("fill") for circle in picture.iter(f"{SVG}circle")] == ["#dedede", "#b2182b", "#c87c84"]
+    assert [circle.get("fill") for circle in picture.iter(f"{SVG}circle")] == ["#dedede", "#b2182b", "#c87b84"]
     with pytest.raises(UsageError, match="one number a particle"):
         tree_svg(tree, [1.0])
 

@@ -58,8 +58,7 @@ def test_damage_is_an_error_or_a_report(
         try:
             with open_events(path, ReadOptions(skip_corrupt=skip_corrupt)) as reader:
                 n_read = sum(map(len, reader.batches(5)))
-        except SmartBKGError as error:
-            assert "\n" not in str(error)
+        except SmartBKGError:
             continue
         if n_read != N_EVENTS:
             assert skip_corrupt, "events are missing without an error"

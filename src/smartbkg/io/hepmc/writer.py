@@ -21,7 +21,7 @@ from backports import zstd
 
 from smartbkg._version import __version__
 from smartbkg.atomic import atomic_path, disk_errors
-from smartbkg.errors import EventError
+from smartbkg.errors import EventError, SmartBKGError
 from smartbkg.events import EventBatch
 from smartbkg.io.hepmc.build import FIRST_BODY_LINE, texts_from_columns, texts_from_version_2
 from smartbkg.io.hepmc.reader import WEIGHT_NAME, HepMCOriginal
@@ -114,9 +114,9 @@ class HepMCWriter(EventWriter):
                 self._stream.write(content)
                 if self._is_pipe:
                     self._stream.flush()
-        except BrokenPipeError:
+        except BrokenPipeError as error:
             _forget(self._stream)
-            raise
+            raise SmartBKGError(f"the reader of the output has gone, after {self.n_written} events") from error
 
     def close(self) -> None:
         try:
