@@ -8,6 +8,7 @@ far as they apply to the embedded experiment; `docs/skims.md` says where they do
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ def skim(name: str, *, code: str = "", kinds: Iterable[str] | None = None) -> Ca
     return add
 
 
+@functools.cache
 def _load() -> None:
     """Register the skims of this package and of others that are installed."""
     importlib.import_module("smartbkg.experiment.belle2_skims")
