@@ -65,7 +65,7 @@ class _AnnouncedCache(_FunctionCache):  # type: ignore[misc]
         found = super().load_overload(signature, target_context)
         if found is None:
             self._started = time.perf_counter()
-            _LOGGER.info("compiling %s, once for this version", self._py_func.__name__)
+            _LOGGER.warning("compiling %s: once for this version, up to a minute", self._py_func.__name__.strip("_"))
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
@@ -74,7 +74,11 @@ class _AnnouncedCache(_FunctionCache):  # type: ignore[misc]
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls, and keep the machine code between processes; it releases the GIL."""
+    """Compile a function that Python calls, and keep the machine code between processes; it releases the GIL.
+
+    When a compilation begins, the logger of this module says so with a warning, which Python prints unless told
+    otherwise: a first run must not wait without a word.
+    """
     compiled = _njit(nogil=True, error_model="numpy")(function)
     try:
         compiled._cache = _AnnouncedCache(function)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.compilation import kernel
+from smartbkg.compilation import kernel
 from smartbkg.experiment.event_shape import event_shapes
 from smartbkg.experiment.objects import ELECTRON, MUON, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction import Candidates, ReconstructedEvents, beam_energy, boost_matrix

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.objects import ELECTRON, FROM_BEAM, FROM_SECONDARY, KAON, MUON, PION, PROTON
 from smartbkg.experiment.parameters import CalorimeterParameters, GeometryParameters
 from smartbkg.experiment.propagation import interpolated

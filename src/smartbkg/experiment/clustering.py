@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from smartbkg.compilation import part
 from smartbkg.experiment.calorimeter import (
     CLUSTER_COLUMNS,
     CLUSTER_DISTANCE,
@@ -14,7 +15,6 @@ from smartbkg.experiment.calorimeter import (
     CLUSTER_THETA,
     CLUSTER_TRACK,
 )
-from smartbkg.experiment.compilation import part
 from smartbkg.experiment.propagation import wrapped
 from smartbkg.experiment.random_stream import uniform
 from smartbkg.experiment.tracking import TRACK_PHI_ECL, TRACK_THETA_ECL

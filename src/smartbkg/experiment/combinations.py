@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.compilation import kernel, part
+from smartbkg.compilation import kernel, part
 from smartbkg.experiment.reconstruction_channels import (
     EXCLUSIVE,
     HADRONIC,

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.random_stream import direction, uniform
 
 MASS_BY_CODE: Final = {

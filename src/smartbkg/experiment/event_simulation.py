@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from smartbkg.compilation import kernel, part
 from smartbkg.experiment.calorimeter import CLUSTER_COLUMNS, beam_cluster
 from smartbkg.experiment.clustering import add_hadron_sums, link_tracks, merge_showers
-from smartbkg.experiment.compilation import kernel, part
 from smartbkg.experiment.final_state import CYCLE, push_final_state
 from smartbkg.experiment.objects import FROM_BEAM
 from smartbkg.experiment.passage import (

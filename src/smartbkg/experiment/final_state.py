@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.objects import FROM_PARTICLE
 from smartbkg.experiment.passage import NO_DECAY, NO_TRACK, TRACK_ONLY, kind_of, push
 from smartbkg.experiment.propagation import is_inside

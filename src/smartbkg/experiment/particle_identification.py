@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.objects import ELECTRON, KAON, MUON, PION, PROTON
 from smartbkg.experiment.parameters import IdentificationParameters
 from smartbkg.experiment.random_stream import normal, uniform

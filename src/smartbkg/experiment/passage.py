@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from smartbkg.compilation import part
 from smartbkg.experiment.calorimeter import (
     CLUSTER_COLUMNS,
     MOST_EXTRA_CLUSTERS,
@@ -17,7 +18,6 @@ from smartbkg.experiment.calorimeter import (
     neutral_hadron_shower,
     photon_shower,
 )
-from smartbkg.experiment.compilation import part
 from smartbkg.experiment.decays import DAUGHTERS, DECAY_LENGTH, DECAYING_MASS, conjugated, decay, decay_row
 from smartbkg.experiment.objects import ELECTRON, FROM_SECONDARY, KAON, MUON, PID_MASSES, PION, PROTON
 from smartbkg.experiment.particle_identification import identify, klm_efficiency

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.parameters import GeometryParameters
 
 GEV_PER_TESLA_CM: Final = 0.00299792458

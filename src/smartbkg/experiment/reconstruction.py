@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel
 from smartbkg.experiment.beams import SUPERKEKB, FourMomenta, boost_to_rest_frame
 from smartbkg.experiment.combinations import new_store, no_truth
-from smartbkg.experiment.compilation import kernel
 from smartbkg.experiment.objects import DetectorResponse
 from smartbkg.experiment.reconstruction_channels import BASIC, KIND_INDEX, KINDS, needed_kinds, tables
 from smartbkg.experiment.reconstruction_stages import (

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import part
 from smartbkg.experiment.combinations import CAPACITY, close_lists, combine, cos_theta_by, match
-from smartbkg.experiment.compilation import part
 from smartbkg.experiment.objects import FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction_channels import (
     KIND_INDEX,

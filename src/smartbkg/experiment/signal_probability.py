@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import part
 from smartbkg.errors import ModelError
-from smartbkg.experiment.compilation import part
 from smartbkg.experiment.reconstruction_channels import KIND_INDEX, KINDS, digest
 
 #: Length of the feature vector; kinds with fewer features leave the rest 0.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from smartbkg.experiment.compilation import part
+from smartbkg.compilation import part
 from smartbkg.experiment.objects import PID_MASSES, PION, PROTON
 from smartbkg.experiment.propagation import GEV_PER_TESLA_CM, wrapped
 
