@@ -1,6 +1,6 @@
 """How fast events are read and written, beside what the HepMC3 library needs for the same file.
 
-``python -m benchmarks.bench_formats MDST`` measures CPU time of one core on the events of an mDST, repeated; events are as
+``python -m benchmarks.bench_formats MDST`` gives CPU time of one core on the events of an mDST, repeated; events are as
 large as those of the file.
 """
 
