@@ -7,7 +7,7 @@ DEMO_EVENTS ?=
 DEMO_OUTPUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types bench docs clean
+.PHONY: help venv demo test lint types bench models docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -38,6 +38,9 @@ types: $(VENV)/.installed ## mypy, strict
 
 bench: $(VENV)/.installed ## the benchmark tables
 	$(BIN)/python -m benchmarks
+
+models: $(VENV)/.installed ## the models in the package, from nothing (hours; can be stopped and goes on)
+	$(BIN)/python models/make_models.py --folder build/models --jobs 2 --publish
 
 docs: $(VENV)/.installed ## the documentation, into site/
 	$(BIN)/mkdocs build --strict

@@ -268,14 +268,20 @@ def make(recipe: Recipe, folder: Folder, scale: float, epochs: int | None) -> tu
 
 
 def publish(folder: Folder) -> None:
-    """Models into the packaged conditions store, cards into docs/models."""
+    """Models of the folder into the packaged conditions store, their cards into docs/models."""
     gatgap, several = (folder.path / f"{recipe.name}.safetensors" for recipe in RECIPES)
-    pth = folder.path / DEFAULT_PAYLOAD
-    save_state_dict_file(pth, load_bundle(gatgap))
-    payloads = {DEFAULT_PAYLOAD: pth, "GATGAPgen.safetensors": gatgap, "SmartBackground.safetensors": several}
+    payloads = {}
+    if gatgap.exists():
+        pth = folder.path / DEFAULT_PAYLOAD
+        save_state_dict_file(pth, load_bundle(gatgap))
+        payloads |= {DEFAULT_PAYLOAD: pth, "GATGAPgen.safetensors": gatgap}
+    if several.exists():
+        payloads["SmartBackground.safetensors"] = several
     for payload in build_packaged_store(payloads, description="models that come with smartbkg"):
         click.echo(f"{payload}")
     for recipe in RECIPES:
+        if not (folder.path / f"{recipe.name}.md").exists():
+            continue
         target = REPOSITORY / "docs" / "models" / f"{recipe.name}.md"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text((folder.path / f"{recipe.name}.md").read_text())
