@@ -82,6 +82,7 @@ RECIPES = (
         {
             "network": {"architecture": "gatgap"},
             "data": {"validation_fraction": 0.1},
+            "sampling": {"events_per_epoch": 131_072},
             "optimiser": {"epochs": 16, "batch_size": 256, "validation_events": 20_000},
         },
     ),
@@ -95,6 +96,7 @@ RECIPES = (
         {
             "network": {"architecture": "transformer"},
             "data": {"validation_fraction": 0.1},
+            "sampling": {"events_per_epoch": 65_536},
             "calibration": {"per_process": True},
             "optimiser": {"epochs": 16, "batch_size": 256, "validation_events": 20_000},
         },
@@ -137,7 +139,9 @@ class Folder:
             self.make(events, lambda: generate_to_file(request, events, n_jobs=self.jobs))
             self.make(flags, lambda: simulate_file(events, flags, seed=7, skims=recipe.skims, n_jobs=self.jobs))
             thinning = recipe.failing_per_passing if kind == "train" else None
-            build_dataset([events], [flags], target, DatasetOptions(recipe.skims, failing_per_passing=thinning))
+            build_dataset(
+                [events], [flags], target, DatasetOptions(recipe.skims, failing_per_passing=thinning, is_part=True)
+            )
             events.unlink()
             flags.unlink()
 
@@ -176,7 +180,7 @@ def judge(folder: Folder, recipe: Recipe, model: Path, tests: dict[str, list[Pat
     bundle, scorer = load_bundle(model), load_scorer(model, threads=folder.jobs)
     for process, paths in tests.items():
         joined = folder.path / f"{recipe.name}-test-{process}.parquet"
-        folder.make(joined, functools.partial(merge_datasets, paths, joined))
+        folder.make(joined, functools.partial(merge_datasets, paths, joined, is_part=True))
         passing = read_header(joined).summary.total.passing
         for skim in recipe.skims:
             if passing[skim] < 100:

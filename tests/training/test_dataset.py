@@ -164,6 +164,22 @@ def test_one_class_only_is_refused(events: EventBatch, tmp_path: Path, value: bo
     refused(tmp_path, flags, events, match=f"{phrase} the skim 'kaons'", skims=("kaons",))
 
 
+def test_one_class_of_a_part_of_a_larger_sample_is_no_mistake(tmp_path: Path) -> None:
+    paths = []
+    for run in (1, 2):
+        events = toy_events(300, run, run=run)
+        flags = toy_flags(events)
+        flags["passes_kaons"] &= run == 2
+        write_events(tmp_path / "F.parquet", events)
+        write_flags(tmp_path / "R.parquet", flags)
+        paths.append(tmp_path / f"T{run}.parquet")
+        options = DatasetOptions(("kaons",), is_part=True)
+        build_dataset([tmp_path / "F.parquet"], [tmp_path / "R.parquet"], paths[-1], options)
+    assert merge_datasets(paths, tmp_path / "M.parquet").total.passing["kaons"] > 0
+    with pytest.raises(DatasetError, match="--part where it will be trained on together"):
+        merge_datasets(paths[:1], tmp_path / "N.parquet")
+
+
 def test_flags_without_run_are_refused(events: EventBatch, tmp_path: Path) -> None:
     flags = toy_flags(events)
     del flags["run"]

@@ -22,6 +22,7 @@ from smartbkg.training.merging import merge_datasets
 @click.option("--missing", type=click.Choice(["error", "failing", "drop"]), default="error", show_default=True,
               help="What an event without flags is.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of failing events.")
+@click.option("--part", "is_part", is_flag=True, help="Part of a larger sample: one class alone is no mistake.")
 @click.option("--merge", is_flag=True, help="EVENTS are data sets: combine them into one.")
 def command(
     events: tuple[Path, ...],
@@ -32,15 +33,16 @@ def command(
     failing_per_passing: float | None,
     missing: Literal["error", "failing", "drop"],
     seed: int,
+    is_part: bool,
     merge: bool,
 ) -> None:
     """Join EVENTS with the flags of the skims they passed into a training data set."""
     if merge:
         if flags or skims or max_failing is not None or failing_per_passing is not None:
             raise UsageError("--merge takes data sets as they are: leave out --flags, --skim and the sampling options")
-        summary = merge_datasets(events, output)
+        summary = merge_datasets(events, output, is_part=is_part)
     else:
-        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed)
+        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed, is_part)
         summary = build_dataset(events, flags, output, options)
     _show(summary, output)
 

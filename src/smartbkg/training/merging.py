@@ -108,8 +108,8 @@ def check_disjoint(paths: Sequence[Path]) -> None:
         )
 
 
-def merge_datasets(inputs: Sequence[Path], output: Path) -> DatasetSummary:
-    """Write the events of several data sets into one file.
+def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = False) -> DatasetSummary:
+    """Write the events of several data sets into one file; ``is_part`` as in `DatasetOptions`.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def merge_datasets(inputs: Sequence[Path], output: Path) -> DatasetSummary:
         min(total_failing),
         sum(header.summary.n_missing for header in headers),
     )
-    check_classes(summary, str(output))
+    check_classes(summary, str(output), is_part=is_part)
     further: dict[str, Any] = {"is_soft": headers[0].is_soft}
     if headers[0].graph_rule is not None:
         further["graph_rule"] = headers[0].graph_rule
