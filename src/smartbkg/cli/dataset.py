@@ -42,7 +42,7 @@ def command(
             raise UsageError("--merge takes data sets as they are: leave out --flags, --skim and the sampling options")
         summary = merge_datasets(events, output, is_part=is_part)
     else:
-        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed, is_part)
+        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed, is_part=is_part)
         summary = build_dataset(events, flags, output, options)
     _show(summary, output)
 

@@ -51,8 +51,6 @@ class DatasetOptions:
     """Keep about so many failing events for each passing one."""
     seed: int = 0
     """Seed of that choice."""
-    is_part: bool = False
-    """One class alone is no mistake: the sample is a part of a larger one, as a single process for many skims."""
     flags_in_memory: int = FLAGS_IN_MEMORY
     """Rows of flags above which the join goes through temporary files beside the output."""
     is_part: bool = False
@@ -156,18 +154,16 @@ def build_dataset(
             writer.write(batch)
         summary = join.summary(source.variables)
         if not options.is_part:
-            check_classes(summary, str(output), is_part=options.is_part)
+            check_classes(summary, str(output))
         writer.describe(**summary.to_metadata(), is_soft=source.is_soft)
     return summary
 
 
-def check_classes(summary: DatasetSummary, where: str, *, is_part: bool = False) -> None:
-    """Raise `DatasetError` where there are no events, or (unless a part) a skim has events of one class only."""
+def check_classes(summary: DatasetSummary, where: str) -> None:
+    """Raise `DatasetError` where a skim has passing events only, failing events only, or no events at all."""
     total = summary.total
     if total.n_events == 0:
         raise DatasetError(f"{where}: no events")
-    if is_part:
-        return
     for skim in summary.skims:
         n_passing = total.passing.get(skim, 0)
         if n_passing == 0 or n_passing == total.n_events:

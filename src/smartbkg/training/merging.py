@@ -135,7 +135,8 @@ def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = Fals
         min(total_failing),
         sum(header.summary.n_missing for header in headers),
     )
-    check_classes(summary, str(output), is_part=is_part)
+    if not is_part:
+        check_classes(summary, str(output))
     further: dict[str, Any] = {"is_soft": headers[0].is_soft}
     if headers[0].graph_rule is not None:
         further["graph_rule"] = headers[0].graph_rule
