@@ -125,6 +125,7 @@ def test_not_a_number_stops_the_job_or_is_counted():
         run(ScorePolicy(), [bad])
     event_filter, _ = run(ScorePolicy(), [bad], skip_corrupt=True)
     assert (event_filter.totals.n_events, event_filter.totals.n_skipped) == (19, 1)
+    assert "bad.parquet: event (7," in event_filter.totals.skipped[0]
 
 
 def write(path: Path, batch: EventBatch) -> Path:
@@ -186,6 +187,19 @@ def test_empty_and_broken_inputs_leave_nothing_behind(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == [
             "bad.parquet", "empty.parquet", "truncated.parquet", "whole.parquet",
         ]  # fmt: skip
+
+
+def test_event_ids_that_come_twice_are_refused_unless_allowed(tmp_path):
+    batch = random_events(10)
+    twice = write(tmp_path / "twice.parquet", batch.select(np.array([0, 1, 2, 1])))
+    event_filter = EventFilter(EnergyScorer(), ScorePolicy(), seed=0)
+    with pytest.raises(EventError, match="occurs twice"):
+        filter_file(twice, tmp_path / "out.parquet", event_filter, settings={})
+    totals = filter_file(
+        twice, tmp_path / "out.parquet", EventFilter(EnergyScorer(), ScorePolicy(), seed=0), settings={},
+        allow_duplicates=True,
+    )  # fmt: skip
+    assert totals.n_events == 4
 
 
 def test_model_without_policy_says_how_to_get_one():

@@ -7,7 +7,7 @@ workers change nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -74,6 +74,8 @@ class FilterTotals:
     sum_weight: float = 0.0
     sum_weight_squared: float = 0.0
     largest_weight: float = 0.0
+    skipped: list[str] = field(default_factory=list)
+    """What was wrong with the events that were left out."""
 
     def add(self, batch: EventBatch, decision: Decision) -> None:
         """Count a batch."""
@@ -200,5 +202,7 @@ class EventFilter:
 
     def _without_corrupt(self, batch: EventBatch) -> EventBatch:
         is_finite = batch.is_finite()
+        for index in np.flatnonzero(~is_finite):
+            self.totals.skipped.append(f"{batch.source}: event {batch.event_id(int(index))}: a number is not finite")
         self.totals.n_skipped += int((~is_finite).sum())
         return batch if is_finite.all() else batch.select(is_finite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID
 from smartbkg.filtering import EventFilter, EventScorer, FilterTotals, score_columns, score_events
 from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io.duplicates import unique_events
 from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventReader
+from smartbkg.io.parquet import PARQUET
 from smartbkg.io.tables import TableWriter
 from smartbkg.provenance import record
 from smartbkg.sampling.policy import Policy, UnsolvedOptimal, parse_policy, policy_from_dict
@@ -80,6 +82,7 @@ def filter_file(
     inputs: tuple[Path, ...] = (),
     scores: Path | None = None,
     options: ReadOptions | None = None,
+    allow_duplicates: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = lambda _: None,
 ) -> FilterTotals:
@@ -90,6 +93,8 @@ def filter_file(
     settings : what was chosen (policy, seed, model): stored in the outputs.
     inputs : further files that the result depends on; their checksums are stored.
     scores : table of every event's score, keep probability, weight and fate; None = not written.
+    options : how to read; originals are kept where the output is not a native file.
+    allow_duplicates : let an event id come twice; such events share their fate.
     progress : called after each batch.
 
     Raises
@@ -100,6 +105,7 @@ def filter_file(
         An output is an input or the other output.
     """
     _refuse_overlap(source, output, scores, *inputs)
+    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith(PARQUET.suffixes))
     files = (source, *inputs)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_events(source, options))
@@ -107,7 +113,8 @@ def filter_file(
         table = None
         if scores is not None:
             table = stack.enter_context(TableWriter(scores, record("scores", SCHEMA_VERSION, settings, files)))
-        for batch, decision in event_filter.stream(reader.batches(batch_size)):
+        batches = unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates)
+        for batch, decision in event_filter.stream(batches):
             writer.write(event_filter.kept(batch, decision))
             if table is not None and len(batch):
                 columns = score_columns(event_filter.skims, decision)
@@ -115,6 +122,7 @@ def filter_file(
                 table.write(_ids(batch) | columns | {"weight": decision.weight})
             progress(event_filter.totals.n_events)
         event_filter.totals.n_skipped += len(reader.skipped)
+        event_filter.totals.skipped += reader.skipped.messages
         _refuse_empty(reader, event_filter.totals.n_events)
         writer.describe(totals=asdict(event_filter.totals))
     return event_filter.totals

@@ -101,8 +101,4 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped: no half-written output is left", err=True)
         exit_code = 130
-    except BrokenPipeError:
-        click.echo("stopped: the reader of the output has gone", err=True)
-        sys.stderr.flush()
-        exit_code = 1
     sys.exit(exit_code if isinstance(exit_code, int) else 0)

@@ -11,6 +11,9 @@ from smartbkg.cli.options import FILE, choose_model, choose_reading, model_optio
 from smartbkg.filtering import EventFilter, FilterTotals, choose_skims
 from smartbkg.jobs import choose_policy, filter_file
 
+#: Events left out that are named one by one; the record inside a native output names them all.
+MESSAGES_SHOWN = 20
+
 
 @click.command()
 @click.argument("source", metavar="EVENTS", type=FILE)
@@ -20,6 +23,7 @@ from smartbkg.jobs import choose_policy, filter_file
 @click.option("--max-weight", type=float, help="Largest weight of a named policy.")
 @click.option("--skim", "skims", multiple=True, help="Filter for this skim (repeat for several). Default: all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice; both share their fate.")
 @click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
 @reading_options
 def command(
@@ -29,6 +33,7 @@ def command(
     max_weight: float | None,
     skims: tuple[str, ...],
     seed: int,
+    allow_duplicates: bool,
     scores: Path | None,
     batch_size: int,
     **options: Any,
@@ -48,7 +53,7 @@ def command(
         task = bar.add_task("filtering", total=None)
         totals = filter_file(
             source, output, event_filter, settings=settings, inputs=(model.path,), scores=scores,
-            options=choose_reading(**reading, keep_originals=output.suffix != ".parquet"), batch_size=batch_size,
+            options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
     if not chosen_policy.is_unbiased:
@@ -66,7 +71,8 @@ def _print(totals: FilterTotals, output: Path) -> None:
         f"largest weight {totals.largest_weight:.4g}",
     ]
     if totals.n_skipped:
-        lines.append(f"{totals.n_skipped} events left out because they could not be used")
+        lines.append(f"{totals.n_skipped} events left out because they could not be used:")
+        lines += [f"  {message}" for message in totals.skipped[:MESSAGES_SHOWN]]
     if totals.n_unknown_codes:
         lines.append(f"{totals.n_unknown_codes} particles of unknown PDG code")
     click.echo("\n".join(lines), err=True)

@@ -114,7 +114,6 @@ def choose_reading(
     experiment: int | None,
     run: int | None,
     collection: str | None,
-    keep_originals: bool = False,
 ) -> ReadOptions:
     """The `ReadOptions` of the options of `reading_options`."""
     return ReadOptions(
@@ -123,7 +122,6 @@ def choose_reading(
         experiment=experiment,
         run=run,
         collection=collection,
-        keep_originals=keep_originals,
     )
 
 
