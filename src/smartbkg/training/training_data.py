@@ -87,6 +87,11 @@ class TrainingData:
         return np.asarray((np.where(is_run, label, 0.0) * weight).sum(axis=0) / (is_run * weight).sum(axis=0))
 
 
+def _named(paths: Sequence[Path]) -> str:
+    """The files in a message: the first, and how many more."""
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
 def _skims(headers: Sequence[DatasetHeader], wanted: tuple[str, ...] | None) -> tuple[str, ...]:
     available = tuple(dict.fromkeys(skim for header in headers for skim in header.summary.skims))
     for skim in wanted or ():
@@ -133,7 +138,7 @@ def load_training_data(
         columns["weight"] *= _mixture(columns, settings.cross_sections, str(paths[0]))
     data = TrainingData(store=store, skims=skims, **columns)
     try:
-        _check_enough(data, ", ".join(map(str, paths)))
+        _check_enough(data, _named(paths))
     except BaseException:
         store.close()
         raise
@@ -206,7 +211,7 @@ def _check_distinct(keys: NDArray[np.uint64], paths: Sequence[Path]) -> None:
     n_repeated = len(keys) - len(np.unique(keys))
     if n_repeated:
         raise DatasetError(
-            f"{', '.join(map(str, paths))}: {n_repeated} events occur more than once, so that training, validation and "
+            f"{_named(paths)}: {n_repeated} events occur more than once, so that training, validation and "
             "test would share them; give generated samples different run numbers"
         )
 
