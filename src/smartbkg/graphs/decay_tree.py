@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel, part
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.graphs.rule import OPERATORS, Cut, GraphRule, parse_cut
@@ -44,8 +44,12 @@ class DecayGraphs(NamedTuple):
         return len(self.offsets) - 1
 
 
-@numba.njit(cache=True, nogil=True)
-def _passes(value: float, is_absolute: bool, operator: int, threshold: float) -> bool:
+#: What a particle is to the graph.
+_LEFT_OUT, _NODE, _BRIDGE = 0, 1, 2
+
+
+@part
+def _passes(value, is_absolute, operator, threshold):  # type: ignore[no-untyped-def]
     if is_absolute:
         value = abs(value)
     if operator == 0:
@@ -57,13 +61,28 @@ def _passes(value: float, is_absolute: bool, operator: int, threshold: float) ->
     return value >= threshold
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _is_in(ascending, value):  # type: ignore[no-untyped-def]
     place = np.searchsorted(ascending, value)
     return place < len(ascending) and ascending[place] == value
 
 
-@numba.njit(cache=True, nogil=True)
+@part
+def _fill_roles(pdg, status, cut_columns, settings, role):  # type: ignore[no-untyped-def]
+    """Whether each particle is left out, a node, or a bridge between nodes."""
+    required, excluded, bridged = settings.required, settings.excluded, settings.bridged
+    for i in range(len(role)):
+        is_wanted = status[i] & required == required and status[i] & excluded == 0
+        role[i] = _LEFT_OUT if not is_wanted else _BRIDGE if len(bridged) and _is_in(bridged, pdg[i]) else _NODE
+    for k in range(len(cut_columns)):
+        column, is_absolute = cut_columns[k], settings.cut_absolute[k]
+        operator, threshold = settings.cut_operator[k], settings.cut_value[k]
+        for i in range(len(role)):
+            if not _passes(column[i], is_absolute, operator, threshold):
+                role[i] = _LEFT_OUT
+
+
+@part
 def _over_bridges(wanted, bridges, array_index, mother_index):  # type: ignore[no-untyped-def]
     """The ``arrayIndex`` of the nearest ancestor that is no bridge; a circle of bridges ends after one round."""
     for _ in range(len(bridges)):
@@ -78,115 +97,141 @@ def _over_bridges(wanted, bridges, array_index, mother_index):  # type: ignore[n
     return wanted
 
 
-@numba.njit(cache=True, nogil=True)
+@part
+def _are_distinct(nodes, array_index, highest, position_of):  # type: ignore[no-untyped-def]
+    """Whether all nodes have an ``arrayIndex`` of their own, none negative; notes positions where the table reaches."""
+    for position in range(len(nodes)):
+        own = array_index[nodes[position]]
+        if own < 0:
+            return False
+        if highest < len(position_of):
+            if position_of[own] != -1:
+                return False
+            position_of[own] = position
+        else:
+            for other in range(position):
+                if array_index[nodes[other]] == own:
+                    return False
+    return True
+
+
+@part
+def _fill_mothers(  # type: ignore[no-untyped-def]
+    nodes, bridges, array_index, mother_index, join_first, highest, position_of, mother
+):  # fmt: skip
+    """Position of each node's mother among the nodes, -1 where it is none of them."""
+    for position in range(len(nodes)):
+        wanted = mother_index[nodes[position]]
+        if len(bridges):
+            wanted = _over_bridges(wanted, bridges, array_index, mother_index)
+        if join_first:
+            wanted = max(wanted, 0)
+        elif wanted == array_index[nodes[position]]:
+            wanted = -1
+        mother[position] = -1
+        if 0 <= wanted <= highest:
+            if highest < len(position_of):
+                mother[position] = position_of[wanted]
+            else:
+                for other in range(len(nodes)):
+                    if array_index[nodes[other]] == wanted:
+                        mother[position] = other
+
+
+@kernel
 def _build(  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
-    offsets, array_index, mother_index, pdg, status, columns, is_relative, cut_columns, cut_absolute, cut_operator,
-    cut_value, required, excluded, bridged, join_first, codes, tokens, unknown_token, out_offsets, out_token,
-    out_feature, out_mother, out_particle,
+    offsets, array_index, mother_index, pdg, status, columns, cut_columns, settings, codes, tokens, unknown_token, out
 ):  # fmt: skip
     """Fill the outputs, return (n_nodes, n_unknown, first event with a repeated arrayIndex or -1)."""
     n_nodes = 0
     n_unknown = 0
     position_of = np.full(256, -1, np.int32)
     bridges = np.empty(256, np.int64)
+    role = np.empty(offsets[-1], np.int8)
+    _fill_roles(pdg, status, cut_columns, settings, role)
+    token, feature, mother, particle, is_relative = (
+        out.token,
+        out.feature,
+        out.mother,
+        out.particle,
+        settings.is_relative,
+    )
     for event in range(len(offsets) - 1):
-        start, stop = offsets[event], offsets[event + 1]
-        first_node = n_nodes
-        highest = -1
-        n_bridges = 0
-        if stop - start > len(bridges):
-            bridges = np.empty(2 * (stop - start), np.int64)
-        for i in range(start, stop):
-            if status[i] & required != required or status[i] & excluded != 0:
-                continue
-            is_kept = True
-            for k in range(len(cut_columns)):
-                if not _passes(cut_columns[k][i], cut_absolute[k], cut_operator[k], cut_value[k]):
-                    is_kept = False
-                    break
-            if not is_kept:
-                continue
-            if len(bridged) and _is_in(bridged, pdg[i]):
+        n_particles = offsets[event + 1] - offsets[event]
+        if n_particles > len(bridges):
+            bridges = np.empty(2 * n_particles, np.int64)
+        first_node, n_bridges, highest = n_nodes, 0, -1
+        for i in range(offsets[event], offsets[event + 1]):
+            if role[i] == _BRIDGE:
                 bridges[n_bridges] = i
                 n_bridges += 1
-                continue
-            out_particle[n_nodes] = i
-            highest = max(highest, array_index[i])
-            place = np.searchsorted(codes, pdg[i])
-            if place < len(codes) and codes[place] == pdg[i]:
-                out_token[n_nodes] = tokens[place]
-            else:
-                out_token[n_nodes] = unknown_token
-                n_unknown += 1
-            n_nodes += 1
-        out_offsets[event + 1] = n_nodes
-        n_here = n_nodes - first_node
-        if n_here == 0:
-            continue
+            elif role[i] == _NODE:
+                place = np.searchsorted(codes, pdg[i])
+                is_known = place < len(codes) and codes[place] == pdg[i]
+                token[n_nodes] = tokens[place] if is_known else unknown_token
+                n_unknown += not is_known
+                particle[n_nodes] = i
+                highest = max(highest, array_index[i])
+                n_nodes += 1
+        out.offsets[event + 1] = n_nodes
+        nodes = particle[first_node:n_nodes]
         for k in range(len(columns)):
-            reference = columns[k][out_particle[first_node]] if is_relative[k] else np.float32(0)
+            column = columns[k]
+            reference = column[nodes[0]] if len(nodes) and is_relative[k] else np.float32(0)
             for node in range(first_node, n_nodes):
-                out_feature[node, k] = columns[k][out_particle[node]] - reference
-        is_compact = highest < 64 * n_here + 256
-        if is_compact and highest >= len(position_of):
+                feature[node, k] = column[particle[node]] - reference
+        if len(position_of) <= highest < 64 * len(nodes) + 256:
             position_of = np.full(2 * highest, -1, np.int32)
-        for node in range(first_node, n_nodes):
-            own = array_index[out_particle[node]]
-            if own < 0:
-                return n_nodes, n_unknown, event
-            if is_compact:
-                if position_of[own] != -1:
-                    return n_nodes, n_unknown, event
-                position_of[own] = node - first_node
-            else:
-                for other in range(first_node, node):
-                    if array_index[out_particle[other]] == own:
-                        return n_nodes, n_unknown, event
-        for node in range(first_node, n_nodes):
-            wanted = mother_index[out_particle[node]]
-            if n_bridges:
-                wanted = _over_bridges(wanted, bridges[:n_bridges], array_index, mother_index)
-            if join_first and wanted < 0:
-                wanted = 0
-            found = -1
-            if wanted >= 0 and (join_first or wanted != array_index[out_particle[node]]):
-                if is_compact:
-                    if wanted <= highest:
-                        found = position_of[wanted]
-                else:
-                    for other in range(first_node, n_nodes):
-                        if array_index[out_particle[other]] == wanted:
-                            found = other - first_node
-                            break
-            out_mother[node] = found
-        if is_compact:
+        if not _are_distinct(nodes, array_index, highest, position_of):
+            return n_nodes, n_unknown, event
+        _fill_mothers(
+            nodes, bridges[:n_bridges], array_index, mother_index, settings.join_first, highest, position_of,
+            mother[first_node:n_nodes],
+        )  # fmt: skip
+        if highest < len(position_of):
             for node in range(first_node, n_nodes):
-                position_of[array_index[out_particle[node]]] = -1
+                position_of[array_index[particle[node]]] = -1
     return n_nodes, n_unknown, -1
+
+
+class _Output(NamedTuple):
+    """Arrays that the kernel fills."""
+
+    offsets: NDArray[np.int64]
+    token: NDArray[np.int32]
+    feature: NDArray[np.float32]
+    mother: NDArray[np.int32]
+    particle: NDArray[np.int64]
 
 
 class _KernelSettings(NamedTuple):
     """A rule in the types that the compiled kernel takes."""
 
     is_relative: NDArray[np.bool_]
-    cut_columns: tuple[str, ...]
     cut_absolute: NDArray[np.bool_]
     cut_operator: NDArray[np.int64]
     cut_value: NDArray[np.float64]
     bridged: NDArray[np.int32]
+    required: int
+    excluded: int
+    join_first: bool
 
 
 @functools.lru_cache(maxsize=64)
-def _kernel_settings(rule: GraphRule) -> _KernelSettings:
+def _kernel_settings(rule: GraphRule) -> tuple[_KernelSettings, tuple[str, ...]]:
+    """The rule's settings and the columns that its cuts look at; a rule without cuts has one that all pass."""
     cuts = [parse_cut(text) for text in rule.cuts] or [Cut("x", True, ">=", 0.0)]
-    return _KernelSettings(
+    settings = _KernelSettings(
         np.array([name in rule.relative_to_first for name in rule.features]),
-        tuple(cut.column for cut in cuts),
         np.array([cut.is_absolute for cut in cuts]),
         np.array([OPERATORS.index(cut.operator) for cut in cuts]),
         np.array([cut.value for cut in cuts]),
         np.unique(np.array(rule.bridged_codes, dtype=np.int32)),
+        rule.required_status,
+        rule.excluded_status,
+        rule.motherless_join_first,
     )
+    return settings, tuple(cut.column for cut in cuts)
 
 
 def build_graphs(batch: EventBatch, rule: GraphRule) -> DecayGraphs:
@@ -202,22 +247,22 @@ def build_graphs(batch: EventBatch, rule: GraphRule) -> DecayGraphs:
     EventError
         An event's particles repeat an ``arrayIndex`` or have a negative one: mothers would be ambiguous.
     """
-    settings = _kernel_settings(rule)
+    settings, cut_columns = _kernel_settings(rule)
     table = rule.tokens
     n = batch.n_particles
-    offsets = np.zeros(len(batch) + 1, dtype=np.int64)
-    token = np.empty(n, dtype=np.int32)
-    feature = np.empty((n, len(rule.features)), dtype=np.float32)
-    mother = np.empty(n, dtype=np.int32)
-    particle = np.empty(n, dtype=np.int64)
+    out = _Output(
+        np.zeros(len(batch) + 1, dtype=np.int64),
+        np.empty(n, dtype=np.int32),
+        np.empty((n, len(rule.features)), dtype=np.float32),
+        np.empty(n, dtype=np.int32),
+        np.empty(n, dtype=np.int64),
+    )
     columns = batch.particle
     n_nodes, n_unknown, ambiguous = _build(
         batch.offsets, columns["arrayIndex"], columns["motherIndex"], columns["PDG"], columns["status"],
-        tuple(columns[name].astype(np.float32, copy=False) for name in rule.features), settings.is_relative,
-        tuple(columns[name].astype(np.float32, copy=False) for name in settings.cut_columns),
-        settings.cut_absolute, settings.cut_operator, settings.cut_value, rule.required_status, rule.excluded_status,
-        settings.bridged, rule.motherless_join_first,
-        table.sorted_codes, table.sorted_tokens, table.unknown_token, offsets, token, feature, mother, particle,
+        tuple(columns[name].astype(np.float32, copy=False) for name in rule.features),
+        tuple(columns[name].astype(np.float32, copy=False) for name in cut_columns),
+        settings, table.sorted_codes, table.sorted_tokens, table.unknown_token, out,
     )  # fmt: skip
     if ambiguous >= 0:
         raise EventError(
@@ -226,5 +271,6 @@ def build_graphs(batch: EventBatch, rule: GraphRule) -> DecayGraphs:
             event=batch.event_id(ambiguous),
         )
     return DecayGraphs(
-        offsets, token[:n_nodes], feature[:n_nodes], mother[:n_nodes], particle[:n_nodes], int(n_unknown)
-    )
+        out.offsets, out.token[:n_nodes], out.feature[:n_nodes], out.mother[:n_nodes], out.particle[:n_nodes],
+        int(n_unknown),
+    )  # fmt: skip
