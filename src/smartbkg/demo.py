@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from smartbkg.errors import UsageError
+from smartbkg.warm_up import BackgroundWarmUp
 
 PROCESS: Final = "mixed"
 SKIM: Final = "feiHadronicB0"
@@ -15,7 +16,7 @@ SKIM: Final = "feiHadronicB0"
 TRAINING_RUN: Final = 1
 PRODUCTION_RUN: Final = 2
 #: Events to learn from where the user does not say; as many fresh ones are then filtered in this ratio.
-DEFAULT_EVENTS: Final = 120_000
+DEFAULT_EVENTS: Final = 80_000
 PRODUCTION_SHARE: Final = 0.5
 #: Fewer events hold too few passing ones to learn from and to judge by.
 LEAST_EVENTS: Final = 4_000
@@ -111,8 +112,13 @@ def run_demo(
     folder.mkdir(parents=True, exist_ok=True)
     n_jobs = threads if threads is not None else len(os.sched_getaffinity(0))
     demo = _Demo(DemoFiles.within(folder), n_events, round(n_events * PRODUCTION_SHARE), seed, n_jobs, announce)
-    _make_training_data(demo)
-    _train(demo)
+    compiling = BackgroundWarmUp()
+    try:
+        _make_training_data(demo, compiling)
+        compiling.wait("network")
+        _train(demo)
+    finally:
+        compiling.stop()
     _filter_production(demo)
     return _check(demo)
 
@@ -141,13 +147,18 @@ def _join(events: Path, flags: Path, output: Path) -> None:
     build_dataset([events], [flags], output, DatasetOptions(skims=(SKIM,)))
 
 
-def _make_training_data(demo: _Demo) -> None:
+def _make_training_data(demo: _Demo, compiling: BackgroundWarmUp) -> None:
     files, announce = demo.files, demo.announce
-    announce.step("Generate events to learn from", f"PYTHIA 8 makes pairs of B mesons ('{PROCESS}'), cheap to have.")
+    announce.step(
+        "Generate events to learn from",
+        f"PYTHIA 8 makes pairs of B mesons ('{PROCESS}'), cheap to have. Meanwhile the experiment and the network are "
+        "compiled, which takes a minute or two the first time.",
+    )
     _generate(demo, files.training_events, demo.n_training, TRAINING_RUN)
+    compiling.wait("experiment")
     announce.step(
         "Simulate, reconstruct and skim them",
-        "The embedded experiment stands for the costly part. The first run compiles it, which takes about a minute.",
+        "The embedded experiment stands for the costly part.",
     )
     _simulate(demo, files.training_events, files.training_flags)
     announce.step("Join events and flags", "One row an event: its particles, and whether it passed.")
@@ -170,7 +181,7 @@ def _train(demo: _Demo) -> None:
 
 
 #: Settings of the demo's training that differ from the default.
-DEMO_TRAINING: Final = {"optimiser": {"epochs": 12}}
+DEMO_TRAINING: Final = {"optimiser": {"epochs": 8}}
 
 
 def _filter_production(demo: _Demo) -> None:

@@ -1,0 +1,105 @@
+"""Compile ahead of time: `python -m smartbkg.warm_up [experiment] [network]`.
+
+Compiled kernels are kept on disk, so that this costs a few minutes once for a version and seconds later. A batch farm does
+it once into a shared ``NUMBA_CACHE_DIR``; the demo does both parts at the same time as it generates.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from smartbkg.errors import SmartBKGError, UsageError, nearest
+
+
+class _WarmUp(Protocol):
+    def __call__(self) -> None:
+        """Call every kernel of one part once."""
+
+
+def _experiment() -> None:
+    from smartbkg.experiment.generator import generate_events
+    from smartbkg.experiment.simulation import simulate_events
+
+    for batch in generate_events("mixed", 20, seed=0):
+        simulate_events(batch, seed=0)
+
+
+def _network() -> None:
+    import numpy as np
+    import torch
+
+    from smartbkg.events import EventBatch
+    from smartbkg.events.fields import PARTICLE_DTYPES
+    from smartbkg.graphs import GraphRule, build_graphs
+    from smartbkg.graphs.collate import collate
+    from smartbkg.models import ModelBundle, build_model, parse_config
+    from smartbkg.models.bundle import state_of
+    from smartbkg.models.runtime import scorer_of
+
+    position = np.tile(np.arange(10), 4)
+    columns = {name: np.ones(40) for name in PARTICLE_DTYPES} | {
+        "arrayIndex": position,
+        "motherIndex": position // 3 - 1,
+    }
+    event = {"experiment": np.zeros(4), "run": np.zeros(4), "evtNum": np.arange(4)}
+    batch = EventBatch.from_columns(np.full(4, 10), event, columns)
+    config = {"architecture": "gatgap"}
+    model = build_model(config)
+    loss: torch.Tensor = model(collate(build_graphs(batch, GraphRule()))).sum()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's
+    scorer_of(ModelBundle(parse_config(config), state_of(model))).logits(batch)
+
+
+PARTS: Final[Mapping[str, _WarmUp]] = {"experiment": _experiment, "network": _network}
+
+
+def warm_up(parts: Sequence[str] = tuple(PARTS)) -> None:
+    """Compile the kernels of some parts, or load them where they are compiled.
+
+    Raises
+    ------
+    UsageError
+        There is no such part.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise UsageError(f"nothing to compile is called '{part}': {nearest(part, PARTS)}")
+        PARTS[part]()
+
+
+class BackgroundWarmUp:
+    """Compiles each part in a process of its own, while something else goes on."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "smartbkg.warm_up"]
+        self._processes = {
+            part: subprocess.Popen([*command, part], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for part in PARTS
+        }
+
+    def wait(self, part: str) -> None:
+        """Wait until a part is compiled.
+
+        Raises
+        ------
+        SmartBKGError
+            Compilation failed.
+        """
+        process = self._processes[part]
+        _, messages = process.communicate()
+        if process.returncode != 0:
+            raise SmartBKGError(f"compiling '{part}' failed: {messages.strip().splitlines()[-1:]}")
+
+    def stop(self) -> None:
+        """End what is still compiling."""
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.terminate()
+                process.communicate()
+
+
+if __name__ == "__main__":
+    warm_up(sys.argv[1:] or tuple(PARTS))
