@@ -1,7 +1,7 @@
 """Compile ahead of time: `python -m smartbkg.warm_up [experiment] [network]`.
 
-Compiled kernels are kept on disk, so that this costs a few minutes once for a version and seconds later. A batch farm does
-it once into a shared ``NUMBA_CACHE_DIR``; the demo does both parts at the same time as it generates.
+Compiled kernels are kept on disk, so that this costs a few minutes once for a version and seconds later. A batch farm
+does it once into a shared ``NUMBA_CACHE_DIR``; the demo does both parts at the same time as it generates.
 """
 
 from __future__ import annotations

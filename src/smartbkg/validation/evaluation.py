@@ -88,6 +88,9 @@ def evaluate(
         The skim is unknown, labels are of one class, or no event-level variable is there to look at.
     """
     scored = score_dataset(dataset, scorer, (skim,), training=training, oracle=oracle)
+    passing = scored.events.label[:, 0] > 0
+    if passing.all():
+        raise DatasetError(f"{dataset}: all {len(passing)} events pass '{skim}': failing ones are needed as well")
     return evaluate_scored(scored, skim, policy=policy, costs=costs, seed=seed, settings=settings)
 
 
