@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from particle import Particle, ParticleNotFound
 from rich.tree import Tree
 
-from smartbkg.atomic import write_text_atomically
+from smartbkg.atomic import refuse_same_file, write_text_atomically
 from smartbkg.errors import EventError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
@@ -249,8 +249,9 @@ def draw_event(
     Raises
     ------
     UsageError
-        The output is not called ``.svg``.
+        The output is not called ``.svg``, or is the input.
     """
+    refuse_same_file(output, path)
     if output.suffix != ".svg":
         raise UsageError(f"{output}: cannot draw '{output.suffix}', valid: .svg")
     event = find_event(path, number, options, batch_size)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 
 
@@ -22,6 +23,8 @@ def command(model: Path, onnx_path: Path, config: Path | None, batched: bool) ->
     from smartbkg.models.bundle import load_bundle
     from smartbkg.models.onnx_export import export_onnx
 
+    for output in filter(None, (onnx_path, config)):
+        refuse_same_file(output, model)
     export = export_onnx(load_bundle(model), onnx_path, config, is_batched=batched)
     click.echo(f"{onnx_path}: logits agree with the original's to {export.largest_difference:.2g}", err=True)
     if export.remark:

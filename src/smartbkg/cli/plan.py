@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 from smartbkg.errors import SmartBKGError, UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
@@ -55,6 +56,9 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
     from smartbkg.planning import score_dataset, store_policy
     from smartbkg.sampling.plan import COMPARED, make_plan
 
+    for output, inputs in ((options["output"], (dataset,)), (options["picture"], (dataset, model))):
+        if output is not None:
+            refuse_same_file(output, *inputs)
     scorer = load_scorer(model)
     scored = score_dataset(
         dataset,

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 from smartbkg.errors import UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
@@ -46,6 +47,8 @@ def command(
     from smartbkg.sampling.reweighting import Reweighter
     from smartbkg.validation.reweighting_report import apply_reweighter, reweight_files
 
+    if output is not None:
+        refuse_same_file(output, *filter(None, (flags, scores, source, trained)))
     if (source is None) != (trained is None):
         raise UsageError("--apply TABLE and --reweighter FILE belong together")
     if source is not None and trained is not None:

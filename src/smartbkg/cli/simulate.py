@@ -104,10 +104,12 @@ def _simulate_externally(
 
 def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> None:
     """Compare the detector with full simulation and, where there are EVENTS, these with EvtGen's histograms."""
+    from smartbkg.atomic import refuse_same_file
     from smartbkg.experiment.comparison_detector import write_comparison
     from smartbkg.experiment.comparison_generator import compare_with_evtgen
     from smartbkg.io import open_events
 
+    refuse_same_file(output, *filter(None, (full_simulation, events)))
     generator = None
     if events is not None:
         with open_events(events) as reader:

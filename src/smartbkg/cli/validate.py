@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def command(
     from smartbkg.validation.closure import ClosureSettings
     from smartbkg.validation.closure_files import validate_files, write_report
 
+    if json_path is not None:
+        refuse_same_file(json_path, *filter(None, (kept, flags, scores, reference)))
     settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=replicas, significance=significance, seed=seed)
     report = validate_files(
         kept, flags, skim, scores=scores, reference=reference, variables=variables, settings=settings

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.errors import DatasetError, UsageError, nearest
 from smartbkg.graphs import GraphRule
 from smartbkg.models import ModelBundle, build_model, parse_config, save_bundle
@@ -80,7 +81,7 @@ def train(
     reporter = reporter or Reporter()
     if config.run.tensorboard is not None:
         reporter = TensorBoard(config.run.tensorboard, reporter)
-    check_output(output)
+    check_output(output, paths)
     start = None if init_from is None else load_start(init_from, config)
     rule = config.graph_rule
     device = choose_device(config.run.device)
@@ -134,8 +135,9 @@ def _trainer(
     )
 
 
-def check_output(output: Path) -> None:
-    """Raise `UsageError` where the model could not be written in the end."""
+def check_output(output: Path, inputs: Sequence[Path]) -> None:
+    """Raise `UsageError` where the model could not be written in the end, or would replace a data set."""
+    refuse_same_file(output, *inputs)
     if output.is_dir() or not output.parent.is_dir():
         what = "is a folder, expected a file name" if output.is_dir() else "its folder does not exist"
         raise UsageError(f"{output}: {what}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from smartbkg.atomic import refuse_same_file
 from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.jobs import choose_policy, stored_policy
 from smartbkg.models.bundle import load_bundle
@@ -50,6 +51,7 @@ def evaluate_model(
     ModelError, DatasetError, FileFormatError, UsageError
         The model, the data set or the skim cannot be used.
     """
+    refuse_same_file(output, *filter(None, (model, dataset, oracle)))
     bundle = load_bundle(model)
     chosen = _choose_skim(skim, bundle.skims, model)
     named: Policy | None
