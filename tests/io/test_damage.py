@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,22 @@ def damaged(content: bytes, damage: tuple[str, object]) -> bytes:
     return bytes(flipped)
 
 
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Damaged files warn, hundreds of times."""
+    logger = logging.getLogger("smartbkg.io")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damages)
 def test_damage_is_an_error_or_a_report(
     whole_files: dict[str, bytes], tmp_path: Path, kind: str, damage: tuple[str, object]
 ) -> None:
-    logging.getLogger("smartbkg.io").setLevel(logging.CRITICAL)
     path = tmp_path / f"d.{kind}"
     path.write_bytes(damaged(whole_files[kind], damage))
     for skip_corrupt in (False, True):

@@ -51,7 +51,7 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path, loss: str) -> No
     assert outputs[1][1].count("epoch 1/") == 0
     one, two = (load_bundle(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     for name, weights in one.state.items():
-        np.testing.assert_allclose(two.state[name], weights, rtol=2e-3, atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(two.state[name], weights, rtol=2e-2, atol=5e-3, err_msg=name)
     assert two.metrics["validation"]["kaons"]["auc"] == pytest.approx(
         one.metrics["validation"]["kaons"]["auc"], abs=1e-3
     )
