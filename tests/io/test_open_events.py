@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from io_events import decay_event, hepmc_text, write_mdst
 from synthetic import random_events
@@ -40,6 +41,26 @@ def test_missing_empty_and_unknown_files_are_told_apart(tmp_path: Path) -> None:
         open_events(tmp_path / "text")
     with pytest.raises(FileFormatError, match="cannot read: Is a directory"):
         open_events(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["root", "parquet", "npz"])
+def test_a_truncated_file_is_not_called_unknown(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"e.{kind}"
+    if kind == "root":
+        write_mdst(path, [(1, 2, n) for n in range(50)])
+    elif kind == "npz":
+        np.savez(path, X_train_0=np.zeros((4, 100, 9)), X_train_1=np.full((4, 100), -1), y_train=np.zeros(4))
+    else:
+        with create_events(path, record("events", 1, {})) as writer:
+            writer.write(random_events(50))
+    for share in (0.2, 0.5, 0.9):
+        cut = tmp_path / f"cut.{kind}"
+        cut.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        with (
+            pytest.raises(FileFormatError, match=rf"cut\.{kind}: .*(truncated|not a readable|damaged)"),
+            open_events(cut) as reader,
+        ):
+            list(reader.batches())
 
 
 def test_a_format_that_seeks_is_not_read_from_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import zipfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from smartbkg.io.interface import EventFormat, EventReader, EventWriter, ReadOpt
 from smartbkg.io.mdst import MDST
 from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
+from smartbkg.io.root import check_whole
 from smartbkg.io.streams import STANDARD, open_source, source_name
 
 #: The formats of this package, in the order in which they are tried.
@@ -55,6 +57,8 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
     found = next((known for known in known_formats() if known.recognises(source.head, source.path)), None)
     if found is None:
         source.stream.close()
+        if source.is_plain_file:
+            _refuse_damaged(source.head, source.path)
         known = ", ".join(f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats())
         raise FileFormatError(f"{name}: no known event format; readable are {known}")
     if source.is_file and (source.is_plain_file or found.open_stream is not None):
@@ -65,6 +69,14 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         where = "compressed; unpack it first" if source.is_file else "a pipe; save it to a file first"
         raise FileFormatError(f"{name}: {found.name} cannot be read from {where}")
     return found.open_stream(source.stream, name, options)
+
+
+def _refuse_damaged(head: bytes, path: Path) -> None:
+    """Raise `FileFormatError` for a container that is damaged, so that its format could not be found."""
+    if head[:4] == b"root":
+        check_whole(path)
+    if head[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(path):
+        raise FileFormatError(f"{path}: a .npz or zip file that is truncated or damaged")
 
 
 def create_events(path: str | Path, provenance: Mapping[str, Any]) -> EventWriter:

@@ -25,8 +25,8 @@ def root_errors(source: str, what: str) -> Iterator[None]:
     except FileFormatError:
         raise
     except Exception as error:  # damaged bytes raise what they please: uproot has no class for it
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise FileFormatError(f"{source}: damaged or unreadable {what}: {reason}") from error
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(",")
+        raise FileFormatError(f"{source}: damaged, truncated or unreadable {what}: {reason}") from error
 
 
 def open_root(path: Path) -> Any:
@@ -41,6 +41,14 @@ def open_root(path: Path) -> Any:
         raise FileFormatError(f"{path}: no such file")
     with root_errors(str(path), "ROOT file"):
         return uproot.open(path)
+
+
+def check_whole(path: Path) -> None:
+    """Raise `FileFormatError` where a ROOT file cannot be opened or is shorter than its header says."""
+    with open_root(path) as file:
+        announced, found = int(file.file.fEND), path.stat().st_size
+    if found < announced:
+        raise FileFormatError(f"{path}: truncated: {found} of {announced} bytes are there")
 
 
 def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -87,4 +95,4 @@ def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int]
         yield batch
 
 
-__all__ = ["flat_branch", "open_root", "read_ranges", "root_errors"]
+__all__ = ["check_whole", "flat_branch", "open_root", "read_ranges", "root_errors"]
