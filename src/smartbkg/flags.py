@@ -250,7 +250,11 @@ def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
     """Rows of the only tree with event numbers in a ROOT file."""
     with open_root(path) as file:
         with root_errors(str(path), "list of trees"):
-            trees = {name: file[name] for name, kind in file.classnames().items() if kind.startswith("TTree")}
+            trees = {
+                name: file[name]
+                for name, kind in file.classnames().items()
+                if kind.startswith(("TTree", "ROOT::RNTuple"))
+            }
         usable = {
             name: tree
             for name, tree in trees.items()
@@ -279,6 +283,11 @@ def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
     try:
         with csv.open_csv(path) as reader:
             needed = _needed(reader.schema.names, wanted, str(path))
+            if not any(name in _ID_NAMES["evtNum"] for name in needed):
+                raise FileFormatError(
+                    f"{path}: not a table of events: no column 'evtNum' (or {', '.join(_ID_NAMES['evtNum'][1:])}) in "
+                    f"the first line: {', '.join(reader.schema.names)[:80]}"
+                )
             for batch in reader:
                 yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in needed}
     except (pa.ArrowException, OSError) as error:

@@ -96,3 +96,18 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         flags(tmp_path / "n.parquet", *output, "--cut", "Mbc >")
     with pytest.raises(UsageError, match="needs columns of an n-tuple"):
         flags(tmp_path / "m.root", *output, "--cut", "Mbc > 5")
+
+
+def test_an_ntuple_may_be_an_rntuple(tmp_path: Path) -> None:
+    path = tmp_path / "n.root"
+    with uproot.recreate(path) as file:
+        file.mkrntuple("variables", NTUPLE)
+    table = flags(path, "--output", tmp_path / "f.parquet", "--cut", "Mbc > 5.27")
+    assert rows(table) == [(1, 5, 1, True), (1, 6, 1, False), (1, 6, 2, False)]
+
+
+def test_a_text_that_is_no_table_is_not_an_empty_table(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("hello\n")
+    with pytest.raises(FileFormatError, match=r"notes\.csv: not a table of events: no column 'evtNum'.*: hello"):
+        flags(tmp_path / "notes.csv", "--output", tmp_path / "f.parquet")
+    assert not (tmp_path / "f.parquet").exists()
