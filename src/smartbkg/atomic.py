@@ -45,11 +45,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises
     ------
+    UsageError
+        The path is a folder, or in one that does not exist.
     SmartBKGError
-        The folder does not exist or cannot be written, or the disk is full.
+        The folder cannot be written, or the disk is full.
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder, expected a file name")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: cannot write: there is no folder {path.parent}; make it first (mkdir -p)")
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         with disk_errors(path):
