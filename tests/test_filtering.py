@@ -13,7 +13,7 @@ from synthetic import random_events
 from smartbkg.errors import EventError, FileFormatError, ModelError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.filtering import EventFilter
-from smartbkg.io import create_events, open_events
+from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import read_table
 from smartbkg.jobs import choose_policy, filter_file, score_file
 from smartbkg.sampling.policy import ExponentialPolicy, OptimalPolicy, Policy, ScorePolicy, ThresholdPolicy
@@ -150,9 +150,35 @@ def test_file_to_file_keeps_what_memory_keeps(tmp_path):
     table = read_table(tmp_path / "scores.parquet", "scores")
     assert len(table) == totals.n_events == 100
     assert table["is_kept"].sum() == totals.n_kept
-    n_scored = score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={})
-    assert n_scored == 100
+    scored = score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={})
+    assert scored == (100, 0, ())
     assert np.array_equal(read_table(tmp_path / "s.parquet", "scores")["score"], table["score"])
+
+
+def test_scoring_counts_and_names_what_it_leaves_out(tmp_path):
+    source = write(tmp_path / "in.parquet", with_nan(random_events(20, seed=5), 7))
+    with pytest.raises(EventError, match=r"in\.parquet: event \(7, \d, 7\): px"):
+        score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={})
+    assert not (tmp_path / "s.parquet").exists()
+    options = ReadOptions(skip_corrupt=True)
+    scored = score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={}, options=options)
+    assert (scored.n_events, scored.n_skipped) == (19, 1)
+    assert "in.parquet: event (7," in scored.skipped[0]
+
+
+def test_an_event_that_comes_twice_is_scored_only_if_that_is_wanted(tmp_path):
+    batch = random_events(20, seed=5)
+    source = write(tmp_path / "in.parquet", EventBatch.concatenate([batch, batch.slice(3, 4)]))
+    with pytest.raises(EventError, match="occurs twice"):
+        score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={})
+    scored = score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={}, allow_duplicates=True)
+    assert scored.n_events == 21
+
+
+def test_a_file_without_usable_events_says_what_was_wrong_with_the_first(tmp_path):
+    source = write(tmp_path / "in.parquet", with_nan(random_events(1, seed=5), 0))
+    with pytest.raises(FileFormatError, match=r"no event that can be used \(1 left out, the first: .*px of particle"):
+        score_file(source, tmp_path / "s.parquet", EnergyScorer(), settings={}, options=ReadOptions(skip_corrupt=True))
 
 
 def test_nothing_kept_is_an_empty_file_with_all_columns(tmp_path):

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smartbkg.atomic import refuse_same_file
 from smartbkg.errors import FileFormatError, ModelError, UsageError
@@ -25,6 +25,17 @@ SCHEMA_VERSION = 1
 
 #: Called after each batch with the number of events read so far.
 Progress = Callable[[int], None]
+
+
+class ScoreSummary(NamedTuple):
+    """What was scored."""
+
+    n_events: int
+    """Events scored."""
+    n_skipped: int
+    """Events left out because they could not be read."""
+    skipped: tuple[str, ...]
+    """What was wrong with them."""
 
 
 def stored_policy(stored: Mapping[str, Any] | None, skims: tuple[str, ...], source: str) -> Policy:
@@ -136,22 +147,23 @@ def score_file(
     settings: Mapping[str, Any],
     inputs: tuple[Path, ...] = (),
     options: ReadOptions | None = None,
+    allow_duplicates: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = lambda _: None,
-) -> int:
-    """Write every event's logit and score; returns the number of events. Parameters as in `filter_file`."""
+) -> ScoreSummary:
+    """Write every event's logit and score. Parameters and errors as in `filter_file`."""
     _refuse_overlap(source, output, None, *inputs)
     n_events = 0
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_events(source, options))
         about = record("scores", SCHEMA_VERSION, settings, (source, *inputs))
         table = stack.enter_context(TableWriter(output, about))
-        for batch in reader.batches(batch_size):
+        for batch in unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates):
             table.write(_ids(batch) | score_columns(scorer.skims, score_events(scorer, batch)))
             n_events += len(batch)
             progress(n_events)
         _refuse_empty(reader, n_events)
-    return n_events
+    return ScoreSummary(n_events, len(reader.skipped), tuple(reader.skipped.messages))
 
 
 def _ids(batch: EventBatch) -> dict[str, Any]:
@@ -168,7 +180,10 @@ def _refuse_overlap(source: Path, output: Path, scores: Path | None, *inputs: Pa
 
 def _refuse_empty(reader: EventReader, n_events: int) -> None:
     if n_events == 0:
-        raise FileFormatError(f"{reader.source}: holds no event that can be used ({len(reader.skipped)} skipped)")
+        first = f", the first: {reader.skipped.messages[0]}" if reader.skipped.messages else ""
+        raise FileFormatError(
+            f"{reader.source}: holds no event that can be used ({len(reader.skipped)} left out{first})"
+        )
 
 
-__all__ = ["choose_policy", "filter_file", "score_file", "stored_policy"]
+__all__ = ["ScoreSummary", "choose_policy", "filter_file", "score_file", "stored_policy"]

@@ -170,3 +170,16 @@ def test_output_may_not_be_the_input(mixed: EventBatch, tmp_path: Path) -> None:
     source = write(tmp_path / "events.parquet", mixed.slice(0, 5))
     with pytest.raises(UsageError, match="same file"):
         simulate_file(source, source)
+
+
+def test_an_event_that_comes_twice_is_simulated_only_if_that_is_wanted(mixed: EventBatch, tmp_path: Path) -> None:
+    batch = mixed.slice(0, 6)
+    with create_events(tmp_path / "e.parquet", record("events", 1, {})) as writer:
+        writer.write(EventBatch.concatenate([batch, batch.slice(2, 3)]))
+    with pytest.raises(EventError, match="occurs twice"):
+        simulate_file(tmp_path / "e.parquet", tmp_path / "f.parquet", skims=["feiHadronicB0"])
+    assert not (tmp_path / "f.parquet").exists()
+    summary = simulate_file(
+        tmp_path / "e.parquet", tmp_path / "f.parquet", skims=["feiHadronicB0"], allow_duplicates=True
+    )
+    assert summary.n_events == 7

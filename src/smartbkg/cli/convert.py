@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options
+from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
 from smartbkg.conversion import convert_events
 
 
@@ -28,8 +28,7 @@ def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batc
             inputs, output, choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
-    click.echo(f"{summary.n_events} events → {output}", err=True)
-    if summary.n_skipped:
-        click.echo("\n".join([f"{summary.n_skipped} events left out:", *summary.skipped]), err=True)
+    lines = [f"{summary.n_events} events → {output}", *skipped_lines(summary.n_skipped, summary.skipped)]
+    click.echo("\n".join(lines), err=True)
     if summary.n_duplicates:
         click.echo(f"{summary.n_duplicates} events come twice", err=True)

@@ -7,12 +7,17 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, progress_bar, reading_options
+from smartbkg.cli.options import (
+    FILE,
+    choose_model,
+    choose_reading,
+    model_options,
+    progress_bar,
+    reading_options,
+    skipped_lines,
+)
 from smartbkg.filtering import EventFilter, FilterTotals, choose_skims
 from smartbkg.jobs import choose_policy, filter_file
-
-#: Events left out that are named one by one; the record inside a native output names them all.
-MESSAGES_SHOWN = 20
 
 
 @click.command()
@@ -70,9 +75,7 @@ def _print(totals: FilterTotals, output: Path) -> None:
         f"sum of weights {totals.sum_weight:.6g}, of the generator {totals.sum_generator_weight:.6g}; "
         f"largest weight {totals.largest_weight:.4g}",
     ]
-    if totals.n_skipped:
-        lines.append(f"{totals.n_skipped} events left out because they could not be used:")
-        lines += [f"  {message}" for message in totals.skipped[:MESSAGES_SHOWN]]
+    lines += skipped_lines(totals.n_skipped, totals.skipped)
     if totals.n_unknown_codes:
         lines.append(f"{totals.n_unknown_codes} particles of unknown PDG code")
     click.echo("\n".join(lines), err=True)

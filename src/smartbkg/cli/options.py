@@ -21,6 +21,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+#: Events left out that are named one by one; the record inside a native output of the filter names them all.
+MESSAGES_SHOWN = 20
+
 
 class ModelChoice(NamedTuple):
     """Which model, from a file or from a conditions database."""
@@ -123,6 +126,17 @@ def choose_reading(
         run=run,
         collection=collection,
     )
+
+
+def skipped_lines(n_skipped: int, messages: Sequence[str]) -> list[str]:
+    """What a summary says of events that were left out: how many, and what was wrong with the first of them."""
+    if not n_skipped:
+        return []
+    lines = [
+        f"{n_skipped} events left out because they could not be used:",
+        *(f"  {m}" for m in messages[:MESSAGES_SHOWN]),
+    ]
+    return lines + [f"  ... and {len(messages) - MESSAGES_SHOWN} more"] * (len(messages) > MESSAGES_SHOWN)
 
 
 def progress_bar() -> Progress:

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, progress_bar, reading_options
+from smartbkg.cli.options import (
+    FILE,
+    choose_model,
+    choose_reading,
+    model_options,
+    progress_bar,
+    reading_options,
+    skipped_lines,
+)
 from smartbkg.jobs import score_file
 
 
@@ -15,18 +23,20 @@ from smartbkg.jobs import score_file
 @click.argument("source", metavar="EVENTS", type=FILE)
 @model_options
 @click.option("--output", "-o", type=FILE, required=True, help="Table of experiment, run, evtNum, logit, score.")
+@click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @reading_options
-def command(source: Path, output: Path, batch_size: int, **options: Any) -> None:
+def command(source: Path, output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:
     """Write every event's logit and calibrated score to a Parquet table."""
     reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
     model = choose_model(**options)
     scorer = model.load()
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=None)
-        n_events = score_file(
+        summary = score_file(
             source, output, scorer, settings={"skims": list(scorer.skims)}, inputs=(model.path,),
-            options=choose_reading(**reading), batch_size=batch_size,
+            options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
     unknown = f", {scorer.n_unknown_codes} particles of unknown PDG code" if scorer.n_unknown_codes else ""
-    click.echo(f"{n_events} events scored{unknown} → {output}", err=True)
+    lines = [f"{summary.n_events} events scored{unknown} → {output}"]
+    click.echo("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)), err=True)

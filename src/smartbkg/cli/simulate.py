@@ -22,6 +22,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads; the output is the same."
 )
+@click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @click.option(
     "--simulation", metavar="COMMAND", help="Your own: 'program {input} {output}', one --skim names its flag."
 )
@@ -39,6 +40,7 @@ def command(
     seed: int,
     skims: tuple[str, ...],
     jobs: int,
+    allow_duplicates: bool,
     simulation: str | None,
     timeout: float | None,
     skip_failures: bool,
@@ -61,18 +63,28 @@ def command(
             bar.advance(task, n)
 
         if simulation is None:
-            report = _simulate(events, output, seed, skims, jobs, advance)
+            report = _simulate(events, output, seed, skims, jobs, advance, allow_duplicates=allow_duplicates)
         else:
             report = _simulate_externally(events, output, simulation, skims, timeout, skip_failures, advance)
     click.echo(report)
 
 
 def _simulate(
-    events: Path, output: Path, seed: int, skims: tuple[str, ...], jobs: int, progress: Callable[[int], None]
+    events: Path,
+    output: Path,
+    seed: int,
+    skims: tuple[str, ...],
+    jobs: int,
+    progress: Callable[[int], None],
+    *,
+    allow_duplicates: bool,
 ) -> str:
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
 
-    summary = simulate_file(events, output, seed=seed, skims=skims or DEFAULT_SKIMS, n_jobs=jobs, progress=progress)
+    summary = simulate_file(
+        events, output, seed=seed, skims=skims or DEFAULT_SKIMS, n_jobs=jobs, allow_duplicates=allow_duplicates,
+        progress=progress,
+    )  # fmt: skip
     lines = [f"{output}: {summary.n_events} events"]
     for name, n_passing in summary.n_passing.items():
         lines.append(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")

@@ -23,6 +23,7 @@ from smartbkg.experiment.detector import simulate_detector
 from smartbkg.experiment.reconstruction import TOP_KINDS, ReconstructedEvents, reconstruct
 from smartbkg.experiment.skims import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
+from smartbkg.io.duplicates import unique_events
 from smartbkg.io.tables import TableWriter
 from smartbkg.provenance import record
 
@@ -166,6 +167,7 @@ def simulate_file(
     seed: int = 1,
     skims: Sequence[str] = DEFAULT_SKIMS,
     n_jobs: int = 1,
+    allow_duplicates: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> SimulationSummary:
     """Simulate a file of events: ids, flags and event-level variables into a Parquet table.
@@ -177,7 +179,13 @@ def simulate_file(
     seed : fixes the simulation of each event.
     skims : names or ``module:function``.
     n_jobs : threads; the output is the same.
+    allow_duplicates : let an event id come twice; flags are found by the id, so that such events cannot be told apart.
     progress : called with the number of events of each batch that is done.
+
+    Raises
+    ------
+    EventError
+        An event id comes twice.
     """
     refuse_same_file(output, source)
     chosen = [find_skim(name) for name in skims]
@@ -192,7 +200,7 @@ def simulate_file(
         def simulate(batch: EventBatch) -> SimulationResult:
             return simulate_events(batch, seed, skims=chosen)
 
-        batches = reader.batches(BATCH_SIZE)
+        batches = unique_events(reader.batches(BATCH_SIZE), allow_duplicates=allow_duplicates)
         for result in ordered_map(simulate, batches, n_jobs):
             writer.write(result.columns())
             n_events += len(result)
