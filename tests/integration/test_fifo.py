@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pyhepmc
 import pytest
+from filtered_sample import make_model
 from io_events import decay_event, hepmc_text
+
+from smartbkg.events import EventBatch
+from smartbkg.io import open_events
 
 SMARTBKG = [sys.executable, "-c", "from smartbkg.cli import main; main()"]
 N_EVENTS = 40
@@ -68,6 +72,100 @@ def start(running: contextlib.ExitStack, process: subprocess.Popen[bytes]) -> su
 def convert(fifo: Path, output: str, *options: str) -> subprocess.Popen[bytes]:
     arguments = [*SMARTBKG, "convert", str(fifo), output, *options]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def filtering(fifo: Path, model: Path, *options: str) -> subprocess.Popen[bytes]:
+    arguments = [
+        *SMARTBKG,
+        "filter",
+        str(fifo),
+        "--model",
+        str(model),
+        "--policy",
+        "score",
+        "--max-weight",
+        "3",
+        *options,
+    ]
+    return subprocess.Popen([*arguments, "--output", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model") / "m.safetensors")
+
+
+CONSUMER = """
+import sys, pyhepmc.io as hepmc_io
+reader = hepmc_io.ReaderAscii(hepmc_io.pyiostream(sys.stdin.buffer))
+while (event := reader.read()) is not None:
+    print(event.event_number, len(event.particles), event.weight("smartbkg"), event.attributes["smartbkg_score"])
+"""
+
+
+def test_the_filter_stands_between_a_generator_and_a_simulation(
+    fifo: Path, tmp_path: Path, model: Path, running: contextlib.ExitStack
+) -> None:
+    """What reaches the consumer through two pipes is what a filter of the same events in a file keeps."""
+    producer = start(running, generator(fifo, 200))
+    process = start(running, filtering(fifo, model, "--skim", "first", "--seed", "3", "--batch-size", "16"))
+    consumer = subprocess.Popen([sys.executable, "-c", CONSUMER], stdin=process.stdout, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    printed, _ = start(running, consumer).communicate(timeout=120)
+    message = process.stderr.read().decode()
+    assert (producer.wait(60), process.wait(60), consumer.returncode) == (0, 0, 0), message
+    events = [decay_event(number) for number in range(1, 201)]
+    (tmp_path / "in.hepmc3").write_bytes(hepmc_text(events))
+    arguments = ["--model", str(model), "--policy", "score", "--max-weight", "3", "--skim", "first", "--seed", "3"]
+    output = tmp_path / "out.parquet"
+    subprocess.run(
+        [*SMARTBKG, "filter", str(tmp_path / "in.hepmc3"), *arguments, "--output", str(output)],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    with open_events(output) as reader:
+        kept = EventBatch.concatenate(list(reader.batches()))
+    lines = [line.split() for line in printed.decode().splitlines()]
+    assert 0 < len(lines) < 200
+    assert f"{len(lines)} of 200 events kept" in message
+    assert [int(line[0]) for line in lines] == kept.event["evtNum"].tolist()
+    assert {int(line[1]) for line in lines} == {len(events[0].particles)}
+    assert [float(line[2]) for line in lines] == kept.event["weight"].tolist()
+    assert [float(line[3]) for line in lines] == pytest.approx(kept.event["score"].tolist(), rel=1e-12)
+
+
+def test_a_generator_that_dies_ends_the_filter_and_its_reader_can_tell(
+    fifo: Path, model: Path, running: contextlib.ExitStack
+) -> None:
+    producer = start(running, generator(fifo, stop_after=25))
+    process = start(running, filtering(fifo, model, "--batch-size", "4"))
+    assert producer.stdout is not None
+    assert producer.stdout.readline() == b"stopped\n"
+    producer.send_signal(signal.SIGKILL)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    message = errors.decode().strip().splitlines()[-1]
+    assert message.startswith("error:")
+    assert "ends after 25 events without END_EVENT_LISTING" in message
+    assert "Traceback" not in errors.decode()
+    assert b"END_EVENT_LISTING" not in output
+
+
+def test_a_simulation_that_dies_ends_the_filter_and_the_generator(
+    fifo: Path, model: Path, running: contextlib.ExitStack
+) -> None:
+    producer = start(running, generator(fifo, n_events=20000))
+    process = start(running, filtering(fifo, model, "--batch-size", "4"))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(2000)
+    process.stdout.close()
+    message = process.stderr.read().decode()
+    assert process.wait(60) == 1
+    assert "the reader of the output has gone" in message
+    assert "Traceback" not in message
+    assert producer.wait(60) != 0
 
 
 def test_events_stream_from_a_producer_to_a_consumer(fifo: Path, tmp_path: Path, running: contextlib.ExitStack) -> None:

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,13 @@ from backports import zstd
 from io_events import MM, decay_event, hepmc_text
 from synthetic import random_events
 
+from smartbkg.conversion import convert_events
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.models.runtime import load_scorer
 from smartbkg.provenance import record
 
 LIGHT = 29.9792458  # cm/ns
@@ -105,6 +109,23 @@ def test_version_2_to_3_and_back_is_the_same_graph(reference_data: Path, tmp_pat
     for name, column in original.particle.items():
         np.testing.assert_array_equal(again.particle[name], column)
     assert_same_graphs(original, again)
+
+
+def test_version_2_to_3_and_back_is_the_same_score(reference_data: Path, tmp_path: Path) -> None:
+    """Also through the verbs' files: HepMC2 → HepMC3 → Parquet → HepMC3."""
+    scorer = load_scorer(reference_data / "gatgap" / "reference.pth")
+    source = reference_data / "belle2" / "event.hepmc"
+    steps = [source, *(tmp_path / name for name in ("a.hepmc3", "b.hepmc3.gz", "c.parquet", "d.hepmc3"))]
+    for before, after in pairwise(steps):
+        convert_events([before], after)
+    expected = scorer.logits(read(source))
+    assert expected.shape == (1, 1)
+    assert np.isfinite(expected).all()
+    for step in steps[1:]:
+        np.testing.assert_array_equal(scorer.logits(read(step)), expected, err_msg=step.name)
+    moved = read(source)
+    moved = replace(moved, particle={**moved.particle, "px": moved.particle["px"] + np.float32(0.1)})
+    assert (scorer.logits(moved) != expected).all()  # the comparison can fail
 
 
 @pytest.mark.parametrize(
