@@ -24,6 +24,8 @@ from smartbkg.io.interface import DEFAULT_BATCH_SIZE
 _ROW: Final = 22  # pixels between leaves
 _COLUMN: Final = 150  # pixels between generations
 _RADIUS: Final = 6
+#: White behind names, so that the lines of daughters do not strike through signs of charge.
+_HALO: Final = 'stroke="white" stroke-width="4" paint-order="stroke"'
 
 _EXCLUDED: Final = (
     ParticleStatus.VIRTUAL | ParticleStatus.INITIAL | ParticleStatus.ISR_PHOTON | ParticleStatus.FSR_PHOTON
@@ -155,7 +157,8 @@ def tree_svg(tree: DecayTree, highlight: ArrayLike | None = None, title: str = "
         raise UsageError(f"highlight of shape {shares.shape}, expected ({len(tree.names)},): one number a particle")
     shares = shares / max(float(np.nanmax(shares, initial=0.0)), 1e-300)
     width = int(_COLUMN * (column.max(initial=0) + 1.2)) + 20
-    height = int(_ROW * (row.max(initial=0) + 1)) + 50
+    height = int(_ROW * (row.max(initial=0) + 1)) + 60
+    width = max(width, 0 if highlight is None else 800)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12">',
@@ -170,6 +173,10 @@ def tree_svg(tree: DecayTree, highlight: ArrayLike | None = None, title: str = "
                 f'<path d="M{x[above]:.1f} {y[above]:.1f} C{middle:.1f} {y[above]:.1f} {middle:.1f} {y[place]:.1f} '
                 f'{x[place]:.1f} {y[place]:.1f}" fill="none" stroke="#888"/>'
             )
+    if highlight is not None:
+        legend = "colour: change of the network's answer when a particle is left out, grey none, red the largest; "
+        legend += "dashed: beams, documentation, made in the detector"
+        parts.append(f'<text x="12" y="{height - 6}" fill="#444">{legend}</text>')
     for place, name in enumerate(tree.names):
         fill = "#4878a8" if highlight is None else _colour(float(shares[place]))
         dash = "" if tree.is_particle[place] else ' stroke-dasharray="2 2"'
@@ -179,7 +186,7 @@ def tree_svg(tree: DecayTree, highlight: ArrayLike | None = None, title: str = "
         parts.append(
             f'<g><title>{escape(what)}</title><circle cx="{x[place]:.1f}" cy="{y[place]:.1f}" r="{_RADIUS}" '
             f'fill="{fill if tree.is_particle[place] else "white"}" stroke="#444"{dash}/>'
-            f'<text x="{x[place] + 10:.1f}" y="{y[place] + 4:.1f}">{escape(name)}</text></g>'
+            f'<text x="{x[place] + 10:.1f}" y="{y[place] + 4:.1f}" {_HALO}>{escape(name)}</text></g>'
         )
     return "\n".join([*parts, "</svg>", ""])
 

@@ -49,6 +49,10 @@ def test_colours_follow_what_matters() -> None:
     tree = DecayTree((0, 0, 1), ("a", "b<", "c"), np.ones(3), np.array([-1, 0, 0]), np.array([True, True, True]))
     picture = ElementTree.fromstring(tree_svg(tree, [0.0, 1.0, -0.5]))
     assert [circle.get("fill") for circle in picture.iter(f"{SVG}circle")] == ["#dedede", "#b2182b", "#c87b84"]
+    words = [text.text or "" for text in picture.iter(f"{SVG}text")]
+    assert words[1].startswith("colour: change of the network's answer")
+    names = {text.text: text for text in picture.iter(f"{SVG}text")}
+    assert names["b<"].get("paint-order") == "stroke"  # a line behind a name does not strike through it
     with pytest.raises(UsageError, match="one number a particle"):
         tree_svg(tree, [1.0])
 
