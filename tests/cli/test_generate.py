@@ -45,15 +45,16 @@ def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
         (["--process", "mixd"], "unknown process 'mixd': did you mean 'mixed'?"),
         (["--events", "0"], "n_events is 0, expected at least 1"),
         (["--jobs", "0"], "n_jobs is 0, expected at least 1"),
+        (["--output", "e.hepmc3"], "e.hepmc3: events are generated into Parquet"),
     ],
-    ids=["process", "events", "jobs"],
+    ids=["process", "events", "jobs", "suffix"],
 )
 def test_wrong_usage_is_one_line_and_leaves_no_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[str], message: str
 ) -> None:
     path = tmp_path / "events.parquet"
-    options = ["--process", "mixed", "--events", "1", "--seed", "1", *wrong]
-    assert generate(*options, "--output", str(path)) == 2
+    options = ["--process", "mixed", "--events", "1", "--seed", "1"]
+    assert generate(*options, "--output", str(path), *wrong) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert message in error[0]

@@ -14,7 +14,7 @@ from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.experiment.generator import GENERATOR_VERSION, GeneratorRequest, compile_kernels, generate_requested_block
 from smartbkg.experiment.generator_pythia import import_pythia
-from smartbkg.io.parquet import SCHEMA_VERSION, ParquetWriter
+from smartbkg.io.parquet import PARQUET, SCHEMA_VERSION, ParquetWriter
 from smartbkg.provenance import record
 
 _BLOCKS_AHEAD: Final = 4  # a worker: enough that none waits, few enough to bound the memory
@@ -58,12 +58,17 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
     Raises
     ------
     UsageError
-        ``n_jobs`` below 1.
+        ``n_jobs`` below 1, or the output is not called ``.parquet``.
     MissingDependencyError
         PYTHIA is not installed.
     """
     if n_jobs < 1:
         raise UsageError(f"n_jobs is {n_jobs}, expected at least 1")
+    if not output.name.endswith(PARQUET.suffixes):
+        raise UsageError(
+            f"{output}: events are generated into Parquet, expected a name that ends in "
+            f"{' or '.join(PARQUET.suffixes)}; `smartbkg convert` makes HepMC3 of it"
+        )
     import_pythia()
     settings = asdict(request) | {"generator": "smartbkg-pythia8", "generator_version": GENERATOR_VERSION}
     n_particles = 0
