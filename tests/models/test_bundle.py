@@ -71,6 +71,17 @@ def test_the_same_bundle_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.parametrize("place", [0.5, 0.8, 0.999])
+def test_one_wrong_bit_in_the_weights_is_refused(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "m.safetensors"
+    save_bundle(path, small_bundle())
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"m\.safetensors: the weights are not those that were written"):
+        load_bundle(path)
+
+
 @pytest.mark.parametrize("size", [0, 4, 100, 5000])
 def test_half_a_file_is_refused(tmp_path: Path, size: int) -> None:
     path = tmp_path / "m.safetensors"

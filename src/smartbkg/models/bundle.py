@@ -6,6 +6,7 @@ the token table and its digest, skims, processes, calibration, policy, metrics a
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -123,6 +124,15 @@ def check_state(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, NDA
             raise ModelError(f"the weight '{name}' {tuple(state[name].shape)} has no place in this architecture")
 
 
+def _digest(state: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of all weights: names, types, shapes and numbers."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(f"{name} {state[name].dtype} {state[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(state[name]).tobytes())
+    return digest.hexdigest()
+
+
 def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
     """Write a model file, whole or not at all; the same bundle gives the same bytes."""
     content = record(
@@ -137,6 +147,7 @@ def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
         policy=None if bundle.policy is None else dict(bundle.policy),
         metrics=dict(bundle.metrics),
         training=dict(bundle.training),
+        weights_sha256=_digest(bundle.state),
     )
     state = {name: np.ascontiguousarray(weights) for name, weights in bundle.state.items()}
     write_bytes_atomically(
@@ -168,7 +179,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
     Raises
     ------
     ModelError
-        Missing, truncated, not a model, or its token table is not the one of this package.
+        Missing, truncated, damaged, not a model, or its token table is not the one of this package.
     SchemaError
         Written by a newer version.
     """
@@ -177,6 +188,8 @@ def load_bundle(path: str | Path) -> ModelBundle:
     try:
         check_schema(content, "model", SCHEMA_VERSION, str(path))
         rule = GraphRule.from_dict(content["graph_rule"])
+        if "weights_sha256" in content and content["weights_sha256"] != _digest(state):
+            raise ModelError("the weights are not those that were written: the file is damaged, fetch it again")
         table = content["token_table"]
         if table["digest"] != rule.tokens.digest:
             raise ModelError(
