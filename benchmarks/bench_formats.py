@@ -44,6 +44,16 @@ def read(path: Path, **options: bool) -> EventBatch:
         return EventBatch.concatenate(list(reader.batches()))
 
 
+def read_opened(source: Path) -> dict[str, float]:
+    """Reading a file with and without the cost of opening it, which small ROOT files consist of."""
+    with open_events(source) as reader:
+        n_events = sum(map(len, reader.batches()))
+        return {
+            f"open and read {source.name} ({n_events} events)": rate(lambda: len(read(source))),
+            f"read {source.name}, once opened": rate(lambda: sum(map(len, reader.batches()))),
+        }
+
+
 def write(path: Path, batch: EventBatch) -> int:
     with create_events(path, record("kept", 1, {})) as writer:
         for part in batch.chunks(500):
@@ -90,7 +100,7 @@ def main(source: Path | None = None) -> None:
         filtered = originals.with_event_columns(keep_probability=np.full(N_EVENTS, 0.5), score=np.full(N_EVENTS, 0.5))
         write_model(model)
         scorer = load_scorer(model, threads=1)
-        figures = {} if source is None else {f"read mDST ({len(batch)} events)": rate(lambda: len(read(source)))}
+        figures = {} if source is None else read_opened(source)
         figures |= {
             "read Parquet": rate(lambda: len(read(native))),
             "write Parquet": rate(lambda: write(native_output, repeated)),
