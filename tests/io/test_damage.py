@@ -74,3 +74,4 @@ def test_damage_is_an_error_or_a_report(
             assert skip_corrupt, "events are missing without an error"
             assert len(reader.skipped) or reader.warnings, "events are missing without a report"
         assert len(reader.skipped) == 0 or reader.skipped.messages
+        assert all(message.startswith(f"{path}: ") for message in reader.skipped.messages)

@@ -12,7 +12,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from smartbkg.errors import EventError, FileFormatError
+from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.io.interface import EventReader
 
@@ -85,7 +85,7 @@ def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int]
         if not reader.options.skip_corrupt:
             raise
         if stop - start == 1:
-            reader.skip(EventError(str(error), event=f"entry {start}"))
+            reader.skip(error)  # it names the file and the entry
             return
         middle = (start + stop) // 2
         yield from _range(reader, start, middle, read)
