@@ -1,5 +1,8 @@
 """Compile ahead of time: `python -m smartbkg.warm_up [experiment] [network]`.
 
+Events go through a file, as in the work that follows: a kernel is compiled for the kind of arrays that it is given, and
+those from a file are read-only.
+
 Compiled kernels are kept on disk, so that this costs a few minutes once for a version and seconds later. A batch farm
 does it once into a shared ``NUMBA_CACHE_DIR``; the demo does both parts at the same time as it generates.
 """
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 from smartbkg.errors import SmartBKGError, UsageError, nearest
@@ -20,11 +25,14 @@ class _WarmUp(Protocol):
 
 
 def _experiment() -> None:
-    from smartbkg.experiment.generator import generate_events
-    from smartbkg.experiment.simulation import simulate_events
+    from smartbkg.experiment.generator import GeneratorRequest
+    from smartbkg.experiment.generator_files import generate_to_file
+    from smartbkg.experiment.simulation import simulate_file
 
-    for batch in generate_events("mixed", 20, seed=0):
-        simulate_events(batch, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder) / "events.parquet"
+        generate_to_file(GeneratorRequest("mixed", 20, 0), events)
+        simulate_file(events, Path(folder) / "flags.parquet")
 
 
 def _network() -> None:
@@ -35,6 +43,7 @@ def _network() -> None:
     from smartbkg.events.fields import PARTICLE_DTYPES
     from smartbkg.graphs import GraphRule, build_graphs
     from smartbkg.graphs.collate import collate
+    from smartbkg.io import create_events, open_events
     from smartbkg.models import ModelBundle, build_model, parse_config
     from smartbkg.models.bundle import state_of
     from smartbkg.models.runtime import scorer_of
@@ -45,9 +54,14 @@ def _network() -> None:
         "motherIndex": position // 3 - 1,
     }
     event = {"experiment": np.zeros(4), "run": np.zeros(4), "evtNum": np.arange(4)}
-    batch = EventBatch.from_columns(np.full(4, 10), event, columns)
     config = {"architecture": "gatgap"}
     model = build_model(config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.parquet"
+        with create_events(path, {"kind": "events", "schema_version": 1}) as writer:
+            writer.write(EventBatch.from_columns(np.full(4, 10), event, columns))
+        with open_events(path) as reader:
+            batch = next(reader.batches())
     loss: torch.Tensor = model(collate(build_graphs(batch, GraphRule()))).sum()
     loss.backward()  # type: ignore[no-untyped-call]  # torch's
     scorer_of(ModelBundle(parse_config(config), state_of(model))).logits(batch)
