@@ -225,9 +225,14 @@ def row_of(row: dict[str, Any]) -> str:
 
 
 def card(
-    recipe: Recipe, bundle: ModelBundle, paths: Sequence[Path], rows: Sequence[dict[str, Any]], took: float
+    recipe: Recipe,
+    bundle: ModelBundle,
+    paths: Sequence[Path],
+    rows: Sequence[dict[str, Any]],
+    took: float,
+    options: str,
 ) -> str:
-    """The model card."""
+    """The model card; ``options`` are those of this script that the numbers depend on."""
     totals = [read_header(path).summary.total for path in paths]
     passing = ", ".join(f"{skim} {sum(total.passing.get(skim, 0) for total in totals):,.0f}" for skim in recipe.skims)
     n_epochs = len(bundle.training["history"])
@@ -240,7 +245,7 @@ def card(
         f"{bundle.calibration.to_dict()['kind']}, policy stored with it.",
         f"- Learned from {sum(total.n_events for total in totals):,} generated events "
         f"({', '.join(recipe.training)}), of which pass: {passing}; {n_epochs} epochs.",
-        f"- Made by `python models/make_models.py` in {duration(took)} (all steps of this model).",
+        f"- Made by `python models/make_models.py {options}` in {duration(took)} (all steps of this model).",
         "",
         "Judged on fresh events of other runs at Belle II's costs (0.08 / 0.63 / 97.04 s); the speed-up is that of "
         + (
@@ -267,7 +272,8 @@ def make(recipe: Recipe, folder: Folder, scale: float, epochs: int | None) -> tu
     folder.make(judged, lambda: judged.write_text(json.dumps(judge(folder, recipe, model, tests), indent=1)))
     took = sum(seconds for name, seconds in folder.seconds().items() if name.startswith(recipe.name))
     text = folder.path / f"{recipe.name}.md"
-    text.write_text(card(recipe, load_bundle(model), paths, json.loads(judged.read_text()), took))
+    options = f"--only {recipe.name} --scale {scale:g}" + ("" if epochs is None else f" --epochs {epochs}")
+    text.write_text(card(recipe, load_bundle(model), paths, json.loads(judged.read_text()), took, options))
     return model, text
 
 
