@@ -91,7 +91,7 @@ def _cards(evaluation: Evaluation) -> list[_Card]:
         _Card(f"{roc.area:.3f} ± {roc.area_error:.3f}", "AUC"),
         _Card(f"{evaluation.plan.retention[0]:.2%}", "of the generated events pass"),
         _Card(f"{fraction:.1%}", "of the passing events' statistical power is kept"),
-        _Card(f"p = {evaluation.closure.global_p_value:.3f}", "that the kept sample is unbiased, all tests together"),
+        _Card(f"p = {evaluation.closure.global_p_value:.3f}", "p-value of closure, all tests together"),
     ]
 
 
