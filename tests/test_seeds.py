@@ -47,7 +47,7 @@ def test_seeds_of_different_purposes_differ():
 
 
 def test_values_are_frozen_across_versions():
-    assert derive_seed(1, "draw") == derive_seed(1, "draw")
+    assert derive_seed(1, "draw") == 4046595951448368914
     assert event_uniforms(42, [7], [1], [12345])[0] == FROZEN_UNIFORM
 
 
