@@ -12,9 +12,10 @@ from smartbkg.events import EventBatch
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.graphs.collate import collate
 from smartbkg.models.build import build_model
+from smartbkg.models.layers import attend_to_family
 from smartbkg.models.relations import MANY_STEPS, SHARED_KINDS, ancestors_or_self, relations
 
-ARCHITECTURES = ["transformer", "deepset", "gcn", "gatgap"]
+ARCHITECTURES = ["transformer", "deepset", "gcn", "gatgap", "gat2"]
 
 
 def network(architecture: str = "transformer", **config: object) -> torch.nn.Module:
@@ -66,7 +67,7 @@ def test_events_without_particles_have_a_finite_score(architecture):
     assert np.ptp(result, axis=0).max() < 1e-6
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "deepset", "gcn", "gatgap"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_two_thousand_particles(architecture):
     counts = np.array([2000])
     source = random_events(120, seed=3)
@@ -76,7 +77,8 @@ def test_two_thousand_particles(architecture):
     assert np.isfinite(logits(network(architecture), EventBatch.from_columns(counts, event, columns))).all()
 
 
-def test_rotation_about_the_beam_changes_nothing_where_that_is_promised():
+@pytest.mark.parametrize("architecture", ["transformer", "gat2"])
+def test_rotation_about_the_beam_changes_nothing_where_that_is_promised(architecture):
     batch = random_events(20, seed=4)
     angle = 1.234
     turned = {}
@@ -84,17 +86,31 @@ def test_rotation_about_the_beam_changes_nothing_where_that_is_promised():
         a, b = batch.particle[first].astype(float), batch.particle[second].astype(float)
         turned[first], turned[second] = a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)
     rotated = with_columns(batch, **turned)
-    assert np.allclose(logits(network(), rotated), logits(network(), batch), atol=2e-5)
-    plain = network(is_azimuth_invariant=False)
+    model = network(architecture)
+    assert np.allclose(logits(model, rotated), logits(model, batch), atol=2e-5)
+    plain = network(architecture, is_azimuth_invariant=False)
     assert np.abs(logits(plain, rotated) - logits(plain, batch)).max() > 1e-3
 
 
-def test_mothers_and_processes_are_seen():
+@pytest.mark.parametrize("architecture", ["transformer", "gat2"])
+def test_mothers_and_processes_are_seen(architecture):
     batch = random_events(20, seed=6)
-    model = network()
+    model = network(architecture)
     orphans = with_columns(batch, motherIndex=np.full(batch.n_particles, -1))
     assert np.abs(logits(model, orphans) - logits(model, batch)).max() > 1e-3
     assert np.abs(logits(model, batch, process=1) - logits(model, batch)).max() > 1e-3
+
+
+def test_edge_types_decide_whom_attention_hears():
+    graphs = build_graphs(random_events(3, seed=7), GraphRule())
+    batch = collate(graphs, np.zeros(3, dtype=np.int64))
+    node = torch.randn(batch.n_nodes, 8, generator=torch.Generator().manual_seed(1))
+    vectors = torch.zeros(2, 2, 4)
+    only_itself = attend_to_family(node, *vectors, batch, torch.tensor([[50.0] * 2, [0.0] * 2, [0.0] * 2]))
+    assert torch.allclose(only_itself, node, atol=1e-6)
+    child = torch.nonzero(batch.mother >= 0)[:, 0]
+    only_mother = attend_to_family(node, *vectors, batch, torch.tensor([[0.0] * 2, [50.0] * 2, [0.0] * 2]))
+    assert torch.allclose(only_mother[child], node[batch.mother[child]], atol=1e-6)
 
 
 def test_relations_of_a_small_decay():

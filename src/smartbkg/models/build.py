@@ -44,6 +44,10 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
         network="smartbkg.models.gatgap:GATGAP",
         compiled="smartbkg.models.gat_runtime:CompiledGATGAP",
     ),
+    "gat2": Architecture(
+        config="smartbkg.models.config:GAT2Config",
+        network="smartbkg.models.gat2:GAT2",
+    ),
     "transformer": Architecture(
         config="smartbkg.models.config:TransformerConfig",
         network="smartbkg.models.transformer:Transformer",

@@ -61,18 +61,15 @@ class GATGAPConfig(ModelConfig):
     """Width of the embedding of PDG tokens."""
 
 
-class TransformerConfig(ModelConfig):
-    """Transformer over particles for many skims at once."""
+class PhysicsConfig(ModelConfig):
+    """What the networks with inputs made for the physics share."""
 
-    architecture: str = "transformer"
     width: int = Field(default=64, ge=1)
     """Width of a particle's representation, a multiple of ``heads``."""
     heads: int = Field(default=4, ge=1)
     """Attention heads of each layer."""
     n_layers: int = Field(default=4, ge=1)
     """Attention layers."""
-    expansion: int = Field(default=2, ge=1)
-    """Inner width of a layer's second half, in units of ``width``."""
     emb_size: int = Field(default=16, ge=1)
     """Width of the embedding of PDG tokens."""
     features: tuple[str, ...] = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
@@ -89,6 +86,20 @@ class TransformerConfig(ModelConfig):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         return self
+
+
+class TransformerConfig(PhysicsConfig):
+    """Transformer over particles for many skims at once."""
+
+    architecture: str = "transformer"
+    expansion: int = Field(default=2, ge=1)
+    """Inner width of a layer's second half, in units of ``width``."""
+
+
+class GAT2Config(PhysicsConfig):
+    """Graph attention over the family, with edge types, residuals and a state that particles and event share."""
+
+    architecture: str = "gat2"
 
 
 class DeepSetConfig(ModelConfig):
@@ -115,4 +126,12 @@ class GCNConfig(ModelConfig):
     """Width of the embedding of PDG tokens."""
 
 
-__all__ = ["DeepSetConfig", "GATGAPConfig", "GCNConfig", "ModelConfig", "TransformerConfig"]
+__all__ = [
+    "DeepSetConfig",
+    "GAT2Config",
+    "GATGAPConfig",
+    "GCNConfig",
+    "ModelConfig",
+    "PhysicsConfig",
+    "TransformerConfig",
+]

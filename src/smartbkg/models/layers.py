@@ -17,7 +17,11 @@ ATTENTION_SLOPE: Final = 0.2
 
 
 def attend_to_family(
-    node: torch.Tensor, attention_source: torch.Tensor, attention_target: torch.Tensor, batch: GraphBatch
+    node: torch.Tensor,
+    attention_source: torch.Tensor,
+    attention_target: torch.Tensor,
+    batch: GraphBatch,
+    edge_bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Graph attention (arXiv:1710.10903, equations 1 to 5) over child ↔ mother edges and self-loops.
 
@@ -25,6 +29,7 @@ def attend_to_family(
     ----------
     node : (n_nodes, heads * units), already multiplied with the layer's matrix.
     attention_source, attention_target : (heads, units), the two halves of the attention vector.
+    edge_bias : (3, heads) added to the logits where the other is the node itself, its mother, its daughter.
 
     Returns
     -------
@@ -40,6 +45,8 @@ def attend_to_family(
     to_self = functional.leaky_relu(source + target, ATTENTION_SLOPE)
     to_child = functional.leaky_relu(source[mother] + target[child], ATTENTION_SLOPE)
     to_mother = functional.leaky_relu(source[child] + target[mother], ATTENTION_SLOPE)
+    if edge_bias is not None:
+        to_self, to_child, to_mother = to_self + edge_bias[0], to_child + edge_bias[1], to_mother + edge_bias[2]
     with torch.no_grad():
         highest = to_self.clone()
         highest[child] = torch.maximum(highest[child], to_child)

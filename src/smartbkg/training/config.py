@@ -15,7 +15,7 @@ from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 
 #: Largest steps that suit an architecture better than the usual one.
-_LEARNING_RATE: Final = {"transformer": 1e-3}
+_LEARNING_RATE: Final = {"transformer": 1e-3, "gat2": 2e-3}
 
 
 class Section(BaseModel):

@@ -1,0 +1,88 @@
+"""Graph attention made better: the decay graph of GATGAP with normalised inputs, edge types, residuals and a shared state.
+
+Each particle attends to its family as in `smartbkg.models.gatgap`, with four differences: inputs made for the physics
+(`smartbkg.models.physics_inputs`); attention that knows whether the other is the particle itself, its mother or a
+daughter; normalised layers that are added to their input (arXiv:2002.04745); and an event state, begun with the process,
+that each layer reads from all particles and hands back to them, so that the two B mesons know of one another.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from smartbkg.graphs.collate import GraphBatch
+from smartbkg.models.config import GAT2Config
+from smartbkg.models.layers import attend_to_family, pool_with_gate
+from smartbkg.models.physics_inputs import PhysicsInputs
+
+#: Itself, mother, daughter.
+N_EDGE_TYPES = 3
+
+
+class _Layer(nn.Module):
+    """Nodes attend to their family and hear the event's state; the state reads the nodes."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fc = nn.Linear(width, width)
+        self.attention_source = nn.Parameter(torch.empty(heads, width // heads))
+        self.attention_target = nn.Parameter(torch.empty(heads, width // heads))
+        self.edge_bias = nn.Parameter(torch.zeros(N_EDGE_TYPES, heads))
+        self.from_state = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.pool_norm = nn.LayerNorm(width)
+        self.gate = nn.Linear(width, 1)
+        self.to_state = nn.Linear(2 * width, width)
+        for weights in (self.attention_source, self.attention_target):
+            nn.init.xavier_normal_(weights)
+
+    def forward(
+        self, node: torch.Tensor, state: torch.Tensor, batch: GraphBatch
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Nodes (n_nodes, width) and states (n_events, width) after."""
+        mixed = attend_to_family(
+            self.fc(self.norm(node)), self.attention_source, self.attention_target, batch, self.edge_bias
+        )
+        told = self.from_state(state)[batch.event]
+        node = node + self.out(functional.leaky_relu(mixed + told, 0.01))
+        normed = self.pool_norm(node)
+        pooled = pool_with_gate(normed, self.gate(normed)[:, 0], batch)
+        state = state + functional.leaky_relu(self.to_state(torch.cat((state, pooled), dim=1)), 0.01)
+        return node, state
+
+
+class GAT2(nn.Module):
+    """The network of `GAT2Config`; order of events and of siblings does not change a logit."""
+
+    def __init__(self, config: GAT2Config) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.inputs = PhysicsInputs(config.features, config.boost, is_azimuth_invariant=config.is_azimuth_invariant)
+        self.pdg_embedding = nn.Embedding(config.num_pdg + 1, config.emb_size)
+        self.process_embedding = nn.Embedding(len(config.processes) + 1, width)
+        self.node_in = nn.Linear(self.inputs.n_inputs + config.emb_size, width)
+        self.layers = nn.ModuleList(_Layer(width, config.heads) for _ in range(config.n_layers))
+        self.out_norm = nn.LayerNorm(width)
+        self.fc_output = nn.Linear(width, config.n_skims)
+        nn.init.normal_(self.pdg_embedding.weight, std=0.5)
+
+    def forward(self, batch: GraphBatch) -> torch.Tensor:
+        """Logits (n_events, n_skims)."""
+        has_mother = (batch.mother >= 0).to(batch.feature.dtype)
+        n_daughters = torch.zeros_like(has_mother).index_add(0, batch.mother.clamp(min=0), has_mother)
+        origin = batch.feature[batch.offsets[:-1][batch.event]]
+        inputs = self.inputs(batch.feature, origin, n_daughters)
+        node = self.node_in(torch.cat((inputs, self.pdg_embedding(batch.token)), dim=1))
+        unknown = torch.full_like(batch.process, len(self.config.processes))
+        state = self.process_embedding(torch.where(batch.process < 0, unknown, batch.process))
+        for layer in self.layers:
+            node, state = layer(node, state, batch)
+        logits: torch.Tensor = self.fc_output(self.out_norm(state))
+        return logits
+
+
+__all__ = ["GAT2", "N_EDGE_TYPES"]
