@@ -1,9 +1,9 @@
-"""Graph attention made better: the decay graph of GATGAP with normalised inputs, edge types, residuals and a shared state.
+"""Graph attention made better: GATGAP's family of a particle, with physics inputs, edge types, residuals and a state.
 
 Each particle attends to its family as in `smartbkg.models.gatgap`, with four differences: inputs made for the physics
 (`smartbkg.models.physics_inputs`); attention that knows whether the other is the particle itself, its mother or a
-daughter; normalised layers that are added to their input (arXiv:2002.04745); and an event state, begun with the process,
-that each layer reads from all particles and hands back to them, so that the two B mesons know of one another.
+daughter; normalised layers that are added to their input (arXiv:2002.04745); and an event state, begun with the
+process, that each layer reads from all particles and hands back to them, so that both B mesons know of one another.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class _Layer(nn.Module):
         for weights in (self.attention_source, self.attention_target):
             nn.init.xavier_normal_(weights)
 
-    def forward(
-        self, node: torch.Tensor, state: torch.Tensor, batch: GraphBatch
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, node: torch.Tensor, state: torch.Tensor, batch: GraphBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Nodes (n_nodes, width) and states (n_events, width) after."""
         mixed = attend_to_family(
             self.fc(self.norm(node)), self.attention_source, self.attention_target, batch, self.edge_bias
