@@ -76,14 +76,14 @@ RECIPES = (
         "gatgap",
         "GATGAP for feiHadronicB0",
         (SKIM,),
-        {"mixed": 1_500_000},
+        {"mixed": 2_000_000},
         3.0,
         {"mixed": 500_000, "charged": 100_000, "ccbar": 100_000, "uubar": 100_000},
         {
             "network": {"architecture": "gatgap"},
             "data": {"validation_fraction": 0.1},
-            "sampling": {"events_per_epoch": 131_072},
-            "optimiser": {"epochs": 16, "batch_size": 256, "validation_events": 20_000},
+            "sampling": {"events_per_epoch": 212_992},
+            "optimiser": {"epochs": 8, "batch_size": 256, "validation_events": 20_000},
         },
     ),
     Recipe(

@@ -27,7 +27,7 @@ N_FEATURES: Final = 14
 #: Hidden units.
 N_HIDDEN: Final = 16
 #: The file in the package: a new training gets a new name.
-CLASSIFIER_FILE: Final = "signal-probability-1.json"
+CLASSIFIER_FILE: Final = "signal-probability-2.json"
 SCHEMA_VERSION: Final = 1
 
 
