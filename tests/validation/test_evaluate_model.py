@@ -17,8 +17,10 @@ from smartbkg.models.bundle import state_of
 from smartbkg.models.calibration import Affine
 from smartbkg.models.runtime import scorer_of
 from smartbkg.sampling.policy import OptimalPolicy, ScorePolicy
+from smartbkg.training.reporting import EpochFigures
 from smartbkg.validation.evaluate_model import evaluate_model
 from smartbkg.validation.evaluation import Evaluation
+from smartbkg.validation.plots import plot_learning
 from smartbkg.validation.report import render_report
 
 N_EVENTS = 6000
@@ -74,6 +76,19 @@ def test_page_is_self_contained_and_says_what_was_found(evaluation):
     assert f"{found.outlook.speed_up.value:.2f} ± {found.outlook.speed_up.error:.2f}" in page
     for name in ("M_bc of the best B⁰ tag", "R₂", "model.safetensors", "optimal (this model)"):
         assert name in page
+
+
+def test_learning_curves_are_shown_where_the_model_kept_its_epochs(evaluation):
+    history = [
+        EpochFigures(epoch, 0.7 / epoch, 0.8 / epoch, 0.7 + 0.05 * epoch, 1 + 0.1 * epoch, 1e-3, epoch == 2, 1.0, 0.0)
+        .reproducible()
+        for epoch in (1, 2, 3)
+    ]  # fmt: skip
+    page = render_report(evaluation[0], model_name="m", data_name="d", history=history)
+    assert page.count("<img src=") == evaluation[1].count("<img src=") + 1
+    lower, right = plot_learning(history).axes[1:]
+    assert lower.lines[0].get_ydata() == pytest.approx([0.75, 0.8, 0.85])
+    assert right.lines[0].get_ydata() == pytest.approx([1.1, 1.2, 1.3])
 
 
 def test_names_from_files_cannot_inject_into_the_page(evaluation):

@@ -81,7 +81,7 @@ class OptimiserSection(Section):
     epochs: int = Field(default=40, ge=1)
     """Most epochs; early stopping may end before."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Largest step of Adam; where not given 0.005, for the transformer 0.001."""
+    """Largest step of Adam; where not given 0.005, for gat2 0.002, for the transformer 0.001."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay (AdamW)."""
     schedule: Literal["one_cycle", "plateau", "constant"] = "one_cycle"

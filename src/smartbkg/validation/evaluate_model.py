@@ -80,5 +80,8 @@ def evaluate_model(
         ("token table", bundle.graph_rule.token_table),
         ("seed of the draw", str(seed)),
     ]
-    write_report(output, evaluation, model_name=model.name, data_name=dataset.name, provenance=provenance)
+    write_report(
+        output, evaluation, model_name=model.name, data_name=dataset.name, provenance=provenance,
+        history=bundle.training.get("history", ()),
+    )  # fmt: skip
     return evaluation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import mplhep
 import numpy as np
@@ -85,6 +86,34 @@ def plot_weights(weight: NDArray[np.float64]) -> Figure:
     figure, axes = _figure()
     axes.hist(weight, bins=50, color=KEPT_COLOUR, histtype="stepfilled", alpha=0.7)
     axes.set(xlabel="weight of a kept event", ylabel="kept events", yscale="log")
+    return figure
+
+
+def plot_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Losses, AUC and speed-up of each epoch; the best epoch, whose weights the model has, is marked.
+
+    Parameters
+    ----------
+    history : an epoch each, with the keys of `smartbkg.training.reporting.EpochFigures.reproducible`.
+    """
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    epoch = [row["epoch"] for row in history]
+    for key, colour in (("training_loss", ALL_COLOUR), ("validation_loss", KEPT_COLOUR)):
+        above.plot(epoch, [row[key] for row in history], "o-", color=colour, markersize=3, label=key.replace("_", " "))
+    below.plot(epoch, [row["auc"] for row in history], "o-", color=ALL_COLOUR, markersize=3)
+    right = below.twinx()
+    right.plot(epoch, [row["speed_up"] for row in history], "s--", color=KEPT_COLOUR, markersize=3)
+    best = [row["epoch"] for row in history if row["is_best"]]
+    if best:
+        above.axvline(best[-1], color=GUIDE_COLOUR, linestyle=":", label="best epoch")
+        below.axvline(best[-1], color=GUIDE_COLOUR, linestyle=":")
+    above.set_ylabel("loss")
+    above.legend(frameon=False)
+    below.set_xlabel("epoch")
+    below.set_ylabel("AUC", color=ALL_COLOUR)
+    right.set_ylabel("speed-up", color=KEPT_COLOUR)
+    below.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 

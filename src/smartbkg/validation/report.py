@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from smartbkg.validation.plots import (
     as_data_uri,
     plot_calibration,
     plot_closure,
+    plot_learning,
     plot_roc,
     plot_scores,
     plot_weights,
@@ -82,6 +83,11 @@ def _model_pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     yield _picture(plot_weights(events.weight[kept] / evaluation.keep_probability[kept]), "Weights of kept events.")
 
 
+def _learning_pictures(history: Sequence[Mapping[str, Any]]) -> Iterator[_Picture]:
+    if history:
+        yield _picture(plot_learning(history), "The training, on validation events.")
+
+
 def _cards(evaluation: Evaluation) -> list[_Card]:
     outlook, roc = evaluation.outlook, evaluation.roc
     fraction = evaluation.n_effective / max(1, evaluation.n_passing)
@@ -96,9 +102,20 @@ def _cards(evaluation: Evaluation) -> list[_Card]:
 
 
 def render_report(
-    evaluation: Evaluation, *, model_name: str, data_name: str, provenance: Sequence[tuple[str, str]] = ()
+    evaluation: Evaluation,
+    *,
+    model_name: str,
+    data_name: str,
+    provenance: Sequence[tuple[str, str]] = (),
+    history: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The report as one HTML page without references to other files."""
+    """The report as one HTML page without references to other files.
+
+    Parameters
+    ----------
+    provenance : (name, value) lines for the end of the page.
+    history : epochs of the training as the model file keeps them, for the learning curves.
+    """
     closure = evaluation.closure
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smartbkg.validation"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -117,7 +134,7 @@ def render_report(
         "costs": evaluation.plan.costs,
         "policies": list(_policy_rows(evaluation)),
         "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),
-        "model_figures": list(_model_pictures(evaluation)),
+        "model_figures": [*_model_pictures(evaluation), *_learning_pictures(history)],
         "closure_rows": [_closure_row(variable, closure.significance) for variable in closure.variables],
         "closure_figures": [_picture(plot_closure(variable, title), title) for variable, title in titles],
         "provenance": [("smartbkg", __version__), *provenance],
