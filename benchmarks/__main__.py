@@ -8,8 +8,8 @@ from pathlib import Path
 
 NAMES = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
 
-#: Takes about an hour and has options of its own: run it by itself.
-LONG = ("policies",)
+#: Take about an hour and have options of their own: run them by themselves.
+LONG = ("policies", "quality")
 
 
 def main(wanted: list[str]) -> int:
