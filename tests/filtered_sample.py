@@ -10,7 +10,7 @@ from synthetic import random_events
 
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID
-from smartbkg.filtering import EventFilter, score_events
+from smartbkg.filtering import Draw, EventFilter, score_events
 from smartbkg.io import create_events
 from smartbkg.io.tables import write_table
 from smartbkg.jobs import filter_file
@@ -64,6 +64,7 @@ def make_chain(
     seed: int = 3,
     first_event: int = 0,
     model: Path | None = None,
+    draw: Draw = "independent",
 ) -> Chain:
     """Write all files of a chain into a folder; the labels of each event are drawn with its score."""
     folder.mkdir(exist_ok=True)
@@ -87,8 +88,8 @@ def make_chain(
     write_table(chain.flags, ids | flags | variables, record("flags", 1, {}))
     positions = [SKIMS.index(skim) for skim in skims]
     chosen = solve_optimal(score[:, positions], Costs()) if policy is None else policy
-    event_filter = EventFilter(scorer, chosen, seed=seed, skims=skims)
-    settings = {"policy": chosen.to_dict(), "seed": seed, "skims": list(skims)}
+    event_filter = EventFilter(scorer, chosen, seed=seed, skims=skims, draw=draw)
+    settings = {"policy": chosen.to_dict(), "seed": seed, "skims": list(skims), "draw": draw}
     filter_file(chain.events, chain.kept, event_filter, settings=settings, inputs=(path,), scores=chain.scores)
     return chain
 

@@ -237,3 +237,49 @@ def test_model_without_policy_says_how_to_get_one():
     assert choose_policy(None, stored, ("a",), "m") == OptimalPolicy(2.0)
     with pytest.raises(ModelError, match="no policy for a, b"):
         choose_policy(None, stored, ("a", "b"), "m")
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_a_systematic_draw_keeps_the_expected_number_whatever_the_chunks(size: int) -> None:
+    batch = random_events(400, seed=1)
+    whole, kept = run(OptimalPolicy(1.0), [batch], draw="systematic")
+    _, chunked = run(OptimalPolicy(1.0), list(batch.chunks(size)), draw="systematic")
+    np.testing.assert_array_equal(kept.event["evtNum"], chunked.event["evtNum"])
+    assert abs(whole.totals.n_kept - whole.totals.sum_keep_probability) < 1
+
+
+def test_systematic_draws_of_the_filter_are_unbiased() -> None:
+    batch = random_events(60, seed=2)
+    n_seeds = 2000
+    kept = np.zeros(60)
+    for seed in range(n_seeds):
+        decision = EventFilter(EnergyScorer(), OptimalPolicy(1.0), seed=seed, draw="systematic").decide(batch)
+        kept += decision.is_kept
+    q = decision.keep_probability
+    # 60 events, each off by five standard deviations once in two million
+    assert (np.abs(kept / n_seeds - q) <= 5 * np.sqrt(q * (1 - q) / n_seeds) + 1e-12).all()
+
+
+def test_another_file_starts_its_systematic_draw_elsewhere() -> None:
+    batch = random_events(300, seed=1)
+    first = EventFilter(EnergyScorer(), OptimalPolicy(0.5), seed=0, draw="systematic").decide(batch)
+    moved = batch.with_event_columns(run=batch.event["run"] + 1)
+    second = EventFilter(EnergyScorer(), OptimalPolicy(0.5), seed=0, draw="systematic").decide(moved)
+    assert (first.is_kept != second.is_kept).any()
+
+
+def test_an_unknown_draw_is_refused() -> None:
+    with pytest.raises(UsageError, match="systematic"):
+        run(ScorePolicy(), [], draw="sistematic")
+
+
+def test_a_policy_planned_with_simulation_seconds_takes_them_from_the_events() -> None:
+    batch = random_events(100, seed=1)
+    policy = OptimalPolicy(1.0, has_simulation_cost=True)
+    seconds = np.linspace(1, 9, 100)
+    decision = EventFilter(EnergyScorer(), policy, seed=0).decide(batch.with_event_columns(simulation_cost=seconds))
+    np.testing.assert_allclose(
+        decision.keep_probability, policy.keep_probability(decision.score[:, 0], simulation_cost=seconds)
+    )
+    with pytest.raises(EventError, match="simulation_cost"):
+        EventFilter(EnergyScorer(), policy, seed=0).decide(batch)

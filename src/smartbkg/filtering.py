@@ -1,22 +1,29 @@
 """`EventFilter`: a stream of events in, the events worth simulating out, with the weights that keep every sum unbiased.
 
 Each event's decision depends on the seed and on its own (experiment, run, event) alone: order, chunking and number of
-workers change nothing.
+workers change nothing. A systematic draw depends on the order as well, still not on the chunking.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import EventError, ModelError, nearest
+from smartbkg.errors import EventError, ModelError, UsageError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.sampling.draw import draw
+from smartbkg.events.fields import EVENT_ID
+from smartbkg.sampling.draw import SystematicSampler, draw
 from smartbkg.sampling.policy import Policy
+
+#: Ways to draw: each event by itself, or at equal steps of the running sum of the keep probabilities.
+Draw = Literal["independent", "systematic"]
+DRAWS: Final[tuple[Draw, ...]] = get_args(Draw)
+#: Event column with the expected simulation seconds of each event: looked at where a policy was planned with it.
+SIMULATION_COST: Final = "simulation_cost"
 
 
 class EventScorer(Protocol):
@@ -136,6 +143,37 @@ def score_events(scorer: EventScorer, batch: EventBatch) -> ScoredEvents:
     return ScoredEvents(logits, scorer.calibrate(logits, batch.event["process"]))
 
 
+def keep_probabilities(
+    policy: Policy, batch: EventBatch, score: NDArray[np.float64], weight: ArrayLike
+) -> NDArray[np.float64]:
+    """(n_events,) q of a policy, with each event's own simulation cost where the policy was solved for that.
+
+    Parameters
+    ----------
+    score : (n_events, n_skims) calibrated.
+    weight : (n_events,) generator weights.
+
+    Raises
+    ------
+    EventError
+        The policy needs the column ``simulation_cost``, and the events have none.
+    """
+    seconds: NDArray[np.float64] | None = None
+    if getattr(policy, "has_simulation_cost", False):
+        if SIMULATION_COST not in batch.event:
+            raise EventError(
+                f"the policy was planned with the simulation seconds of each event, and these events have no column "
+                f"'{SIMULATION_COST}': add it, or plan on a data set without it",
+                source=batch.source,
+            )
+        seconds = batch.event[SIMULATION_COST].astype(np.float64)
+    return policy.keep_probability(
+        score[:, 0] if score.shape[1] == 1 else score,
+        weight=np.asarray(weight, dtype=np.float64),
+        simulation_cost=seconds,
+    )
+
+
 class EventFilter:
     """Keeps the events worth simulating, by chance, and weights them.
 
@@ -146,6 +184,8 @@ class EventFilter:
     seed : of the draw.
     skims : those to filter for, all of the model's where none is named. One draw serves all of them.
     skip_corrupt : leave out (and count) events with numbers that are not finite, where the default is an error.
+    draw : ``independent``, or ``systematic`` (`SystematicSampler`) over the events in the order in which they are
+        streamed; the first event names the stream, so that files of other events start elsewhere under the same seed.
     """
 
     def __init__(
@@ -156,7 +196,12 @@ class EventFilter:
         seed: int,
         skims: Sequence[str] = (),
         skip_corrupt: bool = False,
+        draw: Draw = "independent",
     ) -> None:
+        if draw not in DRAWS:
+            raise UsageError(f"draw '{draw}': {nearest(draw, DRAWS)}")
+        self._draw: Draw = draw
+        self._sampler: SystematicSampler | None = None
         self._scorer = scorer
         self._policy = policy
         self._seed = seed
@@ -166,7 +211,9 @@ class EventFilter:
         self.totals = FilterTotals()
 
     def decide(self, batch: EventBatch) -> Decision:
-        """Score, keep probability, draw and weight of each event of a batch. Changes nothing.
+        """Score, keep probability, draw and weight of each event of a batch.
+
+        Independent draws change nothing; a systematic one advances the running sum, so that each batch counts once.
 
         Raises
         ------
@@ -176,10 +223,19 @@ class EventFilter:
         logit, score = score_events(self._scorer, batch)
         logit, score = logit[:, self._positions], score[:, self._positions]
         weight = batch.event["weight"].astype(np.float64)
-        keep_probability = self._policy.keep_probability(score[:, 0] if len(self.skims) == 1 else score, weight=weight)
-        is_kept = draw(keep_probability, self._seed, *(batch.event[name] for name in ("experiment", "run", "evtNum")))
+        keep_probability = keep_probabilities(self._policy, batch, score, weight)
+        is_kept = self._drawn(batch, keep_probability)
         inverse = np.divide(1.0, keep_probability, out=np.zeros(len(batch)), where=is_kept)
         return Decision(logit, score, keep_probability, is_kept, weight * inverse)
+
+    def _drawn(self, batch: EventBatch, keep_probability: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(n_events,) bool, True = keep."""
+        if self._draw == "independent":
+            return draw(keep_probability, self._seed, *(batch.event[name] for name in EVENT_ID))
+        if self._sampler is None and len(batch):
+            first = "/".join(str(batch.event[name][0]) for name in EVENT_ID)
+            self._sampler = SystematicSampler(self._seed, first)
+        return np.zeros(0, dtype=np.bool_) if self._sampler is None else self._sampler.draw(keep_probability)
 
     def kept(self, batch: EventBatch, decision: Decision) -> EventBatch:
         """The kept events; ``weight`` is the new weight, the generator's stays as ``generator_weight``."""

@@ -14,7 +14,7 @@ from smartbkg.atomic import refuse_same_file
 from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
-from smartbkg.filtering import EventScorer, choose_skims, score_events
+from smartbkg.filtering import EventScorer, choose_skims, keep_probabilities, score_events
 from smartbkg.io import open_events
 from smartbkg.io.parquet import ParquetWriter
 from smartbkg.provenance import record
@@ -41,6 +41,7 @@ class KeptFile:
     path : Parquet file of `smartbkg filter`.
     n_generated : events that went through its filter.
     policy, skims, seed : of that filter; None where the file does not say.
+    draw : ``independent`` or ``systematic``.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class KeptFile:
     policy: Policy | None
     skims: tuple[str, ...]
     seed: int | None
+    draw: str = "independent"
 
     @classmethod
     def open(cls, path: Path) -> KeptFile:
@@ -70,6 +72,7 @@ class KeptFile:
             policy_from_dict(settings["policy"]) if "policy" in settings else None,
             tuple(settings.get("skims", ())),
             int(settings["seed"]) if "seed" in settings else None,
+            str(settings.get("draw", "independent")),
         )
 
 
@@ -109,7 +112,7 @@ def merge_files(
     files = [KeptFile.open(path) for path in paths]
     _check_events(files, is_shared=method == "union")
     settings: dict[str, Any] = {"method": method, "files": [path.name for path in paths]}
-    filters = [] if method == "concatenate" else _filters(files, scorers)
+    filters = [] if method == "concatenate" else _filters(files, scorers, is_shared=method == "union")
     if method == "balance":
         _check_mixtures(paths)
     n_generated = _n_generated(files, method)
@@ -132,11 +135,10 @@ class _Filter(NamedTuple):
 
     def keep_probability(self, batch: EventBatch) -> NDArray[np.float64]:
         score = score_events(self.scorer, batch).score[:, self.positions]
-        weight = batch.event[GENERATOR_WEIGHT].astype(np.float64)
-        return self.policy.keep_probability(score[:, 0] if len(self.positions) == 1 else score, weight=weight)
+        return keep_probabilities(self.policy, batch, score, batch.event[GENERATOR_WEIGHT])
 
 
-def _filters(files: Sequence[KeptFile], scorers: Sequence[EventScorer]) -> list[_Filter]:
+def _filters(files: Sequence[KeptFile], scorers: Sequence[EventScorer], *, is_shared: bool) -> list[_Filter]:
     if len(scorers) == 1:
         scorers = list(scorers) * len(files)
     if len(scorers) != len(files):
@@ -147,6 +149,12 @@ def _filters(files: Sequence[KeptFile], scorers: Sequence[EventScorer]) -> list[
     for file, scorer in zip(files, scorers, strict=True):
         if file.policy is None or file.n_generated is None or file.seed is None:
             raise DatasetError(f"{file.path}: does not say by which policy, seed and from how many events it was kept")
+        if is_shared and file.draw != "independent":
+            # The weight of a union needs draws that are independent between seeds and share the uniform within one.
+            raise DatasetError(
+                f"{file.path}: was drawn by '{file.draw}', a union needs independent draws: filter again with "
+                "--draw independent"
+            )
         filters.append(
             _Filter(scorer, choose_skims(scorer.skims, file.skims), file.policy, file.n_generated, file.seed)
         )

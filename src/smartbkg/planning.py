@@ -17,7 +17,7 @@ from smartbkg.errors import DatasetError, ModelError, PolicyError, UsageError, n
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
 from smartbkg.events.matching import match_events
-from smartbkg.filtering import EventScorer, choose_skims, score_events
+from smartbkg.filtering import SIMULATION_COST, EventScorer, choose_skims, score_events
 from smartbkg.io import open_events
 from smartbkg.io.tables import read_table
 from smartbkg.models.bundle import load_bundle, save_bundle
@@ -33,7 +33,6 @@ from smartbkg.training.split import TEST, VALIDATION, assign_split
 
 #: Column of an oracle's table: P(pass) of a skim, from many simulations of the event.
 ORACLE_PREFIX: Final = "pass_probability_"
-SIMULATION_COST: Final = "simulation_cost"
 
 
 class ScoredDataset(NamedTuple):

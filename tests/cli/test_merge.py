@@ -123,3 +123,13 @@ def test_events_that_no_filter_kept_are_refused(one: Chain, tmp_path: Path) -> N
         run(one.kept, one.events, "-o", tmp_path / "out.parquet")
     with pytest.raises(UsageError, match="same file"):
         run(one.kept, one.events, "-o", one.kept)
+
+
+def test_systematic_samples_are_merged_but_not_united(one: Chain, tmp_path: Path) -> None:
+    a = make_chain(tmp_path / "a", 1000, first_event=200_000, model=one.model, draw="systematic")
+    b = make_chain(tmp_path / "b", 1000, first_event=200_000, model=one.model, draw="systematic", seed=4)
+    with pytest.raises(DatasetError, match="needs independent draws"):
+        run(a.kept, b.kept, "-o", tmp_path / "out.parquet", "--method", "union", "--model", one.model)
+    run(one.kept, a.kept, "-o", tmp_path / "sum.parquet")
+    expected = events_of(one.kept).event["weight"].sum() + events_of(a.kept).event["weight"].sum()
+    assert events_of(tmp_path / "sum.parquet").event["weight"].sum() == pytest.approx(expected)

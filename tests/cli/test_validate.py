@@ -80,3 +80,11 @@ def test_mistakes_are_named(chain: Chain, other: Chain) -> None:
         run(chain.events, chain.flags, "--skim", "first")
     with pytest.raises(FileFormatError, match="no such file"):
         run(chain.kept, "nowhere.parquet")
+
+
+def test_a_systematic_draw_closes_and_its_p_values_are_explained(chain: Chain, tmp_path: Path) -> None:
+    drawn = make_chain(tmp_path / "systematic", 8000, model=chain.model, draw="systematic")
+    result = run(drawn.kept, drawn.flags, "--skim", "first", "--scores", drawn.scores)
+    assert result.exit_code == 0, result.output
+    assert "systematic draw" in result.output
+    assert "systematic draw" not in run(chain.kept, chain.flags, "--skim", "first").output

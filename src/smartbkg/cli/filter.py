@@ -16,7 +16,8 @@ from smartbkg.cli.options import (
     reading_options,
     skipped_lines,
 )
-from smartbkg.filtering import EventFilter, FilterTotals, choose_skims
+from smartbkg.errors import UsageError
+from smartbkg.filtering import DRAWS, Draw, EventFilter, FilterTotals, choose_skims
 from smartbkg.jobs import choose_policy, filter_file
 
 
@@ -28,6 +29,10 @@ from smartbkg.jobs import choose_policy, filter_file
 @click.option("--max-weight", type=float, help="Largest weight of a named policy.")
 @click.option("--skim", "skims", multiple=True, help="Filter for this skim (repeat for several). Default: all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option(
+    "--draw", type=click.Choice(DRAWS), default="independent", show_default=True,
+    help="systematic: the number kept is within one event of what is expected, but it depends on the events' order.",
+)  # fmt: skip
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice; both share their fate.")
 @click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
 @reading_options
@@ -38,6 +43,7 @@ def command(
     max_weight: float | None,
     skims: tuple[str, ...],
     seed: int,
+    draw: Draw,
     allow_duplicates: bool,
     scores: Path | None,
     batch_size: int,
@@ -52,8 +58,12 @@ def command(
     scorer = model.load()
     chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))
     chosen_policy = choose_policy(policy, scorer.policy, chosen, str(model.path), max_weight)
-    event_filter = EventFilter(scorer, chosen_policy, seed=seed, skims=chosen, skip_corrupt=reading["skip_corrupt"])
-    settings = {"policy": chosen_policy.to_dict(), "seed": seed, "skims": list(chosen)}
+    if draw == "systematic" and allow_duplicates:
+        raise UsageError("--draw systematic with --allow-duplicates: events of one id would not share their fate")
+    event_filter = EventFilter(
+        scorer, chosen_policy, seed=seed, skims=chosen, skip_corrupt=reading["skip_corrupt"], draw=draw
+    )
+    settings = {"policy": chosen_policy.to_dict(), "seed": seed, "skims": list(chosen), "draw": draw}
     with progress_bar() as bar:
         task = bar.add_task("filtering", total=None)
         totals = filter_file(

@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Closure: KEPT and weighted events against all passing events of FLAGS. Exit code 1 if they disagree."""
     from smartbkg.validation.closure import ClosureSettings
-    from smartbkg.validation.closure_files import validate_files, write_report
+    from smartbkg.validation.closure_files import is_systematic, validate_files, write_report
 
     if json_path is not None:
         refuse_same_file(json_path, *filter(None, (kept, flags, scores, reference)))
@@ -54,6 +54,11 @@ def command(
     if json_path is not None:
         write_report(report, json_path)
     _print(report)
+    if is_systematic(kept):
+        click.echo(
+            "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
+            "more where neighbouring events are alike", err=True,
+        )  # fmt: skip
     if not report.is_compatible:
         raise click.exceptions.Exit(1)
 

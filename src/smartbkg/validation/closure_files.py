@@ -89,6 +89,12 @@ def validate_files(
     )
 
 
+def is_systematic(kept: Path) -> bool:
+    """Whether the events were kept by a systematic draw: replicas are of independent draws."""
+    settings = read_table(kept, columns=list(EVENT_ID)).metadata.get("settings", {})
+    return bool(settings.get("draw") == "systematic")
+
+
 def choose_flags(table: Table, skim: str | None) -> str:
     """The skim whose flags to use; may be left unnamed where there is one.
 
