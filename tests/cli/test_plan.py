@@ -10,7 +10,9 @@ from filtered_sample import Chain, make_chain
 
 from smartbkg.cli.plan import command
 from smartbkg.errors import DatasetError, ModelError, PolicyError, SmartBKGError, UsageError
+from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID
+from smartbkg.io import create_events, open_events
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.jobs import choose_policy
 from smartbkg.models.bundle import load_bundle
@@ -110,6 +112,19 @@ def test_measured_costs_take_the_place_of_given_ones(chain: Chain) -> None:
         )
     with pytest.raises(UsageError, match="cannot run"):
         run(chain.model, chain.dataset, "--measure", "--generate-command", "no-such-program", "--dry-run")
+
+
+def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Chain, tmp_path: Path) -> None:
+    with open_events(chain.dataset) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+    costed, output = tmp_path / "costed.parquet", tmp_path / "planned.safetensors"
+    with create_events(costed, record("dataset", 1, {})) as writer:
+        writer.write(batch.with_event_columns(simulation_cost=np.linspace(40, 60, len(batch))))
+    result = run(chain.model, costed, "--skim", "first", "--output", output, "--replicas", 20)
+    assert "/ 50 (generation / decision / simulation)" in result.output
+    policy = choose_policy("optimal", load_bundle(output).policy, ("first",), str(output))
+    assert isinstance(policy, OptimalPolicy)
+    assert policy.has_simulation_cost
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ def test_training_compares_and_warns_and_the_result_can_be_applied(chain: Chain,
     result = run(chain.flags, chain.scores, "--skim", "first", "--threshold", 0.1, "--output", output)
     assert "threshold, reweighted" in result.output
     assert "sampling, optimal" in result.output
+    rows = [[cell.strip() for cell in line.split("│")] for line in result.output.splitlines() if line.startswith("│")]
+    figures = {row[1]: row[3:5] for row in rows}
+    n_eff, yield_bias = zip(figures["threshold"], figures["sampling, optimal"], strict=True)
+    assert all(float(value) > 100 for value in n_eff)
+    lost, sampled = (float(value.rstrip("%")) for value in yield_bias)
+    assert lost < -20  # the threshold loses them, sampling is right to within its statistical error
+    assert abs(sampled) < 15
     assert "can recover nothing where no event remains" in result.output
     flags, scores = read_table(chain.flags), read_table(chain.scores)
     chosen = flags["passes_first"] & (scores["score"] >= 0.1)

@@ -153,7 +153,7 @@ def _print(plan: Plan, note: str) -> None:
     retention = ", ".join(f"{skim} {value:.2%}" for skim, value in zip(plan.skims, plan.retention, strict=True))
     lines = [
         f"retention: {retention}; seconds an event: {costs.generation:.3g} / {costs.filtering:.3g} / "
-        f"{costs.simulation:.4g} (generation / decision / simulation)",
+        f"{plan.unfiltered_seconds_per_event - costs.generation:.4g} (generation / decision / simulation)",
         f"λ = {plan.recommended.lambda_:.4g}; the model's own estimate {plan.own_estimate:.3f}; "
         f"free bound {plan.free_bound:.3f}",
     ]

@@ -67,12 +67,16 @@ def command(
 
 def _print(report: ReweightingReport) -> None:
     table = Table(title="filtered every other event against the unfiltered rest")
-    for name in ("mode", "simulated", "n_eff per CPU", "largest weight", "worst KL", "worst χ²/bin", "closure p"):
-        table.add_column(name, justify="left" if name == "mode" else "right")
+    for name in (
+        "mode", "simulated", "n_eff", "yield bias", "mean bias / σ", "n_eff per CPU", "largest weight", "worst KL",
+        "worst χ²/bin", "closure p",
+    ):  # fmt: skip
+        table.add_column(name, justify="left" if name == "mode" else "right", no_wrap=name == "mode")
     for mode in report.modes:
         table.add_row(
-            mode.mode, f"{mode.simulated_fraction:.2%}", f"{mode.effective_per_cost:.2f}",
-            f"{mode.largest_weight:.3g}", f"{mode.largest_kl:.4f}", f"{mode.worst_chi2:.2f}", f"{mode.p_value:.3g}",
+            mode.mode, f"{mode.simulated_fraction:.2%}", f"{mode.effective:.4g}", f"{mode.yield_bias:+.1%}",
+            f"{mode.mean_bias:.3f}", f"{mode.effective_per_cost:.2f}", f"{mode.largest_weight:.3g}",
+            f"{mode.largest_kl:.4f}", f"{mode.worst_chi2:.2f}", f"{mode.p_value:.3g}",
         )  # fmt: skip
-    Console(width=110).print(table)
+    Console(width=140).print(table)
     click.echo(f"warning: {report.warning}", err=True)

@@ -30,6 +30,12 @@ class ModeFigures(NamedTuple):
     """What was done."""
     simulated_fraction: float
     """Share of the generated events that is simulated."""
+    effective: float
+    """Effective sample size of the kept, passing events."""
+    yield_bias: float
+    """Σw of kept over Σw of all passing events, minus 1; by chance alone it scatters by about 1/√n_eff."""
+    mean_bias: float
+    """Largest shift of the mean of a variable, in standard deviations of that variable; scatters likewise."""
     effective_per_cost: float
     """Effective passing events per CPU second, over that without filter. Of a biased sample it says little."""
     largest_weight: float
@@ -104,9 +110,31 @@ def compare_modes(
     for mode, kept, simulated, weight in ways:
         figures = _closure(passing, w[y], kept[y], weight[y], checks)
         seconds = len(p) * (costs.before_decision + simulated * costs.simulation)
-        effective = effective_sample_size(weight[y & kept]) / seconds / unfiltered
-        modes.append(ModeFigures(mode, float(simulated), effective, float(weight[y & kept].max()), *figures))
+        effective, largest = effective_sample_size(weight[y & kept]), float(weight[y & kept].max())
+        biases = _biases(passing, w[y], kept[y], weight[y])
+        per_cost = effective / seconds / unfiltered
+        modes.append(ModeFigures(mode, float(simulated), effective, *biases, per_cost, largest, *figures))
     return ReweightingReport(trained, tuple(modes))
+
+
+def _biases(
+    passing: Mapping[str, NDArray[np.float64]],
+    weight: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    kept_weight: NDArray[np.float64],
+) -> tuple[float, float]:
+    """(bias of the yield, largest bias of a mean in standard deviations) of kept against all passing events."""
+    shifts = [0.0]
+    for values in passing.values():
+        known = np.isfinite(values)
+        chosen = known & kept
+        if not (weight[known].any() and kept_weight[chosen].any()):
+            continue
+        mean = np.average(values[known], weights=weight[known])
+        width = float(np.sqrt(np.average(np.square(values[known] - mean), weights=np.abs(weight[known]))))
+        if width > 0:
+            shifts.append(abs(float(np.average(values[chosen], weights=kept_weight[chosen]) - mean)) / width)
+    return float(kept_weight[kept].sum() / weight.sum() - 1), max(shifts)
 
 
 def _closure(
