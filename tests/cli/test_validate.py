@@ -65,6 +65,12 @@ def test_a_threshold_is_named_as_what_it_is(tmp_path: Path) -> None:
     chain = make_chain(tmp_path / "threshold", 2000, policy=ThresholdPolicy(0.2))
     with pytest.raises(PolicyError, match="no chance of being kept"):
         run(chain.kept, chain.flags, "--skim", "first", "--scores", chain.scores)
+    path = tmp_path / "closure.json"
+    result = run(chain.kept, chain.flags, "--skim", "first", "--json", path)  # what was lost is not left to chance
+    assert result.exit_code == 1
+    assert "total: -inf" in result.output
+    assert "BIASED" in result.output
+    assert json.loads(path.read_text())["verdict"] == "biased"
 
 
 def test_mistakes_are_named(chain: Chain, other: Chain) -> None:

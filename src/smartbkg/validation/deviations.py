@@ -83,9 +83,12 @@ class Deviations:
 
     @property
     def total_pull(self) -> float:
-        """(Σ kept − Σ all) / σ."""
-        spread = float(np.sqrt(self.variance.sum()))
-        return float(self.observed.sum()) / spread if spread > 0 else 0.0
+        """(Σ kept − Σ all) / σ; infinite where nothing was left to chance (a threshold) and the sums differ."""
+        spread, difference = float(np.sqrt(self.variance.sum())), float(self.observed.sum())
+        if spread > 0:
+            return difference / spread
+        is_equal = abs(difference) <= 1e-9 * float(np.abs(self.all_weight).sum())
+        return 0.0 if is_equal else float(np.copysign(np.inf, difference))
 
     def replicas(self, n_replicas: int, seed: int) -> Iterator[NDArray[np.float64]]:
         """Blocks (n_events, n_in_block) of deviations as they would be if the weights are right.
