@@ -146,13 +146,19 @@ def cos_theta_by(px: float, py: float, pz: float, energy: float, beam_energy: fl
 
 
 @part
+def _window_of(kind):  # type: ignore[no-untyped-def]
+    """What decides whether a combination is inside the window of its kind, as numbers that stay in registers."""
+    return kind.rule, kind.low, kind.high, kind.mass, kind.minimum_momentum**2
+
+
+@part
 def _rank_combination(  # type: ignore[no-untyped-def]
-    store, rows, n, kind, beam_energy, px, py, pz, energy
+    store, rows, n, window, beam_energy, px, py, pz, energy
 ):
-    """Rank of a complete combination, smaller is better; infinite outside the window."""
-    rule, low, high, mass = kind.rule, kind.low, kind.high, kind.mass
+    """Rank of a complete combination, smaller is better; infinite outside the window, from `_window_of`."""
+    rule, low, high, mass, minimum_momentum2 = window
     momentum2 = px * px + py * py + pz * pz
-    if momentum2 < kind.minimum_momentum**2:
+    if momentum2 < minimum_momentum2:
         return np.inf
     if rule == MASS:
         mass2 = energy * energy - momentum2
@@ -181,22 +187,58 @@ def _rank_combination(  # type: ignore[no-untyped-def]
 
 
 @part
-def _keep_best(store, rows, n, rank, n_best, bound):  # type: ignore[no-untyped-def]
-    """Insert a combination into the best of its channel; returns how many there are."""
-    place = n_best
-    if n_best == bound:
-        place = 0
-        for k in range(1, bound):
-            if store.best[k].rank > store.best[place].rank:
-                place = k
-        if rank >= store.best[place].rank:
-            return n_best
-    else:
+def _keep_best(store, rows, n, rank, n_best, bound, worst):  # type: ignore[no-untyped-def]
+    """Insert a combination into the best of its channel.
+
+    Returns
+    -------
+    How many there are, and which of them is the worst once there is no more room: most combinations are compared with
+    that one alone.
+    """
+    if n_best < bound:
+        place = n_best
         n_best += 1
+    elif rank >= store.best[worst].rank:
+        return n_best, worst
+    else:
+        place = worst
     store.best[place].rank = rank
     for k in range(n):
         store.best[place].rows[k] = rows[k]
-    return n_best
+    if n_best == bound:
+        worst = 0
+        for k in range(1, bound):
+            if store.best[k].rank > store.best[worst].rank:
+                worst = k
+    return n_best, worst
+
+
+@part
+def _choose_last(  # type: ignore[no-untyped-def]
+    store, lists, n, kind, beam_energy, rows, n_best, worst, n_found
+):
+    """Complete the daughters chosen so far with each of the last list: the innermost loop of the reconstruction."""
+    depth = n - 1
+    px, py, pz, energy, tracks, photons = 0.0, 0.0, 0.0, 0.0, np.uint64(0), np.uint64(0)
+    if depth > 0:
+        before = store.partial[depth - 1]
+        px, py, pz, energy = before.px, before.py, before.pz, before.energy
+        tracks, photons = before.tracks, before.photons
+    window, bound = _window_of(kind), kind.channel_bound
+    into = store.lists[lists[depth]]
+    for place in range(store.partial[depth].position + 1, into.size):
+        row = into.rows[place]
+        added = store.candidate[row]
+        if (tracks & added.tracks) | (photons & added.photons) != 0:
+            continue
+        rows[depth] = row
+        rank = _rank_combination(
+            store, rows, n, window, beam_energy, px + added.px, py + added.py, pz + added.pz, energy + added.energy
+        )
+        if rank < np.inf:
+            n_found += 1
+            n_best, worst = _keep_best(store, rows, n, rank, n_best, bound, worst)
+    return n_best, worst, n_found
 
 
 @part
@@ -235,10 +277,15 @@ def combine(  # type: ignore[no-untyped-def]
         now.most = after.most + added_list.highest
         now.lightest = after.lightest + added_list.lightest
     n_best = 0
+    worst = 0
     n_found = 0
     depth = 0
     store.partial[0].position = -1
     while depth >= 0:
+        if depth == n - 1:
+            n_best, worst, n_found = _choose_last(store, lists, n, kind, beam_energy, rows, n_best, worst, n_found)
+            depth -= 1
+            continue
         place = store.partial[depth].position + 1
         store.partial[depth].position = place
         if place >= store.lists[lists[depth]].size:
@@ -258,25 +305,19 @@ def combine(  # type: ignore[no-untyped-def]
             tracks |= before.tracks
             photons |= before.photons
         rows[depth] = row
-        if depth < n - 1:
-            now = store.partial[depth]
-            if is_mass and energy * energy - px * px - py * py - pz * pz > (high - now.lightest) ** 2:
-                continue
-            if is_energy and (energy + now.least > beam_energy + high or energy + now.most < beam_energy - high):
-                continue
-            now.px = px
-            now.py = py
-            now.pz = pz
-            now.energy = energy
-            now.tracks = tracks
-            now.photons = photons
-            store.partial[depth + 1].position = place if lists[depth + 1] == lists[depth] else -1
-            depth += 1
+        now = store.partial[depth]
+        if is_mass and energy * energy - px * px - py * py - pz * pz > (high - now.lightest) ** 2:
             continue
-        rank = _rank_combination(store, rows, n, kind, beam_energy, px, py, pz, energy)
-        if rank < np.inf:
-            n_found += 1
-            n_best = _keep_best(store, rows, n, rank, n_best, kind.channel_bound)
+        if is_energy and (energy + now.least > beam_energy + high or energy + now.most < beam_energy - high):
+            continue
+        now.px = px
+        now.py = py
+        now.pz = pz
+        now.energy = energy
+        now.tracks = tracks
+        now.photons = photons
+        store.partial[depth + 1].position = place if lists[depth + 1] == lists[depth] else -1
+        depth += 1
     return n_best, n_found
 
 
