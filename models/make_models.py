@@ -83,7 +83,7 @@ RECIPES = (
             "network": {"architecture": "gatgap"},
             "data": {"validation_fraction": 0.1},
             "sampling": {"events_per_epoch": 212_992},
-            "optimiser": {"epochs": 8, "batch_size": 256, "validation_events": 20_000},
+            "optimiser": {"epochs": 4, "batch_size": 256, "validation_events": 20_000},
         },
     ),
     Recipe(
