@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel
 from smartbkg.experiment.event_shape import event_shapes
-from smartbkg.experiment.objects import ELECTRON, MUON, PID_MASSES, PION, PROTON
+from smartbkg.experiment.objects import ELECTRON, MUON, PID_MASSES, PROTON
 from smartbkg.experiment.reconstruction import Candidates, ReconstructedEvents, beam_energy, boost_matrix
 from smartbkg.experiment.reconstruction_channels import KIND_INDEX, KINDS
 from smartbkg.experiment.skims import skim
-from smartbkg.experiment.tagging import CLUSTER_THETA, photon_momenta, track_momenta
+from smartbkg.experiment.tagging import CLUSTER_THETA, track_momenta
 
 #: Smallest signal probability of a hadronic and of a semileptonic tag (feiHadronicB0: 0.001, feiSLB0: log10 > -2.4).
 HADRONIC_PROBABILITY: Final = 0.001
@@ -133,16 +133,16 @@ def tdcpv_ccs(events: ReconstructedEvents) -> NDArray[np.bool_]:
 def _has_psi_klong(events: ReconstructedEvents) -> NDArray[np.bool_]:
     """B0 → J/ψ K_L: the momentum of the K_L along its cluster's direction follows from m(J/ψ K_L) = m(B0)."""
     klm, psi = events.response.klm, events.candidates.of_kind("J/psi")
-    klm_event = _event_of(klm.offsets)
     is_neutral = klm.track < 0
     passes = np.zeros(len(events), dtype=np.bool_)
     inverse = np.linalg.inv(boost_matrix())
     b_mass, k_mass = KINDS[KIND_INDEX["B0"]].mass, KINDS[KIND_INDEX["K_S0"]].mass
+    directions = np.stack(
+        [np.sin(klm.theta) * np.cos(klm.phi), np.sin(klm.theta) * np.sin(klm.phi), np.cos(klm.theta)], axis=1
+    )
     for event, p4 in zip(psi.event_index, psi.p4 @ inverse.T, strict=True):
-        near = is_neutral & (klm_event == event)
-        direction = np.stack(
-            [np.sin(klm.theta) * np.cos(klm.phi), np.sin(klm.theta) * np.sin(klm.phi), np.cos(klm.theta)], axis=1
-        )[near]
+        own = slice(klm.offsets[event], klm.offsets[event + 1])
+        direction = directions[own][is_neutral[own]]
         # m_B² = m_ψ² + m_K² + 2 (E_ψ E_K - p_ψ·n p), a quadratic equation for p
         mass2 = p4[3] ** 2 - (p4[:3] ** 2).sum()
         along = direction @ p4[:3]
@@ -221,9 +221,8 @@ def _tau_selection(events: ReconstructedEvents) -> NDArray[np.bool_]:
     is_few = (n_tracks >= 2) & (n_tracks <= 6) & (np.abs(charge) < 2)
     is_track &= is_few[track_event]
     is_photon &= is_few[cluster_event]
-    p4 = np.concatenate(
-        [track_momenta(response, boost, PID_MASSES[PION])[is_track], photon_momenta(response, boost)[is_photon]]
-    )
+    pion_p4 = events.cleaning.pion_p4
+    p4 = np.concatenate([pion_p4[is_track], events.cleaning.photon_p4[is_photon]])
     event = np.concatenate([track_event[is_track], cluster_event[is_photon]])
     is_charged = np.arange(len(event)) < is_track.sum()
     order = np.argsort(event, kind="stable")
@@ -246,11 +245,7 @@ def _tau_selection(events: ReconstructedEvents) -> NDArray[np.bool_]:
     of_track = tracks.offsets[cluster_event[matched]] + clusters.track[matched]
     matched = matched[is_track[of_track]]
     e_tracks = np.bincount(cluster_event[matched], weights=clusters.energy[matched], minlength=n_events)
-    is_common = (
-        is_loud
-        & (e_tracks < 6)
-        & (_largest_opening(tracks.offsets, is_track, track_momenta(response, boost, PID_MASSES[PION])) < 3.106686)
-    )
+    is_common = is_loud & (e_tracks < 6) & (_largest_opening(tracks.offsets, is_track, pion_p4) < 3.106686)
     missing = (np.array([0.0, 0.0, 0.0, 2 * beam_energy()]) - visible) @ np.linalg.inv(boost).T
     theta = np.arctan2(np.hypot(missing[:, 0], missing[:, 1]), missing[:, 2])
     two = (n_tracks == 2) & is_common & (visible[:, 3] < 10) & (theta < 2.6180)
@@ -304,8 +299,8 @@ def low_mass_two_track(events: ReconstructedEvents) -> NDArray[np.bool_]:
     response = events.response
     tracks, clusters = response.tracks, response.clusters
     is_fast = tracks.px**2 + tracks.py**2 + tracks.pz**2 > 0.25
-    is_hard = clusters.is_photon & (clusters.track < 0) & (photon_momenta(response, boost_matrix())[:, 3] > 2)
+    is_hard = clusters.is_photon & (clusters.track < 0) & (events.cleaning.photon_p4[:, 3] > 2)
     has_photon = _count(_event_of(clusters.offsets), is_hard, len(events)) > 0
     chosen = is_fast & has_photon[_event_of(tracks.offsets)]
-    p4 = track_momenta(response, boost_matrix(), PID_MASSES[PION])
-    return np.asarray(_smallest_pair_mass(tracks.offsets, chosen, tracks.charge, p4) < 3.5)
+    smallest = _smallest_pair_mass(tracks.offsets, chosen, tracks.charge, events.cleaning.pion_p4)
+    return np.asarray(smallest < 3.5)

@@ -39,6 +39,10 @@ class EventCleaning(NamedTuple):
     """(n_tracks,) True for cleaned tracks"""
     is_photon: NDArray[np.bool_]
     """(n_clusters,) True for cleaned neutral clusters"""
+    pion_p4: NDArray[np.float64]
+    """(n_tracks, 4) px, py, pz, E of all tracks as pions in the centre-of-mass frame, GeV"""
+    photon_p4: NDArray[np.float64]
+    """(n_clusters, 4) of all clusters as photons"""
     offsets: NDArray[np.int64]
     """(n_events + 1,) of `momenta`"""
     momenta: NDArray[np.float64]
@@ -97,9 +101,8 @@ def clean_events(response: DetectorResponse, boost: NDArray[np.float64], beam_en
     is_photon = is_cluster & (clusters.track < 0)
     track_event, cluster_event = _event_of(tracks.offsets), _event_of(clusters.offsets)
     events = np.concatenate([track_event[is_track], cluster_event[is_photon]])
-    momenta = np.concatenate(
-        [track_momenta(response, boost, PID_MASSES[PION])[is_track], photon_momenta(response, boost)[is_photon]]
-    )
+    pion_p4, photon_p4 = track_momenta(response, boost, PID_MASSES[PION]), photon_momenta(response, boost)
+    momenta = np.concatenate([pion_p4[is_track], photon_p4[is_photon]])
     order = np.argsort(events, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(events, minlength=n_events))])
     momenta = np.ascontiguousarray(momenta[order])
@@ -122,7 +125,7 @@ def clean_events(response: DetectorResponse, boost: NDArray[np.float64], beam_en
         & (e_ecl > E_ECL_WINDOW[0])
         & (e_ecl < E_ECL_WINDOW[1])
     )
-    return EventCleaning(is_track, is_photon, offsets, momenta, shapes, variables, passes)
+    return EventCleaning(is_track, is_photon, pion_p4, photon_p4, offsets, momenta, shapes, variables, passes)
 
 
 def _sum_momenta(offsets: NDArray[np.int64], momenta: NDArray[np.float64]) -> NDArray[np.float64]:
