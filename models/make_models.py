@@ -92,7 +92,7 @@ RECIPES = (
         DEFAULT_SKIMS,
         {process: 250_000 if process in ("mixed", "charged") else 100_000 for process in PROCESSES},
         3.0,
-        dict.fromkeys(PROCESSES, 100_000),
+        dict.fromkeys(PROCESSES, 50_000),
         {
             "network": {"architecture": "transformer"},
             "data": {"validation_fraction": 0.1},
