@@ -10,6 +10,7 @@ import pytest
 from synthetic import random_events
 
 from smartbkg.cli import main
+from smartbkg.experiment.parameters import ALTERNATIVE, BELLE2
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
 from smartbkg.provenance import record
@@ -36,9 +37,25 @@ def test_flags_carry_ids_skims_and_provenance(events: Path, tmp_path: Path, caps
     assert table["evtNum"].tolist() == list(range(50))
     assert [name for name in table.columns if name.startswith("passes_")] == ["passes_BtoXll", "passes_TauGeneric"]
     assert table["passes_BtoXll"].dtype == np.bool_
-    assert table.metadata["settings"] == {"seed": 5, "skims": ["BtoXll", "TauGeneric"]}
+    detector = {"name": "belle2", "version": BELLE2.version, "digest": BELLE2.digest}
+    assert table.metadata["settings"] == {"seed": 5, "skims": ["BtoXll", "TauGeneric"], "detector": detector}
     assert len(table.metadata["inputs"][0]["sha256"]) == 64
     assert "50 events" in capsys.readouterr().out
+
+
+def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_path: Path) -> None:
+    tables = {}
+    for name, arguments in {"default": [], "belle2": ["belle2"], "alternative": ["alternative"]}.items():
+        output = tmp_path / f"{name}.parquet"
+        chosen = ["--detector", *arguments] if arguments else []
+        assert run(str(events), "--output", str(output), "--skim", "BtoXll", *chosen) == 0
+        tables[name] = read_table(output, "flags")
+    for name, values in tables["default"].columns.items():
+        np.testing.assert_array_equal(values, tables["belle2"][name], err_msg=name)
+    assert not np.array_equal(tables["default"]["nClusters"], tables["alternative"]["nClusters"])
+    recorded = tables["alternative"].metadata["settings"]["detector"]
+    assert recorded == {"name": "alternative", "version": ALTERNATIVE.version, "digest": ALTERNATIVE.digest}
+    assert recorded["digest"] != tables["default"].metadata["settings"]["detector"]["digest"]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +64,11 @@ def test_flags_carry_ids_skims_and_provenance(events: Path, tmp_path: Path, caps
         (["--skim", "feiHadronicB"], "did you mean 'feiHadronicB0'", 2),
         (["--skim", "nowhere:f"], "cannot import nowhere", 2),
         (["--jobs", "0"], "--jobs", 2),
+        (["--detector", "alternativ"], "unknown detector 'alternativ': did you mean 'alternative'", 2),
+        (["--detector", "alternative", "--simulation", "x {input} {output}"], "does not go with --simulation", 2),
+        (["--detector", "alternative", "--compare", "mdst.root"], "does not go with --compare", 2),
     ],
-    ids=["skim", "module", "jobs"],
+    ids=["skim", "module", "jobs", "detector", "detector-simulation", "detector-compare"],
 )
 def test_mistakes_are_one_line(
     events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, code: int

@@ -19,6 +19,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--output", required=True, type=FILE, help="Parquet file to write: ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
 @click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
+@click.option("--detector", metavar="NAME", help="Detector's set of numbers: belle2 (default), alternative, ...")
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads; the output is the same."
 )
@@ -39,6 +40,7 @@ def command(
     output: Path,
     seed: int,
     skims: tuple[str, ...],
+    detector: str | None,
     jobs: int,
     allow_duplicates: bool,
     simulation: str | None,
@@ -50,6 +52,9 @@ def command(
 
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
+    if detector is not None and (compare is not None or simulation is not None):
+        other = "--compare" if compare is not None else "--simulation"
+        raise UsageError(f"--detector {detector} chooses the embedded detector of EVENTS: it does not go with {other}")
     if compare is not None:
         _compare(compare, events, output, seed)
         return
@@ -63,7 +68,7 @@ def command(
             bar.advance(task, n)
 
         if simulation is None:
-            report = _simulate(events, output, seed, skims, jobs, advance, allow_duplicates=allow_duplicates)
+            report = _simulate(events, output, seed, skims, detector, jobs, advance, allow_duplicates=allow_duplicates)
         else:
             report = _simulate_externally(events, output, simulation, skims, timeout, skip_failures, advance)
     click.echo(report)
@@ -74,18 +79,21 @@ def _simulate(
     output: Path,
     seed: int,
     skims: tuple[str, ...],
+    detector: str | None,
     jobs: int,
     progress: Callable[[int], None],
     *,
     allow_duplicates: bool,
 ) -> str:
+    from smartbkg.experiment.parameters import BELLE2, detector_parameters
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
 
+    parameters = BELLE2 if detector is None else detector_parameters(detector)
     summary = simulate_file(
-        events, output, seed=seed, skims=skims or DEFAULT_SKIMS, n_jobs=jobs, allow_duplicates=allow_duplicates,
-        progress=progress,
+        events, output, seed=seed, skims=skims or DEFAULT_SKIMS, detector=parameters, n_jobs=jobs,
+        allow_duplicates=allow_duplicates, progress=progress,
     )  # fmt: skip
-    lines = [f"{output}: {summary.n_events} events"]
+    lines = [f"{output}: {summary.n_events} events" + ("" if detector is None else f", detector {detector}")]
     for name, n_passing in summary.n_passing.items():
         lines.append(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")
     if summary.n_unknown:

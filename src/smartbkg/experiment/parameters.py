@@ -8,7 +8,7 @@ Sources, in brackets after each number:
 [fit]   fitted to 100 fully simulated Υ(4S) events, the file that the comparison page names; docs/detector.md says how.
 [guess] our choice where no public number was found; of little weight in what the skims see.
 
-A changed detector is a changed set: ``BELLE2.replace(tracking={"efficiency_scale": 0.95})``.
+A changed detector is a changed set: ``BELLE2.replace("thin", tracking={"efficiency_scale": 0.95})``.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from smartbkg.atomic import refuse_same_file
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
 from smartbkg.experiment.detector import simulate_detector
+from smartbkg.experiment.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.reconstruction import TOP_KINDS, ReconstructedEvents, reconstruct
 from smartbkg.experiment.skims import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
@@ -94,7 +95,11 @@ def _taken(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.f
 
 
 def simulate_events(
-    batch: EventBatch, seed: int, replica: int = 0, skims: Sequence[str | Skim] = DEFAULT_SKIMS
+    batch: EventBatch,
+    seed: int,
+    replica: int = 0,
+    skims: Sequence[str | Skim] = DEFAULT_SKIMS,
+    detector: DetectorParameters = BELLE2,
 ) -> SimulationResult:
     """Simulate, reconstruct and skim some events.
 
@@ -103,6 +108,7 @@ def simulate_events(
     batch : generated events.
     seed, replica : with the event's id they fix its result; replicas are independent repetitions.
     skims : names, ``module:function`` or `Skim`; all variables are computed whatever the skims are.
+    detector : its numbers; the reconstruction is the same for every detector.
 
     Raises
     ------
@@ -112,7 +118,7 @@ def simulate_events(
         An event has NaN, ambiguous mothers or a cycle.
     """
     chosen = [entry if isinstance(entry, Skim) else find_skim(entry) for entry in skims]
-    response = simulate_detector(batch, seed, replica)
+    response = simulate_detector(batch, seed, replica, detector)
     events = reconstruct(response)
     return SimulationResult(
         {name: batch.event[name] for name in (*EVENT_ID, PROCESS, WEIGHT)},
@@ -166,6 +172,7 @@ def simulate_file(
     *,
     seed: int = 1,
     skims: Sequence[str] = DEFAULT_SKIMS,
+    detector: DetectorParameters = BELLE2,
     n_jobs: int = 1,
     allow_duplicates: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -178,6 +185,7 @@ def simulate_file(
     output : file to write, whole or not at all.
     seed : fixes the simulation of each event.
     skims : names or ``module:function``.
+    detector : its numbers; their name and digest are recorded in the file.
     n_jobs : threads; the output is the same.
     allow_duplicates : let an event id come twice; flags are found by the id, so that such events cannot be told apart.
     progress : called with the number of events of each batch that is done.
@@ -189,7 +197,11 @@ def simulate_file(
     """
     refuse_same_file(output, source)
     chosen = [find_skim(name) for name in skims]
-    settings = {"seed": seed, "skims": [skim.name for skim in chosen]}
+    settings = {
+        "seed": seed,
+        "skims": [skim.name for skim in chosen],
+        "detector": {"name": detector.name, "version": detector.version, "digest": detector.digest},
+    }
     n_passing: collections.Counter[str] = collections.Counter({skim.name: 0 for skim in chosen})
     n_events = n_unknown = 0
     with (
@@ -198,7 +210,7 @@ def simulate_file(
     ):
 
         def simulate(batch: EventBatch) -> SimulationResult:
-            return simulate_events(batch, seed, skims=chosen)
+            return simulate_events(batch, seed, skims=chosen, detector=detector)
 
         batches = unique_events(reader.batches(BATCH_SIZE), allow_duplicates=allow_duplicates)
         for result in ordered_map(simulate, batches, n_jobs):
@@ -209,7 +221,7 @@ def simulate_file(
             if progress is not None:
                 progress(len(result))
         if n_events == 0:
-            writer.write(simulate_events(empty_batch(), seed, skims=chosen).columns())
+            writer.write(simulate_events(empty_batch(), seed, skims=chosen, detector=detector).columns())
     return SimulationSummary(n_events, dict(n_passing), n_unknown)
 
 
