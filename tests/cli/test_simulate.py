@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,10 +67,27 @@ def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_p
         (["--skim", "nowhere:f"], "cannot import nowhere", 2),
         (["--jobs", "0"], "--jobs", 2),
         (["--detector", "alternativ"], "unknown detector 'alternativ': did you mean 'alternative'", 2),
-        (["--detector", "alternative", "--simulation", "x {input} {output}"], "does not go with --simulation", 2),
-        (["--detector", "alternative", "--compare", "mdst.root"], "does not go with --compare", 2),
+        (
+            ["--detector", "alternative", "--simulation", "x {input} {output}"],
+            "--detector has no meaning with --simulation",
+            2,
+        ),
+        (["--detector", "alternative", "--compare", "mdst.root"], "--detector has no meaning with --compare", 2),
+        (["--timeout", "3", "--skip-failures"], "--timeout, --skip-failures has no meaning without --simulation", 2),
+        (["--jobs", "2", "--simulation", "x {input} {output}"], "--jobs has no meaning with --simulation", 2),
+        (["--timeout", "-1", "--simulation", "x {input} {output}"], "--timeout", 2),
     ],
-    ids=["skim", "module", "jobs", "detector", "detector-simulation", "detector-compare"],
+    ids=[
+        "skim",
+        "module",
+        "jobs",
+        "detector",
+        "detector-simulation",
+        "detector-compare",
+        "timeout",
+        "jobs-simulation",
+        "negative-timeout",
+    ],
 )
 def test_mistakes_are_one_line(
     events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, code: int
@@ -108,9 +127,63 @@ def test_events_or_a_comparison_must_be_given(tmp_path: Path, capsys: pytest.Cap
     assert "give a file of events" in capsys.readouterr().err
 
 
+def test_a_program_of_ones_own_reads_hepmc(events: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "assert sys.argv[1].endswith('.hepmc3') and 'HepMC::Asciiv3' in open(sys.argv[1]).read()\n"
+        "open(sys.argv[2], 'w').write('experiment,run,evtNum\\n7,2,4\\n')\n"
+    )
+    output = tmp_path / "flags.parquet"
+    command = f"{sys.executable} {program} {{input}} {{output}}.csv"
+    assert run(str(events), "--output", str(output), "--simulation", command, "--simulation-input", "hepmc3") == 0
+    table = read_table(output, "flags")
+    assert table["evtNum"][table["passes_external"]].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ("import sys; sys.exit('no database')", "ended with code 1, for 50 events"),
+        ("import time; time.sleep(60)", "no result after 2 s, for 50 events"),
+        ("pass", "wrote 0 files, expected one, for 50 events"),
+    ],
+    ids=["fails", "hangs", "silent"],
+)
+def test_a_program_that_goes_wrong_is_one_line_with_its_events(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, message: str
+) -> None:
+    (tmp_path / "program.py").write_text(mode)
+    output = tmp_path / "flags.parquet"
+    command = f"{sys.executable} {tmp_path / 'program.py'} {{input}} {{output}}"
+    assert run(str(events), "--output", str(output), "--simulation", command, "--timeout", "2") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "(7, 1, 0), (7, 2, 1)" in error
+    assert not output.exists()
+
+
+def test_a_skim_in_the_working_directory_is_found_by_the_command(events: Path, tmp_path: Path) -> None:
+    # in a process of its own: the installed command does not have the working directory on its path
+    (tmp_path / "my_skims_here.py").write_text(
+        "def highMultiplicity(events):\n"
+        "    'At least ten tracks, and no tag of a B0.'\n"
+        "    return (events.variables['nTracks'] >= 10) & (events.candidates.of_kind('B0').most_probable() < 0)\n"
+    )
+    code = "import sys; sys.path = [entry for entry in sys.path if entry]; from smartbkg.cli import main; main()"
+    arguments = ["simulate", str(events), "--output", "flags.parquet", "--skim", "my_skims_here:highMultiplicity"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "passes_highMultiplicity" in read_table(tmp_path / "flags.parquet", "flags").columns
+
+
 @pytest.mark.slow
 def test_comparison_with_full_simulation_is_one_page(reference_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.html"
     assert run("--compare", str(reference_data / "belle2" / "mdst.root"), "--output", str(page)) == 0
-    assert "<img" in page.read_text()
+    text = page.read_text()
+    for title in ("Events", "Resolutions", "Efficiencies and identification", "What does not agree, and why"):
+        assert f"<h2>{title}</h2>" in text
+    # the histograms of EvtGen lie beside the mDST file
+    assert ("<h2>The generator against EvtGen</h2>" in text) == (importlib.util.find_spec("pythia8mc") is not None)

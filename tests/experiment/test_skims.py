@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,20 @@ def test_a_skim_of_ones_own_takes_three_lines(own_module: types.ModuleType) -> N
     assert find_skim("my_skims:many_photons").documentation == "At least two photons."
     two = {"clusters": [{"energy": 0.3}, {"energy": 0.4}]}
     assert passes("my_skims:many_photons", two, {"clusters": [{"energy": 0.3}]}) == [True, False]
+
+
+def test_a_skim_of_an_installed_package_is_found_by_its_name(tmp_path: Path) -> None:
+    # in a process of its own: the registry is filled once
+    (tmp_path / "their_skims.py").write_text("def fewTracks(events):\n    return events.variables['nTracks'] < 4\n")
+    package = tmp_path / "theirs-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[smartbkg.skims]\nfewTracks = their_skims:fewTracks\n")
+    code = f"import sys; sys.path.append({str(tmp_path)!r}); from smartbkg.experiment.skims import find_skim as find; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(find('fewTracks').column)"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "passes_fewTracks", done.stderr
 
 
 @pytest.mark.parametrize(

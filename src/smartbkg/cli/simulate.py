@@ -27,13 +27,20 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--simulation", metavar="COMMAND", help="Your own: 'program {input} {output}', one --skim names its flag."
 )
-@click.option("--timeout", type=float, help="... seconds after which a call of it has failed.")
+@click.option(
+    "--simulation-input",
+    type=click.Choice(["parquet", "hepmc3"]),
+    help="... format of its {input}; default parquet.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="... seconds after which a call of it has failed."
+)
 @click.option("--skip-failures", is_flag=True, help="... leave out events of failed calls and report them.")
 @click.option(
     "--compare",
     type=FILE,
     metavar="MDST",
-    help="Compare with full simulation (and EVENTS with EvtGen) instead: writes an HTML page.",
+    help="Compare with full simulation, and EVENTS or 10,000 new ones with EvtGen, instead: writes an HTML page.",
 )
 def command(
     events: Path | None,
@@ -44,6 +51,7 @@ def command(
     jobs: int,
     allow_duplicates: bool,
     simulation: str | None,
+    simulation_input: str | None,
     timeout: float | None,
     skip_failures: bool,
     compare: Path | None,
@@ -52,9 +60,15 @@ def command(
 
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
-    if detector is not None and (compare is not None or simulation is not None):
-        other = "--compare" if compare is not None else "--simulation"
-        raise UsageError(f"--detector {detector} chooses the embedded detector of EVENTS: it does not go with {other}")
+    embedded = {"--detector": detector is not None, "--jobs": jobs > 1, "--allow-duplicates": allow_duplicates}
+    external = {"--simulation-input": simulation_input is not None, "--timeout": timeout is not None}
+    external["--skip-failures"] = skip_failures
+    if compare is not None:
+        _refuse(embedded | external | {"--simulation": simulation is not None, "--skim": bool(skims)}, "with --compare")
+    elif simulation is not None:
+        _refuse(embedded, "with --simulation")
+    else:
+        _refuse(external, "without --simulation")
     if compare is not None:
         _compare(compare, events, output, seed)
         return
@@ -70,8 +84,16 @@ def command(
         if simulation is None:
             report = _simulate(events, output, seed, skims, detector, jobs, advance, allow_duplicates=allow_duplicates)
         else:
-            report = _simulate_externally(events, output, simulation, skims, timeout, skip_failures, advance)
+            suffix = f".{simulation_input or 'parquet'}"
+            report = _simulate_externally(events, output, simulation, suffix, skims, timeout, skip_failures, advance)
     click.echo(report)
+
+
+def _refuse(options: dict[str, bool], where: str) -> None:
+    """An option that would be ignored is a mistake, not a wish."""
+    given = [name for name, is_given in options.items() if is_given]
+    if given:
+        raise UsageError(f"{', '.join(given)} has no meaning {where}")
 
 
 def _simulate(
@@ -105,6 +127,7 @@ def _simulate_externally(
     events: Path,
     output: Path,
     simulation: str,
+    input_suffix: str,
     skims: tuple[str, ...],
     timeout: float | None,
     skip_failures: bool,
@@ -116,25 +139,31 @@ def _simulate_externally(
         raise UsageError(f"an external simulation decides one skim, got {len(skims)}: {', '.join(skims)}")
     summary = simulate_file_externally(
         events, output, simulation, skim=skims[0] if skims else "external", timeout=timeout,
-        skip_failures=skip_failures, progress=progress,
+        input_suffix=input_suffix, skip_failures=skip_failures, progress=progress,
     )  # fmt: skip
     lines = [f"{output}: {summary.n_events} events, {summary.n_passing} pass, {summary.n_failed} not simulated"]
     return "\n".join([*lines, *summary.messages])
 
 
 def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> None:
-    """Compare the detector with full simulation and, where there are EVENTS, these with EvtGen's histograms."""
+    """Compare the detector with full simulation, and EVENTS or new ones with EvtGen's histograms beside its file."""
     from smartbkg.atomic import refuse_same_file
-    from smartbkg.experiment.comparison_detector import write_comparison
-    from smartbkg.experiment.comparison_generator import compare_with_evtgen
+    from smartbkg.experiment.comparison_generator import compare_with_evtgen, generate_and_compare
+    from smartbkg.experiment.comparison_page import write_comparison
     from smartbkg.io import open_events
 
     refuse_same_file(output, *filter(None, (full_simulation, events)))
-    generator = None
-    if events is not None:
+    folder = full_simulation.parent
+    if events is None:
+        generator = generate_and_compare(folder, seed=seed)
+    else:
         with open_events(events) as reader:
-            generator = compare_with_evtgen(reader.batches(), full_simulation.parent)
+            generator = compare_with_evtgen(reader.batches(), folder)
     comparison = write_comparison(full_simulation, output, seed=seed, generator=generator)
     for quantity in comparison.events:
         click.echo(f"  {quantity.name:28s} {quantity.fast_mean:9.3f} embedded, {quantity.full_mean:9.3f} full")
     click.echo(f"{output}: {comparison.n_events} events of full simulation, {comparison.n_replicas} replicas of each")
+    if generator is None:
+        click.echo(f"no comparison with EvtGen: its histograms are not in {folder}, or PYTHIA is not installed")
+    else:
+        click.echo(f"{generator.n_events} generated events compared with EvtGen")

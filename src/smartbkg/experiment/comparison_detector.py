@@ -1,50 +1,25 @@
-"""The embedded detector against full simulation: the same generated particles through both, numbers and a page."""
+"""The embedded detector against full simulation: the same generated particles through both, in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from smartbkg._version import __version__
-from smartbkg.atomic import write_text_atomically
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
-from smartbkg.experiment.comparison_generator import (
-    KNOWN_DIFFERENCES as GENERATOR_DIFFERENCES,
-)
-from smartbkg.experiment.comparison_generator import GeneratorComparison, draw_comparisons
+from smartbkg.experiment.comparison_resolutions import Resolution, compare_resolutions
 from smartbkg.experiment.detector import simulate_detector
 from smartbkg.experiment.full_simulation import read_full_simulation
 from smartbkg.experiment.objects import FROM_PARTICLE, KAON, PID_CODES, PID_HYPOTHESES, PION, DetectorResponse
 from smartbkg.experiment.parameters import BELLE2_WITHOUT_BACKGROUND, DetectorParameters
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 #: Agreement asked of the means of the event's multiplicities.
 TOLERANCE: Final = 0.10
-
-#: What does not agree, and why, for the page.
-KNOWN_DIFFERENCES: Final = (
-    "Beam background: the file has none (every cluster belongs to a particle), so the embedded detector runs without "
-    "its own here; in production it adds 1.2 clusters and 0.04 tracks an event.",
-    "Tracks of poor quality (p_T below 0.1 GeV, later turns of curling particles, fragments of hadronic interactions) "
-    "are drawn from their spectra, not followed: their impact parameters have shorter tails than in full simulation.",
-    "Neutral clusters of hadrons: number and energy are fitted by species; their shape variables are independent of "
-    "one another, and showers share no crystals beyond the merging of near ones.",
-    "Identification below 0.3 GeV tells e, μ and π apart better than the file's release did, and the file mistakes a "
-    "tenth of its kaons for electrons in the calorimeter, which later releases mended and we left out.",
-    "Cluster shapes (E9/E21, number of crystals) have the right quantiles, not the right steps: the file stores them "
-    "rounded, with most photons at exactly 1.",
-    "V0s: basf2 fits without mass windows and rejects by the fit's quality; here loose windows take its place, so "
-    "that numbers agree and the masses of random pairs do not.",
-    "One hundred events: a mean of 11.35 tracks is known to 3 %, an efficiency in a bin of 30 kaons to 5 %.",
-)
 
 
 class ComparedQuantity(NamedTuple):
@@ -94,6 +69,21 @@ class Efficiency(NamedTuple):
     """(n_bins,) binomial, after Jeffreys' prior"""
     fast: NDArray[np.float64]
     """(n_bins,)"""
+    n_particles: int
+    """in full simulation, all bins together"""
+    full_total: float
+    """fraction of all bins together"""
+    full_total_uncertainty: float
+    """binomial, after Jeffreys' prior"""
+    fast_total: float
+    """fraction of all bins together"""
+
+    @property
+    def chi_square_per_bin(self) -> float:
+        """χ² over the number of bins with particles, with the uncertainty of full simulation."""
+        is_filled = np.isfinite(self.full) & np.isfinite(self.fast)
+        pulls = (self.fast - self.full)[is_filled] / self.full_uncertainty[is_filled]
+        return float((pulls**2).mean())
 
 
 class DetectorComparison(NamedTuple):
@@ -105,6 +95,8 @@ class DetectorComparison(NamedTuple):
     """spectra of tracks, clusters and V0s"""
     efficiencies: tuple[Efficiency, ...]
     """tracking, photons, identification"""
+    resolutions: tuple[Resolution, ...]
+    """of momentum, impact parameters and photon energy"""
     n_events: int
     """events of the file"""
     n_replicas: int
@@ -116,6 +108,11 @@ class DetectorComparison(NamedTuple):
     def disagreeing(self) -> tuple[ComparedQuantity, ...]:
         """Quantities whose means differ by more than asked."""
         return tuple(one for one in self.events if not one.is_within_tolerance)
+
+    @property
+    def further(self) -> tuple[ComparedQuantity, ...]:
+        """Quantities of which no agreement is asked, and whose means differ by more than is asked of the others."""
+        return tuple(one for one in self.events if one.tolerance is None and abs(one.ratio - 1.0) > TOLERANCE)
 
 
 def _count(offsets: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -250,12 +247,24 @@ def _fraction(
     is_inside = (place >= 0) & (place < len(bins) - 1)
     n = len(bins) - 1
     total = np.bincount(place[is_inside], minlength=n).astype(np.float64)
-    seen = np.bincount(place[is_inside], full[is_inside], minlength=n)
-    mean = np.bincount(place[is_inside], fast[is_inside], minlength=n)
+    seen = np.bincount(place[is_inside], full[is_inside], minlength=n).astype(np.float64)
+    mean = np.bincount(place[is_inside], fast[is_inside], minlength=n).astype(np.float64)
+    return _efficiency(name, label, bins, (seen, total), (mean, total))
+
+
+def _efficiency(
+    name: str, label: str, edges: NDArray[np.float64], full: tuple[NDArray[np.float64], NDArray[np.float64]],
+    fast: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> Efficiency:  # fmt: skip
+    """From (seen, all) in each bin of both simulations."""
+    (seen, total), (fast_seen, fast_total) = full, fast
+    n_seen, n_all = float(seen.sum()), float(total.sum())
     with np.errstate(invalid="ignore", divide="ignore"):
         return Efficiency(
-            name, label, bins, seen / total, np.asarray(stats.beta(seen + 0.5, total - seen + 0.5).std()), mean / total
-        )
+            name, label, edges, seen / total, np.asarray(stats.beta(seen + 0.5, total - seen + 0.5).std()),
+            fast_seen / fast_total, int(n_all), n_seen / n_all,
+            float(stats.beta(n_seen + 0.5, n_all - n_seen + 0.5).std()), float(fast_seen.sum() / fast_total.sum()),
+        )  # fmt: skip
 
 
 def _found(batch: EventBatch, response: DetectorResponse) -> NDArray[np.float64]:
@@ -313,12 +322,8 @@ def _identification(
 
     total, seen = fraction([full])
     fast_total, fast_seen = fraction(fast)
-    names = PID_HYPOTHESES
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return Efficiency(
-            f"{names[true_kind]} track most probably {names[kind]}", "p [GeV]", edges, seen / total,
-            np.asarray(stats.beta(seen + 0.5, total - seen + 0.5).std()), fast_seen / fast_total,
-        )  # fmt: skip
+    name = f"{PID_HYPOTHESES[true_kind]} track most probably {PID_HYPOTHESES[kind]}"
+    return _efficiency(name, "p [GeV]", edges, (seen, total), (fast_seen, fast_total))
 
 
 def compare_with_full_simulation(
@@ -356,95 +361,6 @@ def compare_with_full_simulation(
         for name, values in (object_quantities(full) | truth_quantities(batch, full)).items()
     )
     return DetectorComparison(
-        events, objects, tuple(_efficiencies(batch, full, fast)), len(batch), n_replicas, parameters.name
-    )
-
-
-def draw_quantities(quantities: Sequence[ComparedQuantity], *, n_columns: int = 4) -> Figure:
-    """A panel a quantity: full simulation as points, the embedded one as filled steps."""
-    from matplotlib.figure import Figure
-
-    n_rows = -(-len(quantities) // n_columns)
-    figure = Figure(figsize=(3.3 * n_columns, 2.7 * n_rows), layout="constrained")
-    axes: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, one in zip(axes, quantities, strict=False):
-        low, high = np.percentile(np.concatenate([one.full, one.fast]), [0.2, 99.8])
-        edges = np.linspace(low, high, 21)
-        centres = 0.5 * (edges[1:] + edges[:-1])
-        full, fast = np.histogram(one.full, edges)[0], np.histogram(one.fast, edges)[0]
-        scale = max(1, len(one.full))
-        axis.stairs(fast / max(1, len(one.fast)), edges, fill=True, color="0.8", label="smartbkg")
-        axis.errorbar(centres, full / scale, np.sqrt(full) / scale, fmt=".", color="black", label="full simulation")
-        axis.set_xlabel(one.label, fontsize="small")
-        axis.set_title(f"KS {one.ks_distance:.3f}, p = {one.ks_p_value:.2g}", fontsize="small")
-    for axis in axes[len(quantities) :]:
-        axis.set_axis_off()
-    axes[0].set_ylabel("fraction")
-    axes[0].legend(frameon=False, fontsize="small")
-    return figure
-
-
-def draw_efficiencies(efficiencies: Sequence[Efficiency], *, n_columns: int = 4) -> Figure:
-    """A panel an efficiency: full simulation as points with errors, the embedded one as a line."""
-    from matplotlib.figure import Figure
-
-    n_rows = -(-len(efficiencies) // n_columns)
-    figure = Figure(figsize=(3.3 * n_columns, 2.7 * n_rows), layout="constrained")
-    axes: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, one in zip(axes, efficiencies, strict=False):
-        centres = np.sqrt(one.edges[1:] * one.edges[:-1])
-        axis.stairs(one.fast, one.edges, baseline=None, color="#0072B2", label="smartbkg")
-        axis.errorbar(centres, one.full, one.full_uncertainty, fmt=".", color="black", label="full simulation")
-        axis.set(xscale="log", ylim=(-0.05, 1.08), xlabel=one.label)
-        axis.set_title(one.name, fontsize="small")
-    for axis in axes[len(efficiencies) :]:
-        axis.set_axis_off()
-    axes[0].legend(frameon=False, fontsize="small")
-    return figure
-
-
-def render_comparison(
-    comparison: DetectorComparison, *, data_name: str, generator: GeneratorComparison | None = None
-) -> str:
-    """The comparison as one HTML page without references to other files.
-
-    Parameters
-    ----------
-    comparison : of `compare_with_full_simulation`.
-    data_name : name of the file of full simulation.
-    generator : of `smartbkg.experiment.comparison_generator.compare_with_evtgen`, where it was made.
-    """
-    import jinja2
-
-    from smartbkg.validation.plots import as_data_uri
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smartbkg.experiment"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    pictures = {
-        "events": as_data_uri(draw_quantities(comparison.events)),
-        "objects": as_data_uri(draw_quantities(comparison.objects)),
-        "efficiencies": as_data_uri(draw_efficiencies(comparison.efficiencies)),
-    }
-    if generator is not None:
-        pictures["multiplicities"] = as_data_uri(draw_comparisons(generator.multiplicities))
-        pictures["shapes"] = as_data_uri(draw_comparisons(generator.shapes))
-    return environment.get_template("comparison.html").render(
-        comparison=comparison,
-        pictures=pictures,
-        generator=generator,
-        data_name=data_name,
-        differences=KNOWN_DIFFERENCES,
-        generator_differences=GENERATOR_DIFFERENCES,
-        tolerance=TOLERANCE,
-        version=__version__,
-    )
-
-
-def write_comparison(
-    path: Path, output: Path, *, n_replicas: int = 20, seed: int = 1, generator: GeneratorComparison | None = None
-) -> DetectorComparison:
-    """Compare with the full simulation in an mDST file and write the page; returns the numbers."""
-    comparison = compare_with_full_simulation(path, n_replicas=n_replicas, seed=seed)
-    write_text_atomically(output, render_comparison(comparison, data_name=path.name, generator=generator))
-    return comparison
+        events, objects, tuple(_efficiencies(batch, full, fast)), compare_resolutions(batch, full, fast), len(batch),
+        n_replicas, parameters.name,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ event shapes. There the K_L decays in the generator, as here.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -217,6 +218,27 @@ def compare_with_evtgen(batches: Iterable[EventBatch], folder: Path) -> Generato
     return GeneratorComparison(
         tuple(compared[name] for name in MULTIPLICITIES), tuple(compared[name] for name in EVENT_SHAPES), n_events
     )
+
+
+def generate_and_compare(folder: Path, *, n_events: int = 10_000, seed: int = 1) -> GeneratorComparison | None:
+    """Generate events of ``mixed`` and compare them with EvtGen's histograms.
+
+    Parameters
+    ----------
+    folder : where the histograms are looked for.
+    n_events : events to generate: ten thousand take a few seconds and know the means to 1 %.
+    seed : of the generator.
+
+    Returns
+    -------
+    The comparison, or None where the folder lacks the histograms or PYTHIA is not installed.
+    """
+    has_histograms = all((folder / name).is_file() for name in (MULTIPLICITY_FILE, EVENT_SHAPE_FILE))
+    if not has_histograms or importlib.util.find_spec("pythia8mc") is None:
+        return None
+    from smartbkg.experiment.generator import generate_events
+
+    return compare_with_evtgen(generate_events("mixed", n_events, seed), folder)
 
 
 def means_table(comparisons: Iterable[HistogramComparison]) -> str:

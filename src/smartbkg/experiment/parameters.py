@@ -3,10 +3,12 @@
 Sources, in brackets after each number:
 
 [geo]   Belle II Technical Design Report, arXiv:1011.0352: sub-detectors and their places.
-[phys]  The Belle II Physics Book, arXiv:1808.10567, chapters 3 to 5: performance.
+[phys]  The Belle II Physics Book, arXiv:1808.10567, by subject: performance in simulation.
 [pdg]   Particle Data Group, Prog. Theor. Exp. Phys. 2022, 083C01.
 [fit]   fitted to 100 fully simulated Υ(4S) events, the file that the comparison page names; docs/detector.md says how.
 [guess] our choice where no public number was found; of little weight in what the skims see.
+
+The places of a table ("nodes") are our choice and share the source of the table that follows them.
 
 A changed detector is a changed set: ``BELLE2.replace("thin", tracking={"efficiency_scale": 0.95})``.
 """
@@ -74,22 +76,22 @@ class TrackingParameters(NamedTuple):
     efficiency_pt: tuple[float, ...] = (0.030, 0.050, 0.065, 0.085, 0.120, 0.170, 0.250, 0.400, 0.700, 1.500)
     """GeV, p_T nodes"""
     efficiency: tuple[float, ...] = (0.00, 0.35, 0.75, 0.95, 0.96, 0.98, 0.985, 0.99, 0.995, 1.00)
-    """efficiency at the nodes for a particle that neither decays nor interacts [fit; phys 4.2.4]"""
+    """efficiency at the nodes for a particle that neither decays nor interacts [fit; phys, tracking]"""
     radius_nodes: tuple[float, ...] = (0.0, 4.0, 8.0, 14.0, 30.0, 60.0, 90.0)
-    """cm, production radius"""
+    """cm, nodes of the production radius"""
     radius_efficiency: tuple[float, ...] = (1.0, 0.99, 0.93, 0.85, 0.72, 0.45, 0.0)
-    """factor for tracks that begin at those radii [fit; phys 4.2.7: K_S efficiency against radius]"""
+    """factor for tracks that begin at those radii [fit; phys, tracking: K_S efficiency against radius]"""
     resolution_pt: tuple[float, ...] = (0.060, 0.080, 0.125, 0.175, 0.250, 0.350, 0.500, 0.800, 1.500, 3.000)
     """GeV, p_T nodes of the resolutions"""
     momentum_resolution: tuple[float, ...] = (
         0.023, 0.019, 0.013, 0.0069, 0.0041, 0.0024, 0.0021, 0.0016, 0.0017, 0.0029)  # fmt: skip
-    """σ(p_T)/p_T of the core at θ = 90 degrees [fit below 2 GeV; above 0.11 % p_T ⊕ 0.25 %/β of phys 4.2.5]"""
+    """σ(p_T)/p_T of the core at θ = 90 degrees [fit below 2 GeV; above 0.11 % p_T ⊕ 0.25 %/β of phys, tracking]"""
     d0_resolution: tuple[float, ...] = (
         0.11, 0.074, 0.023, 0.013, 0.0063, 0.0046, 0.0031, 0.0021, 0.0014, 0.001)  # fmt: skip
-    """cm, core at θ = 90 degrees [fit; phys 4.2.5]"""
+    """cm, core at θ = 90 degrees [fit; phys, tracking]"""
     z0_resolution: tuple[float, ...] = (
         0.16, 0.087, 0.023, 0.012, 0.0074, 0.005, 0.0037, 0.0023, 0.0014, 0.0012)  # fmt: skip
-    """cm, core at θ = 90 degrees [fit; phys 4.2.5]"""
+    """cm, core at θ = 90 degrees [fit; phys, tracking]"""
     angle_resolution: tuple[float, ...] = (
         0.061, 0.048, 0.018, 0.01, 0.0058, 0.004, 0.0026, 0.0014, 0.00087, 0.00052)  # fmt: skip
     """rad, core of azimuth and dip angle at θ = 90 degrees [fit]"""
@@ -239,16 +241,16 @@ class IdentificationParameters(NamedTuple):
     """Charged-particle identification: what each sub-detector measures and how well."""
 
     dedx_resolution: float = 0.070
-    """relative, CDC and SVD together [phys 5.2: 6 to 8 %]"""
+    """relative, CDC and SVD together [phys, dE/dx: 6 to 8 %]"""
     dedx_curling_factor: float = 2.2
     """factor on it below p_T of 0.28 GeV: few and curling hits [fit: e, μ and π are hardly told apart below 0.3 GeV]"""
     dedx_tail: float = 0.04
     """share of tracks whose measurement is three times worse [guess]"""
     top_resolution: float = 0.042
-    """ns, one track's time of propagation and flight over 130 cm, effective [phys 5.3: K efficiency 90 % at
+    """ns, one track's time of propagation and flight over 130 cm, effective [phys, TOP: K efficiency 90 % at
     4 to 10 % π misidentification]"""
     top_outlier: float = 0.05
-    """share of TOP measurements that are unrelated to the particle [phys 5.3]"""
+    """share of TOP measurements that are unrelated to the particle [phys, TOP]"""
     arich_resolution: float = 0.0040
     """rad, Cherenkov angle of a track [geo 8: 14 mrad a photon, 13 photons]"""
     arich_outlier: float = 0.05
@@ -266,15 +268,15 @@ class IdentificationParameters(NamedTuple):
     electron_tail: float = 0.15
     """share of electrons with E/p spread evenly below the peak [fit]"""
     klm_momentum: float = 0.55
-    """GeV, muons above it reach the K_L and muon detector [phys 5.5]"""
+    """GeV, muons above it reach the K_L and muon detector [phys, muons]"""
     klm_muon: float = 0.90
-    """efficiency for muons far above it [phys 5.5: 89 %]"""
+    """efficiency for muons far above it [phys, muons: 89 %]"""
     klm_pion: float = 0.06
-    """probability that a hadron looks like a muon there: punch-through and decay [phys 5.5]"""
+    """probability that a hadron looks like a muon there: punch-through and decay [phys, muons]"""
     overconfidence: float = 1.25
     """factor on the log-likelihood differences: real likelihoods are not calibrated [fit]"""
     klm_klong: float = 0.50
-    """K_L clusters there [phys 5.6; fit: 28 clusters of 65 K_L]"""
+    """K_L clusters there [phys, K_L; fit: 28 clusters of 65 K_L]"""
     klm_hadron: float = 0.25
     """clusters of a charged pion that reaches the calorimeter [fit: 126 of 816]"""
     klm_kaon: float = 0.30
@@ -285,14 +287,14 @@ class BackgroundParameters(NamedTuple):
     """Beam background: what is there without any collision."""
 
     clusters: float = 1.2
-    """clusters an event above threshold and within the time window [phys 4.1; of the order of the first years'
-    luminosity; guess]"""
+    """clusters an event above threshold and within the time window [phys, beam background; of the order of the
+    first years' luminosity; guess]"""
     cluster_energy: float = 0.025
-    """GeV above threshold, mean, exponential [phys 5.4: mostly below 50 MeV]"""
+    """GeV above threshold, mean, exponential [phys, calorimeter: mostly below 50 MeV]"""
     tracks: float = 0.04
     """tracks an event [guess]"""
     time_width: float = 300.0
-    """ns, uniform time window around the collision [phys 5.4]"""
+    """ns, uniform time window around the collision [phys, calorimeter]"""
 
 
 _GROUPS: Final = ("geometry", "tracking", "calorimeter", "identification", "background")

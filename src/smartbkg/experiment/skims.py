@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -127,8 +129,16 @@ def find_skim(name: str) -> Skim:
     return _REGISTRY[name]
 
 
+def _look_in_working_directory() -> None:
+    """Let modules of the working directory be found, after installed ones: an installed command does not look there."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+
+
 def _skim_of_module(name: str) -> Skim:
     module_name, _, attribute = name.partition(":")
+    _look_in_working_directory()
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
