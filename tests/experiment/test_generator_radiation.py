@@ -98,3 +98,18 @@ def test_hard_photons_from_electrons_are_collinear() -> None:
     is_hard = (columns["PDG"] == 22) & (columns["energy"] > 0.1)
     cosine = columns["pz"][is_hard] / columns["energy"][is_hard]
     assert np.median(cosine) > 0.99
+
+
+def test_memory_that_no_photon_fills_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # numpy.empty may hold anything: a signalling NaN there made a division warn now and then
+    empty = np.empty
+
+    def spoilt(shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        made = empty(shape, dtype=dtype)
+        if made.dtype == np.float64:
+            made.view(np.uint64)[...] = np.array([0x7FF0000000000001], dtype=np.uint64)
+        return made
+
+    monkeypatch.setattr(np, "empty", spoilt)
+    _, columns = radiate(*two_body_decays((0.497611, 0), (0.13957, 1), (0.13957, -1)))
+    assert all(np.isfinite(values).all() for values in columns.values())

@@ -315,7 +315,7 @@ def add_radiation(
         "status": _PHOTON_STATUS,
     }
     vertex[:, 0] /= SPEED_OF_LIGHT
-    photon_vertex[:, 0] /= SPEED_OF_LIGHT
+    photon_vertex[:n, 0] /= SPEED_OF_LIGHT  # the rows beyond are not filled: dividing them may warn
     changed = dict(columns)
     for position, name in enumerate(_MOMENTUM):
         changed[name], photons[name] = momentum[:, position], photon_momentum[:n, position]
