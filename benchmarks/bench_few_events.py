@@ -1,0 +1,150 @@
+"""How many passing events a training needs, from scratch and fine-tuned from the model in the package.
+
+Two jobs for a network that knows feiHadronicB0 of the default detector: the same skim with a changed detector (other
+efficiencies, resolutions and background: `smartbkg simulate --detector`), and another skim. Each size takes the first
+so many passing events of one sample, with ten failing ones for each; speed-ups are those of the optimal policy on the
+model's own calibrated scores, on other events, the same for all.
+
+Run: python -m benchmarks.bench_few_events --folder build/few_events
+Files that exist in the folder are used again, so that a run can be stopped and goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from benchmarks.bench_quality import run
+from smartbkg.conditions.packaged import DEFAULT_TAG
+from smartbkg.conditions.resolve import resolve_payload
+from smartbkg.io.tables import read_table, write_table
+from smartbkg.models.runtime import load_scorer
+from smartbkg.planning import score_dataset
+from smartbkg.sampling.plan import make_plan
+from smartbkg.training.config import parse_training_config
+from smartbkg.training.dataset import DatasetOptions, build_dataset
+from smartbkg.training.run import train
+from smartbkg.validation.metrics import area_under_curve
+
+PRE_TRAINED_SKIM: Final = "feiHadronicB0"
+#: Job → (skim, detector).
+JOBS: Final = {
+    "changed detector": ("feiHadronicB0", "alternative"),
+    "other skim": ("feiSLB0", "belle2"),
+}
+#: Events shown in a training, whatever the size, and the fewest and most epochs that this may take.
+EVENTS_SHOWN: Final = 200_000
+EPOCHS: Final = (8, 40)
+#: Largest step where the weights are those of another model already.
+FINE_TUNING_RATE: Final = 1e-3
+
+
+class Point(NamedTuple):
+    """One trained network."""
+
+    n_passing: int
+    auc: float
+    speed_up: float
+    error: float
+
+
+def first_events(flags: Path, skim: str, n_passing: int, output: Path) -> Path:
+    """The flags of the first events, as many as hold ``n_passing`` passing ones."""
+    if not output.exists():
+        table = read_table(flags)
+        passed = np.cumsum(table[f"passes_{skim}"])
+        if passed[-1] < n_passing:
+            raise SystemExit(f"{flags}: {passed[-1]} events pass {skim}, {n_passing} are wanted: generate more")
+        stop = int(np.searchsorted(passed, n_passing)) + 1
+        write_table(output, {name: values[:stop] for name, values in table.columns.items()}, table.metadata)
+    return output
+
+
+def samples(folder: Path, skim: str, detector: str, arguments: argparse.Namespace) -> tuple[Path, Path, Path]:
+    """Events and flags to learn from, and a data set to judge on."""
+    found = []
+    for name, n_events, seed in (("train", arguments.train, 61), ("test", arguments.test, 62)):
+        events = run(folder / f"{name}_events.parquet", "generate", "--process", "mixed", "--events", n_events,
+                     "--seed", seed, "--run", seed)  # fmt: skip
+        flags = run(folder / f"{name}_{skim}_{detector}.parquet", "simulate", events, "--seed", seed + 10, "--skim",
+                    skim, "--detector", detector)  # fmt: skip
+        found += [events, flags]
+    judging = run(folder / f"judge_{skim}_{detector}.parquet", "dataset", found[2], "--flags", found[3], "--skim", skim)
+    return found[0], found[1], judging
+
+
+def configuration(n_passing: int, seed: int, *, is_fine_tuned: bool) -> dict[str, Any]:
+    """The training of one size: about the same number of events shown, within bounds."""
+    epochs = int(np.clip(EVENTS_SHOWN // (2 * n_passing), *EPOCHS))
+    optimiser: dict[str, Any] = {"epochs": epochs, "stop_patience": 6}
+    if is_fine_tuned:
+        optimiser["learning_rate"] = FINE_TUNING_RATE
+    return {
+        "network": {"architecture": "gatgap"},
+        "data": {"validation_fraction": 0.2},
+        "optimiser": optimiser,
+        "run": {"seed": seed, "threads": 1},
+    }
+
+
+def judge(model: Path, judging: Path, skim: str) -> tuple[float, float, float]:
+    """(AUC, speed-up, its statistical error) on the judging events."""
+    events = score_dataset(judging, load_scorer(model), (skim,)).events
+    best = make_plan(events).outlooks[0].speed_up
+    return area_under_curve(events.label[:, 0] > 0, events.score[:, 0]), best.value, best.error
+
+
+def measure(
+    job: str, n_passing: int, seed: int, start: Path | None, files: tuple[Path, Path, Path], folder: Path
+) -> Point:
+    """Train one network and judge it; remembered in the folder."""
+    skim, detector = JOBS[job]
+    stem = f"{skim}_{detector}_{n_passing}_{seed}_{'scratch' if start is None else 'tuned'}"
+    result, model = folder / f"{stem}.json", folder / f"{stem}.safetensors"
+    if not result.exists():
+        flags = first_events(files[1], skim, n_passing, folder / f"flags_{skim}_{detector}_{n_passing}.parquet")
+        data = folder / f"data_{skim}_{detector}_{n_passing}.parquet"
+        if not data.exists():
+            build_dataset([files[0]], [flags], data, DatasetOptions((skim,), "drop", failing_per_passing=10))
+        config = configuration(n_passing, seed, is_fine_tuned=start is not None)
+        train([data], model, parse_training_config(config), init_from=start)
+        result.write_text(json.dumps(Point(n_passing, *judge(model, files[2], skim))))
+    return Point(*json.loads(result.read_text()))
+
+
+def main(options: Sequence[str] = ()) -> None:
+    """Both curves of both jobs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("build/few_events"))
+    parser.add_argument("--train", type=int, default=250_000, help="events to generate to learn from")
+    parser.add_argument("--test", type=int, default=60_000, help="events to judge on")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 300, 1000, 3000, 10_000])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", choices=list(JOBS), nargs="*", default=list(JOBS))
+    arguments = parser.parse_args(options)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    start = resolve_payload(DEFAULT_TAG, "GATGAPgen.safetensors")
+    for job in arguments.only:
+        files = samples(arguments.folder, *JOBS[job], arguments)
+        print(f"\n{job} ({', '.join(JOBS[job])})")
+        if JOBS[job][0] == PRE_TRAINED_SKIM:
+            print("as it is: AUC {:.3f}, speed-up {:.3f} ± {:.3f}".format(*judge(start, files[2], PRE_TRAINED_SKIM)))
+        print(f"{'passing':>8s} {'AUC scratch':>12s} {'tuned':>7s} {'speed-up scratch':>17s} {'tuned':>15s}")
+        for size in arguments.sizes:
+            rows = [
+                [measure(job, size, seed, begin, files, arguments.folder) for seed in range(1, arguments.seeds + 1)]
+                for begin in (None, start)
+            ]
+            auc = [np.mean([point.auc for point in points]) for points in rows]
+            gain = [f"{np.mean([p.speed_up for p in points]):.3f} ± {points[0].error:.3f}" for points in rows]
+            print(f"{size:8d} {auc[0]:12.3f} {auc[1]:7.3f} {gain[0]:>17s} {gain[1]:>15s}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
