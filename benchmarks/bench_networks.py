@@ -114,7 +114,11 @@ def contestants(threads: int) -> dict[str, Callable[[EventBatch], object]]:
     onnx = onnx_scorer(gatgap, threads)
     if onnx is not None:
         found["GATGAP, ONNX"] = onnx.scores
-    for name in ("transformer", "deepset", "gcn"):
+    transformer = bundle_of(parse_config({"architecture": "transformer"}))
+    found["transformer, torch"] = Scorer(
+        TorchBackend(transformer, threads=threads), skims=transformer.skims, graph_rule=transformer.graph_rule
+    ).scores
+    for name in ("transformer", "gat2", "deepset", "gcn"):
         try:
             found[name] = scorer_of(bundle_of(parse_config({"architecture": name})), threads=threads).scores
         except Exception as error:  # noqa: BLE001 - a network that is not there is a line, not a crash

@@ -54,17 +54,17 @@ def _network() -> None:
         "motherIndex": position // 3 - 1,
     }
     event = {"experiment": np.zeros(4), "run": np.zeros(4), "evtNum": np.arange(4)}
-    config = {"architecture": "gatgap"}
-    model = build_model(config)
+    models = {name: build_model({"architecture": name}) for name in ("gatgap", "transformer")}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.parquet"
         with create_events(path, {"kind": "events", "schema_version": 1}) as writer:
             writer.write(EventBatch.from_columns(np.full(4, 10), event, columns))
         with open_events(path) as reader:
             batch = next(reader.batches())
-    loss: torch.Tensor = model(collate(build_graphs(batch, GraphRule()))).sum()
+    loss: torch.Tensor = models["gatgap"](collate(build_graphs(batch, GraphRule()))).sum()
     loss.backward()  # type: ignore[no-untyped-call]  # torch's
-    scorer_of(ModelBundle(parse_config(config), state_of(model))).logits(batch)
+    for name, model in models.items():
+        scorer_of(ModelBundle(parse_config({"architecture": name}), state_of(model))).logits(batch)
 
 
 PARTS: Final[Mapping[str, _WarmUp]] = {"experiment": _experiment, "network": _network}

@@ -31,6 +31,8 @@ class Architecture:
     """Class or function (config) → `torch.nn.Module` with ``forward(GraphBatch) -> logits (n_events, n_skims)``."""
     compiled: str | None = None
     """Callable (config, state, threads) → `smartbkg.models.runtime.Backend` without torch, where there is one."""
+    is_supported: str | None = None
+    """Callable (config) → whether ``compiled`` runs that configuration; all of them where not given."""
 
     def load(self, part: str) -> Any:
         """The object that one of the names stands for."""
@@ -51,6 +53,8 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
     "transformer": Architecture(
         config="smartbkg.models.config:TransformerConfig",
         network="smartbkg.models.transformer:Transformer",
+        compiled="smartbkg.models.transformer_runtime:CompiledTransformer",
+        is_supported="smartbkg.models.transformer_runtime:is_supported",
     ),
     "deepset": Architecture(
         config="smartbkg.models.config:DeepSetConfig",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from smartbkg.graphs import DecayGraphs
 from smartbkg.models.bundle import check_state
 from smartbkg.models.config import GATGAPConfig
+from smartbkg.models.event_threads import EventThreads
 from smartbkg.models.gat_kernels import PackedWeights, evaluate
 from smartbkg.models.matrix_kernel import pack, padded
 from smartbkg.models.runtime import check_tokens
@@ -112,8 +112,7 @@ class CompiledGATGAP:
     def __init__(self, config: GATGAPConfig, state: Mapping[str, NDArray[Any]], threads: int = 1) -> None:
         self._weights = pack_weights(config, state)
         self._n_skims = config.n_skims
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="smartbkg") if threads > 1 else None
+        self._threads = EventThreads(threads)
 
     def __call__(self, graphs: DecayGraphs, process: NDArray[np.int64]) -> NDArray[np.float32]:  # noqa: ARG002
         """Logits (n_events, n_skims); a GATGAP does not look at the process.
@@ -123,8 +122,7 @@ class CompiledGATGAP:
         ModelError
             A token has no row in the embedding.
         """
-        n_events = graphs.n_events
-        logits = np.empty((n_events, self._n_skims), dtype=np.float32)
+        logits = np.empty((graphs.n_events, self._n_skims), dtype=np.float32)
 
         def run(first: int, last: int) -> bool:
             return bool(
@@ -133,14 +131,7 @@ class CompiledGATGAP:
                 )
             )
 
-        if self._pool is None or n_events < 2:
-            is_done = run(0, n_events)
-        else:
-            # Shares of equal numbers of nodes, so that no thread waits for one with larger events.
-            shares = np.arange(1, self._threads) * graphs.offsets[-1] / self._threads
-            bounds = [0, *np.searchsorted(graphs.offsets, shares).tolist(), n_events]
-            is_done = all(list(self._pool.map(run, bounds[:-1], bounds[1:])))
-        if not is_done:
+        if not self._threads.run(run, graphs.offsets):
             check_tokens(graphs, len(self._weights.embedding))
         return logits
 

@@ -7,21 +7,21 @@ event is turned about the beam axis, unless the plain transverse components are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 
 from smartbkg.errors import ModelError
-
-_NEEDED: Final = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
-
-#: Invariant inputs; with the plain transverse momentum two more.
-N_INVARIANT: Final = 13
-
-_SMALL_ENERGY: Final = 1e-3  # GeV, below any detector threshold
-_VERTEX_SCALE: Final = 0.01  # cm, flight distances of charm and beauty
-_TIME_SCALE: Final = 0.001  # ns, their flight times
-_LENGTH_SCALE: Final = 1.0  # cm, flight distances of strange particles
+from smartbkg.models.physics_kernel import (
+    LENGTH_SCALE,
+    LIGHTEST,
+    MASS_ROUNDING,
+    N_INVARIANT,
+    NEEDED,
+    SMALL_ENERGY,
+    TIME_SCALE,
+    TINY,
+    VERTEX_SCALE,
+)
 
 
 class PhysicsInputs(torch.nn.Module):
@@ -36,12 +36,12 @@ class PhysicsInputs(torch.nn.Module):
 
     def __init__(self, features: Sequence[str], boost: float, *, is_azimuth_invariant: bool) -> None:
         super().__init__()
-        missing = [name for name in _NEEDED if name not in features]
+        missing = [name for name in NEEDED if name not in features]
         if missing:
             raise ModelError(
                 f"the network needs the features {', '.join(missing)}; the graph rule has {tuple(features)}"
             )
-        self.columns = [list(features).index(name) for name in _NEEDED]
+        self.columns = [list(features).index(name) for name in NEEDED]
         self.boost = boost
         self.gamma = (1.0 - boost**2) ** -0.5
         self.is_azimuth_invariant = is_azimuth_invariant
@@ -62,26 +62,27 @@ class PhysicsInputs(torch.nn.Module):
         """
         time, energy, x, y, z, px, py, pz = (feature[:, column] for column in self.columns)
         time_0, _, x_0, y_0, z_0, *_ = (origin[:, column] for column in self.columns)
-        transverse = torch.sqrt(px**2 + py**2 + 1e-12)
+        transverse = torch.sqrt(px**2 + py**2 + TINY)
         momentum = torch.sqrt(transverse**2 + pz**2)
         energy_cms = self.gamma * (energy - self.boost * pz)
         pz_cms = self.gamma * (pz - self.boost * energy)
-        flight_xy = torch.sqrt((x - x_0) ** 2 + (y - y_0) ** 2 + 1e-12)
+        flight_xy = torch.sqrt((x - x_0) ** 2 + (y - y_0) ** 2 + TINY)
         flight_z = torch.abs(z - z_0)
-        mass = torch.sqrt((energy**2 - momentum**2).clamp(min=0.0) + 1e-12)
+        mass2 = energy**2 - momentum**2 - MASS_ROUNDING * energy**2 - LIGHTEST
+        mass = torch.sqrt(mass2.clamp(min=0.0) + TINY)
         columns = [
             energy_cms,
-            torch.log(energy_cms.clamp(min=0.0) + _SMALL_ENERGY) / 3,
-            torch.log(transverse + _SMALL_ENERGY) / 3,
+            torch.log(energy_cms.clamp(min=0.0) + SMALL_ENERGY) / 3,
+            torch.log(transverse + SMALL_ENERGY) / 3,
             transverse,
             pz_cms,
             pz / momentum,
             mass / 2,
-            torch.log(mass + _SMALL_ENERGY) / 3,
-            torch.log1p(flight_xy / _VERTEX_SCALE) / 3,
-            torch.log1p(flight_z / _VERTEX_SCALE) / 3,
-            torch.log1p(flight_xy / _LENGTH_SCALE),
-            torch.log1p((time - time_0).clamp(min=0.0) / _TIME_SCALE) / 3,
+            torch.log(mass + SMALL_ENERGY) / 3,
+            torch.log1p(flight_xy / VERTEX_SCALE) / 3,
+            torch.log1p(flight_z / VERTEX_SCALE) / 3,
+            torch.log1p(flight_xy / LENGTH_SCALE),
+            torch.log1p((time - time_0).clamp(min=0.0) / TIME_SCALE) / 3,
             n_daughters / 3,
         ]
         if not self.is_azimuth_invariant:

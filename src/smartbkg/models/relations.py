@@ -7,19 +7,9 @@ but the root tells the two B mesons of an Υ(4S) event apart.
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 
-#: Steps up or down are told apart up to this number; more count as many.
-MANY_STEPS: Final = 3
-#: No common ancestor, the root alone, or more (the same B).
-SHARED_KINDS: Final = 3
-
-N_RELATIONS: Final = (MANY_STEPS + 1) ** 2 * SHARED_KINDS
-
-#: Squarings of the ancestor matrix: reaches over 2**5 = 32 generations; decay chains have fewer than 20.
-_SQUARINGS: Final = 5
+from smartbkg.models.relation_kernel import MANY_STEPS, N_RELATIONS, SHARED_KINDS, SQUARINGS
 
 
 def ancestors_or_self(mother: torch.Tensor) -> torch.Tensor:
@@ -37,7 +27,7 @@ def ancestors_or_self(mother: torch.Tensor) -> torch.Tensor:
     positions = torch.arange(n, device=mother.device)
     is_mother = mother.unsqueeze(-1) == positions
     reach = (is_mother | (positions.unsqueeze(-1) == positions)).to(torch.float32)
-    for _ in range(_SQUARINGS):
+    for _ in range(SQUARINGS):
         reach = (torch.matmul(reach, reach) > 0).to(torch.float32)
     return reach
 
@@ -60,3 +50,6 @@ def relations(mother: torch.Tensor) -> torch.Tensor:
     down = (depth.unsqueeze(-2) - common).clamp(0, MANY_STEPS).to(torch.int64)
     shared = common.clamp(0, SHARED_KINDS - 1).to(torch.int64)
     return (up * (MANY_STEPS + 1) + down) * SHARED_KINDS + shared
+
+
+__all__ = ["MANY_STEPS", "N_RELATIONS", "SHARED_KINDS", "ancestors_or_self", "relations"]

@@ -180,7 +180,10 @@ def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = 
         raise UsageError(f"threads = {threads}, expected 1 or more")
     architecture = architecture_named(bundle.config.architecture)
     backend: Backend
-    if kind == "cpu" and architecture.compiled is not None:
+    is_compiled = architecture.compiled is not None and (
+        architecture.is_supported is None or architecture.load("is_supported")(bundle.config)
+    )
+    if kind == "cpu" and is_compiled:
         backend = architecture.load("compiled")(bundle.config, bundle.state, threads or 1)
     else:
         backend = TorchBackend(bundle, device, threads)

@@ -1,0 +1,157 @@
+"""The transformer on the CPU without torch: weights packed once, events shared among threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.graphs import DecayGraphs
+from smartbkg.models.bundle import check_state
+from smartbkg.models.config import TransformerConfig
+from smartbkg.models.event_threads import EventThreads
+from smartbkg.models.matrix_kernel import PANEL, pack
+from smartbkg.models.physics_kernel import N_INVARIANT, NEEDED
+from smartbkg.models.relation_kernel import N_RELATIONS
+from smartbkg.models.runtime import check_tokens
+from smartbkg.models.transformer_kernels import PackedTransformer, evaluate
+
+
+def is_supported(config: TransformerConfig) -> bool:
+    """Whether the kernels run this width: that of a head and the inner one must be whole panels of registers."""
+    return config.width // config.heads % PANEL == 0
+
+
+def state_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights, as `smartbkg.models.transformer.Transformer` has them."""
+    width, inner = config.width, config.expansion * config.width
+    n_inputs = N_INVARIANT + (0 if config.is_azimuth_invariant else 2) + config.emb_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "pdg_embedding.weight": (config.num_pdg + 1, config.emb_size),
+        "process_embedding.weight": (len(config.processes) + 1, width),
+        "relation_bias.weight": (N_RELATIONS + 2, config.heads),
+    }
+    linear = {"node_in": (width, n_inputs), "fc_output": (config.n_skims, width)}
+    norms = ["out_norm"]
+    for layer in range(config.n_layers):
+        name = f"layers.{layer}."
+        norms += [name + "attention_norm", name + "inner_norm"]
+        linear |= {name + "query": (width, width), name + "key_value": (2 * width, width)}
+        linear |= {name + "attention_out": (width, width)}
+        linear |= {name + "inner_in": (inner, width), name + "inner_out": (width, inner)}
+    for name, shape in linear.items():
+        shapes[name + ".weight"], shapes[name + ".bias"] = shape, shape[:1]
+    for name in norms:
+        shapes[name + ".weight"] = shapes[name + ".bias"] = (width,)
+    return shapes
+
+
+def pack_weights(config: TransformerConfig, state: Mapping[str, NDArray[Any]]) -> PackedTransformer:
+    """The weights in the order in which the kernel reads them, norms' weights and the scale of logits multiplied in.
+
+    Raises
+    ------
+    ModelError
+        A weight is missing, left over, of another shape, or not finite.
+    """
+    check_state(state_shapes(config), state)
+    width, heads = config.width, config.heads
+    head_width = width // heads
+
+    def linear(name: str, norm: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(inputs, outputs) matrix and bias of a layer, after a norm's own weight and bias."""
+        matrix = np.asarray(state[name + ".weight"], dtype=np.float64).T
+        bias = np.asarray(state[name + ".bias"], dtype=np.float64)
+        if norm is None:
+            return matrix, bias
+        return state[norm + ".weight"][:, None] * matrix, bias + state[norm + ".bias"] @ matrix
+
+    def packed(matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+        return pack(np.ascontiguousarray(matrix, dtype=np.float32))
+
+    attention = np.empty((config.n_layers, 3, heads, width * head_width), dtype=np.float32)
+    attention_bias = np.empty((config.n_layers, 3, heads, head_width), dtype=np.float32)
+    others: dict[str, list[NDArray[Any]]] = {}
+    for layer in range(config.n_layers):
+        name = f"layers.{layer}."
+        query, query_bias = linear(name + "query", name + "attention_norm")
+        both, both_bias = linear(name + "key_value", name + "attention_norm")
+        scale = head_width**-0.5
+        parts = (
+            (query * scale, query_bias * scale),
+            (both[:, :width], both_bias[:width]),
+            (both[:, width:], both_bias[width:]),
+        )
+        for which, (matrix, bias) in enumerate(parts):
+            for head in range(heads):
+                own = slice(head * head_width, (head + 1) * head_width)
+                attention[layer, which, head] = packed(matrix[:, own])
+                attention_bias[layer, which, head] = bias[own]
+        for key, norm in (("attention_out", None), ("inner_in", name + "inner_norm"), ("inner_out", None)):
+            matrix, bias = linear(name + key, norm)
+            others.setdefault(key, []).append(packed(matrix))
+            others.setdefault(key + "_bias", []).append(bias)
+    node_matrix, node_bias = linear("node_in")
+    output_matrix, output_bias = linear("fc_output", "out_norm")
+
+    def plain(values: Any) -> NDArray[np.float32]:
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    return PackedTransformer(
+        embedding=plain(state["pdg_embedding.weight"]),
+        process=plain(state["process_embedding.weight"]),
+        node_matrix=packed(node_matrix),
+        node_bias=plain(node_bias),
+        relation_bias=plain(state["relation_bias.weight"]),
+        attention_matrix=attention,
+        attention_bias=attention_bias,
+        output_matrix=plain(output_matrix.T),
+        output_bias=plain(output_bias),
+        columns=np.array([config.features.index(name) for name in NEEDED], dtype=np.int64),
+        boost=np.float32(config.boost),
+        gamma=np.float32((1.0 - config.boost**2) ** -0.5),
+        is_invariant=config.is_azimuth_invariant,
+        **{key: plain(np.stack(values)) for key, values in others.items()},
+    )
+
+
+class CompiledTransformer:
+    """A backend of `smartbkg.models.runtime.Scorer`.
+
+    Parameters
+    ----------
+    config, state : of the network, of a width that `is_supported`.
+    threads : CPU threads; events are shared among them, so a single event uses one.
+    """
+
+    def __init__(self, config: TransformerConfig, state: Mapping[str, NDArray[Any]], threads: int = 1) -> None:
+        self._weights = pack_weights(config, state)
+        self._n_skims = config.n_skims
+        self._threads = EventThreads(threads)
+
+    def __call__(self, graphs: DecayGraphs, process: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits (n_events, n_skims).
+
+        Raises
+        ------
+        ModelError
+            A token has no row in the embedding.
+        """
+        logits = np.empty((graphs.n_events, self._n_skims), dtype=np.float32)
+
+        def run(first: int, last: int) -> bool:
+            return bool(
+                evaluate(
+                    graphs.offsets, graphs.token, graphs.feature, graphs.mother, process, first, last, self._weights,
+                    logits,
+                )
+            )  # fmt: skip
+
+        if not self._threads.run(run, graphs.offsets):
+            check_tokens(graphs, len(self._weights.embedding))
+        return logits
+
+
+__all__ = ["CompiledTransformer", "is_supported", "pack_weights", "state_shapes"]
