@@ -10,17 +10,16 @@ from collections.abc import Sequence
 
 import torch
 
-from smartbkg.errors import ModelError
 from smartbkg.models.physics_kernel import (
     LENGTH_SCALE,
     LIGHTEST,
     MASS_ROUNDING,
     N_INVARIANT,
-    NEEDED,
     SMALL_ENERGY,
     TIME_SCALE,
     TINY,
     VERTEX_SCALE,
+    feature_columns,
 )
 
 
@@ -36,12 +35,7 @@ class PhysicsInputs(torch.nn.Module):
 
     def __init__(self, features: Sequence[str], boost: float, *, is_azimuth_invariant: bool) -> None:
         super().__init__()
-        missing = [name for name in NEEDED if name not in features]
-        if missing:
-            raise ModelError(
-                f"the network needs the features {', '.join(missing)}; the graph rule has {tuple(features)}"
-            )
-        self.columns = [list(features).index(name) for name in NEEDED]
+        self.columns = feature_columns(features)
         self.boost = boost
         self.gamma = (1.0 - boost**2) ** -0.5
         self.is_azimuth_invariant = is_azimuth_invariant

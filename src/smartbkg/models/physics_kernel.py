@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from smartbkg.compilation import part
+from smartbkg.errors import ModelError
 
 #: Raw features that are needed, in the order in which the kernel takes their columns.
 NEEDED: Final = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
@@ -28,6 +30,24 @@ LIGHTEST: Final = 1e-5  # GeV²
 _SMALL, _VERTEX, _TIME, _LENGTH = (np.float32(x) for x in (SMALL_ENERGY, VERTEX_SCALE, TIME_SCALE, LENGTH_SCALE))
 _TINY, _ROUNDING, _LIGHTEST = (np.float32(x) for x in (TINY, MASS_ROUNDING, LIGHTEST))
 _ZERO, _TWO, _THREE = (np.float32(x) for x in (0.0, 2.0, 3.0))
+
+
+def feature_columns(features: Sequence[str]) -> list[int]:
+    """Positions of the needed features among the raw columns.
+
+    Parameters
+    ----------
+    features : names of the raw columns, in the order of the graph rule.
+
+    Raises
+    ------
+    ModelError
+        Some are not there: names them.
+    """
+    missing = [name for name in NEEDED if name not in features]
+    if missing:
+        raise ModelError(f"the network needs the features {', '.join(missing)}; the graph rule has {tuple(features)}")
+    return [list(features).index(name) for name in NEEDED]
 
 
 @part
@@ -84,5 +104,6 @@ __all__ = [
     "TIME_SCALE",
     "TINY",
     "VERTEX_SCALE",
+    "feature_columns",
     "physics_inputs",
 ]

@@ -166,6 +166,8 @@ class TorchBackend:
 def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = "cpu", source: str = "") -> Scorer:
     """A scorer of a model in memory: compiled kernels on the CPU where the architecture has them, else torch.
 
+    Kernels may not run every width (`Architecture.is_supported`): torch runs the others.
+
     Raises
     ------
     ModelError

@@ -1,8 +1,8 @@
-"""Compiled kernels of the transformer: one event after the other through all layers, no padding to other events.
+"""Compiled kernels of the transformer: a few events in one pass through all layers, their rows in the cache.
 
-The collector is token 0, the particles follow. The keys of a head are written in the order in which `multiply` reads a
-matrix, so that logits and sums over tokens are matrix products too; tokens are padded to `PANEL` with a bias that the
-softmax turns into nothing. The matrices hold the scale of the logits and the weights of the norms before them.
+The collector of an event is its first token, its particles follow; the tokens of the events of a chunk are rows one
+after the other, padded to whole tiles. The matrices hold the scale of the logits and the weights of the norms before
+them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel, part
-from smartbkg.models import vector
-from smartbkg.models.matrix_kernel import PANEL, multiply
+from smartbkg.models.attention_kernel import QUERY_ROWS, attend, whole_tiles
+from smartbkg.models.matrix_kernel import PANEL, TILE_ROWS, multiply
 from smartbkg.models.physics_kernel import physics_inputs
 from smartbkg.models.relation_kernel import N_RELATIONS, REACH, find_lineages, find_relations
+from smartbkg.models.row_kernels import add_bias, add_bias_and_cut, add_rows_and_bias, normalise
 from smartbkg.models.vector import LANES
 
-#: Added to the variance in a norm (torch's default).
-NORM_EPSILON: Final = np.float32(1e-5)
+#: Tokens that go through all layers together, so that weights are read less often than once an event.
+CHUNK_TOKENS: Final = 128
+
 _MASKED: Final = np.float32(-1e30)
 
 
@@ -36,15 +38,15 @@ class PackedTransformer(NamedTuple):
     node_bias: NDArray[np.float32]
     """(width,)"""
     relation_bias: NDArray[np.float32]
-    """(`N_RELATIONS` + 2, heads): of relations, of the collector to a particle, of all to the collector"""
-    attention_matrix: NDArray[np.float32]
-    """(n_layers, 3, heads, width * head width) queries, keys, values: width × head width, each packed"""
-    attention_bias: NDArray[np.float32]
-    """(n_layers, 3, heads, head width)"""
+    """(`N_RELATIONS` + 2, heads): of relations, of particles at the collector, of the collector at all"""
+    attention_in: NDArray[np.float32]
+    """(n_layers, width * 3 · width) packed: queries, keys, values of all heads"""
+    query_bias: NDArray[np.float32]
+    """(n_layers, width)"""
     attention_out: NDArray[np.float32]
     """(n_layers, width * width) packed"""
     attention_out_bias: NDArray[np.float32]
-    """(n_layers, width)"""
+    """(n_layers, width) with what the bias of the values makes of it"""
     inner_in: NDArray[np.float32]
     """(n_layers, width * inner width) packed"""
     inner_in_bias: NDArray[np.float32]
@@ -58,14 +60,14 @@ class PackedTransformer(NamedTuple):
     output_bias: NDArray[np.float32]
     """(n_skims,)"""
     columns: NDArray[np.int64]
-    """(8,) of `smartbkg.models.physics_kernel.physics_inputs`"""
+    """(8,) of `smartbkg.models.physics_kernel.feature_columns`"""
     boost: np.float32
     gamma: np.float32
     is_invariant: bool
 
 
 class Workspace(NamedTuple):
-    """Room for the largest event: ``n`` particles, ``length`` = n + 1 tokens, ``wide`` = length in whole panels."""
+    """Room for the largest event of ``n`` particles, and for the largest chunk of ``rows`` tokens in whole tiles."""
 
     inputs: NDArray[Any]
     """(n, n_inputs)"""
@@ -77,203 +79,109 @@ class Workspace(NamedTuple):
     """(n,)"""
     stamp: NDArray[np.int64]
     """(n,)"""
-    relation: NDArray[np.int64]
+    relation: NDArray[np.uint8]
     """(n, n)"""
     bias: NDArray[Any]
-    """(heads, length * wide) added to the logits, the same in all layers"""
+    """flat, event after event (heads, length, length in whole panels): added to the logits, the same in all layers"""
+    bias_start: NDArray[np.int64]
+    """(n_events,) where each event's begins"""
     state: NDArray[Any]
-    """(length, width)"""
+    """(rows, width)"""
     normed: NDArray[Any]
-    """(length, width)"""
+    """(rows, width)"""
     query: NDArray[Any]
-    """(length, head width)"""
-    key: NDArray[Any]
-    """(length, head width)"""
-    value: NDArray[Any]
-    """(wide, head width)"""
-    packed_key: NDArray[Any]
-    """(wide * head width,)"""
-    score: NDArray[Any]
-    """(length * wide,)"""
+    """(rows, width)"""
+    key_value: NDArray[Any]
+    """(rows, 2 · width)"""
     mixed: NDArray[Any]
-    """(length, width)"""
+    """(rows, width)"""
     inner: NDArray[Any]
-    """(length, inner width)"""
+    """(rows, inner width)"""
+    packed_key: NDArray[Any]
+    """(n + 1 in whole panels * head width,)"""
+    score: NDArray[Any]
+    """(`QUERY_ROWS` * n + 1 in whole panels,)"""
+    inverse: NDArray[Any]
+    """(`QUERY_ROWS`,)"""
     lanes: NDArray[Any]
     """(`LANES`,)"""
 
 
 @part
-def make_workspace(n, n_inputs, weights):  # type: ignore[no-untyped-def]
-    """Room for events of up to ``n`` particles."""
+def bias_size(length, heads):  # type: ignore[no-untyped-def]
+    """Numbers in the bias of an event with that many tokens."""
+    return heads * length * (-(-length // PANEL) * PANEL)
+
+
+@part
+def chunk_end(offsets, first, last):  # type: ignore[no-untyped-def]
+    """End of the chunk that begins at event ``first``: `CHUNK_TOKENS` tokens, or one event if it has more."""
+    end = first + 1
+    while end < last and offsets[end + 1] - offsets[first] + end + 1 - first <= CHUNK_TOKENS:
+        end += 1
+    return end
+
+
+@part
+def make_workspace(offsets, first, last, n_inputs, weights):  # type: ignore[no-untyped-def]
+    """Room for each chunk of the events ``first:last``."""
+    heads, width = weights.relation_bias.shape[1], len(weights.node_bias)
+    n = n_rows = n_events = n_bias = 1
+    begin = first
+    while begin < last:
+        end = chunk_end(offsets, begin, last)
+        size = 0
+        for event in range(begin, end):
+            length = offsets[event + 1] - offsets[event] + 1
+            n = max(n, length - 1)
+            size += bias_size(length, heads)
+        n_rows = max(n_rows, offsets[end] - offsets[begin] + end - begin)
+        n_events, n_bias = max(n_events, end - begin), max(n_bias, size)
+        begin = end
+    # Tiles of an event in the middle of a chunk reach beyond its own rows.
+    rows = whole_tiles(n_rows) + TILE_ROWS
+    wide = -(-(n + 1) // PANEL) * PANEL
     kind = weights.node_bias.dtype
-    length, width = n + 1, len(weights.node_bias)
-    wide = -(-length // PANEL) * PANEL
-    heads, head_width = weights.relation_bias.shape[1], weights.attention_bias.shape[3]
     return Workspace(
         np.empty((n, n_inputs), kind),
         np.empty(n, kind),
         np.empty((n, REACH + 1), np.int64),
         np.empty(n, np.int64),
         np.empty(n, np.int64),
-        np.empty((n, n), np.int64),
-        np.empty((heads, length * wide), kind),
-        np.empty((length, width), kind),
-        np.empty((length, width), kind),
-        np.empty((length, head_width), kind),
-        np.empty((length, head_width), kind),
-        np.empty((wide, head_width), kind),
-        np.empty(wide * head_width, kind),
-        np.empty(length * wide, kind),
-        np.empty((length, width), kind),
-        np.empty((length, weights.inner_in_bias.shape[1]), kind),
+        np.empty((n, n), np.uint8),
+        np.empty(n_bias, kind),
+        np.empty(n_events, np.int64),
+        np.zeros((rows, width), kind),
+        np.zeros((rows, width), kind),
+        np.zeros((rows, width), kind),
+        np.zeros((rows, 2 * width), kind),
+        np.zeros((rows, width), kind),
+        np.empty((rows, weights.inner_in_bias.shape[1]), kind),
+        np.empty(wide * (width // heads), kind),
+        np.empty(QUERY_ROWS * wide, kind),
+        np.empty(QUERY_ROWS, kind),
         np.empty(LANES, kind),
     )
 
 
 @part
-def normalise(rows, out):  # type: ignore[no-untyped-def]
-    """Each row less its mean, over the root of its variance; ``rows``, ``out`` (n, width)."""
-    n, width = rows.shape
-    for i in range(n):
-        total = vector.constant(rows, 0.0)
-        for k in range(i * width, (i + 1) * width, LANES):
-            total = vector.add(total, vector.load(rows, k))
-        mean = vector.sum_of(total) / np.float32(width)
-        shift = vector.spread(mean)
-        total = vector.constant(rows, 0.0)
-        for k in range(i * width, (i + 1) * width, LANES):
-            centred = vector.subtract(vector.load(rows, k), shift)
-            total = vector.multiply_add(centred, centred, total)
-        variance = vector.sum_of(total) / np.float32(width)
-        scale = vector.spread(np.float32(1.0) / np.sqrt(variance + NORM_EPSILON))
-        for k in range(i * width, (i + 1) * width, LANES):
-            vector.store(out, k, vector.multiply(vector.subtract(vector.load(rows, k), shift), scale))
-
-
-@part
-def add_bias(rows, bias):  # type: ignore[no-untyped-def]
-    """``rows += bias``; (n, width), (width,)."""
-    n, width = rows.shape
-    for i in range(n):
-        for k in range(0, width, LANES):
-            place = i * width + k
-            vector.store(rows, place, vector.add(vector.load(rows, place), vector.load(bias, k)))
-
-
-@part
-def add_rows_and_bias(rows, added, bias):  # type: ignore[no-untyped-def]
-    """``rows += added + bias``; (n, width), (n, width), (width,)."""
-    n, width = rows.shape
-    for i in range(n):
-        for k in range(0, width, LANES):
-            place = i * width + k
-            both = vector.add(vector.load(added, place), vector.load(bias, k))
-            vector.store(rows, place, vector.add(vector.load(rows, place), both))
-
-
-@part
-def add_bias_and_cut(rows, bias):  # type: ignore[no-untyped-def]
-    """``rows = max(rows + bias, 0)``."""
-    n, width = rows.shape
-    zero = vector.constant(rows, 0.0)
-    for i in range(n):
-        for k in range(0, width, LANES):
-            place = i * width + k
-            value = vector.add(vector.load(rows, place), vector.load(bias, k))
-            vector.store(rows, place, vector.larger(value, zero))
-
-
-@part
-def soften(score, bias, n_rows, wide, lanes):  # type: ignore[no-untyped-def]
-    """Rows of logits → weights that sum to 1, after adding the bias; ``score``, ``bias`` (n_rows * wide,) flat."""
-    for i in range(n_rows):
-        start, stop = i * wide, (i + 1) * wide
-        highest = vector.constant(score, -1e30)
-        for k in range(start, stop, LANES):
-            value = vector.add(vector.load(score, k), vector.load(bias, k))
-            vector.store(score, k, value)
-            highest = vector.larger(value, highest)
-        vector.store(lanes, 0, highest)
-        largest = lanes[0]
-        for lane in range(1, LANES):
-            largest = max(largest, lanes[lane])
-        shift = vector.spread(largest)
-        total = vector.constant(score, 0.0)
-        for k in range(start, stop, LANES):
-            value = vector.exponential(vector.subtract(vector.load(score, k), shift))
-            vector.store(score, k, value)
-            total = vector.add(total, value)
-        scale = vector.spread(np.float32(1.0) / vector.sum_of(total))
-        for k in range(start, stop, LANES):
-            vector.store(score, k, vector.multiply(vector.load(score, k), scale))
-
-
-@part
-def attend(work, weights, layer, length, wide, n_queries):  # type: ignore[no-untyped-def]
-    """What the first ``n_queries`` tokens hear from all, into ``work.mixed``; ``work.normed`` is read."""
-    heads, head_width = weights.relation_bias.shape[1], weights.attention_bias.shape[3]
-    normed = work.normed[:length]
-    query, key, value = work.query[:n_queries], work.key[:length], work.value[:length]
-    score = work.score[: n_queries * wide].reshape((n_queries, wide))
-    work.value[length:wide] = 0
-    work.packed_key[: wide * head_width] = 0
-    for head in range(heads):
-        matrix, bias = weights.attention_matrix[layer, :, head], weights.attention_bias[layer, :, head]
-        multiply(normed[:n_queries], matrix[0], 0, query)
-        add_bias(query, bias[0])
-        multiply(normed, matrix[1], 0, key)
-        add_bias(key, bias[1])
-        multiply(normed, matrix[2], 0, value)
-        add_bias(value, bias[2])
-        for j in range(length):
-            first = (j // PANEL) * head_width * PANEL + j % PANEL
-            for k in range(head_width):
-                work.packed_key[first + k * PANEL] = key[j, k]
-        multiply(query, work.packed_key, 0, score)
-        soften(work.score, work.bias[head], n_queries, wide, work.lanes)
-        for column in range(0, head_width, PANEL):
-            _sum_values(score, work.value[:wide], column, work.mixed, head * head_width + column)
-
-
-@part
-def _sum_values(score, value, column, mixed, target):  # type: ignore[no-untyped-def]
-    """``mixed[i, target:target + PANEL] = score[i] @ value[:, column:column + PANEL]``."""
-    n_rows, wide = score.shape
-    head_width, width = value.shape[1], mixed.shape[1]
-    for i in range(n_rows):
-        low = high = vector.constant(score, 0.0)
-        for j in range(wide):
-            weight = vector.load_spread(score, i * wide + j)
-            low = vector.multiply_add(weight, vector.load(value, j * head_width + column), low)
-            high = vector.multiply_add(weight, vector.load(value, j * head_width + column + LANES), high)
-        vector.store(mixed, i * width + target, low)
-        vector.store(mixed, i * width + target + LANES, high)
-
-
-@part
-def fill_bias(work, weights, n, length, wide):  # type: ignore[no-untyped-def]
-    """The bias of every pair of tokens: by relation, by the collector's part in it, and nothing to padding."""
-    heads = weights.relation_bias.shape[1]
-    for head in range(heads):
-        row = work.bias[head]
-        table = weights.relation_bias[:, head]
-        for j in range(length):
-            row[j] = table[N_RELATIONS + 1]
-        for i in range(n):
-            start = (i + 1) * wide
-            row[start] = table[N_RELATIONS]
-            for j in range(n):
-                row[start + 1 + j] = table[work.relation[i, j]]
+def fill_bias(relation, n, table, start, bias):  # type: ignore[no-untyped-def]
+    """The bias of every pair of an event's tokens: by relation, by the collector's part in it, nothing to padding."""
+    length = n + 1
+    wide = -(-length // PANEL) * PANEL
+    for head in range(table.shape[1]):
         for i in range(length):
-            for j in range(length, wide):
-                row[i * wide + j] = _MASKED
+            bias[start] = table[N_RELATIONS + 1 if i == 0 else N_RELATIONS, head]
+            for j in range(n):
+                bias[start + 1 + j] = table[N_RELATIONS + 1 if i == 0 else relation[i - 1, j], head]
+            bias[start + length : start + wide] = _MASKED
+            start += wide
 
 
 @part
-def fill_event(work, weights, token, feature, mother, process):  # type: ignore[no-untyped-def]
-    """The tokens of one event before attention, and the bias of their pairs; False where a token has no embedding."""
-    n, width = len(token), len(weights.node_bias)
+def fill_particles(work, weights, token, feature, mother, particles):  # type: ignore[no-untyped-def]
+    """An event's particles before attention, and their relations; False where a token has no row in the embedding."""
+    n = len(token)
     n_physics = work.inputs.shape[1] - weights.embedding.shape[1]
     work.n_daughters[:n] = 0
     for i in range(n):
@@ -287,34 +195,78 @@ def fill_event(work, weights, token, feature, mother, process):  # type: ignore[
         physics_inputs(
             feature, weights.columns, weights.boost, weights.gamma, work.n_daughters, weights.is_invariant, work.inputs
         )
-        particles = work.state[1 : n + 1]
         multiply(work.inputs[:n], weights.node_matrix, 0, particles)
         add_bias(particles, weights.node_bias)
-    known = process if 0 <= process < len(weights.process) else len(weights.process) - 1
-    for k in range(width):
-        work.state[0, k] = weights.process[known, k]
     find_lineages(mother, n, work.lineage, work.depth, work.stamp)
     find_relations(n, work.lineage, work.depth, work.stamp, work.relation)
     return True
 
 
 @part
-def run_layers(work, weights, length, wide):  # type: ignore[no-untyped-def]
-    """All layers on ``work.state``; the last one for the collector alone, of whom the output is read."""
-    n_layers = len(weights.inner_in)
+def fill_chunk(graphs, process, begin, end, weights, work):  # type: ignore[no-untyped-def]
+    """The tokens of the events ``begin:end`` before attention, and the bias of their pairs; False as above."""
+    offsets, token, feature, mother = graphs
+    row = size = 0
+    for event in range(begin, end):
+        start, stop = offsets[event], offsets[event + 1]
+        n = stop - start
+        known = process[event] if 0 <= process[event] < len(weights.process) else len(weights.process) - 1
+        work.state[row] = weights.process[known]
+        particles = work.state[row + 1 : row + 1 + n]
+        if not fill_particles(work, weights, token[start:stop], feature[start:stop], mother[start:stop], particles):
+            return False
+        work.bias_start[event - begin] = size
+        fill_bias(work.relation, n, weights.relation_bias, size, work.bias)
+        size += bias_size(n + 1, weights.relation_bias.shape[1])
+        row += n + 1
+    return True
+
+
+@part
+def run_inner(work, weights, layer, n_rows):  # type: ignore[no-untyped-def]
+    """The half of a layer that follows attention, on the first ``n_rows`` tokens of ``work.state``."""
+    state, normed, inner = work.state[:n_rows], work.normed[:n_rows], work.inner[:n_rows]
+    multiply(work.mixed[:n_rows], weights.attention_out[layer], 0, normed)
+    add_rows_and_bias(state, normed, weights.attention_out_bias[layer])
+    normalise(state, normed)
+    multiply(normed, weights.inner_in[layer], 0, inner)
+    add_bias_and_cut(inner, weights.inner_in_bias[layer])
+    multiply(inner, weights.inner_out[layer], 0, normed)
+    add_rows_and_bias(state, normed, weights.inner_out_bias[layer])
+
+
+@part
+def run_layers(offsets, begin, end, weights, work):  # type: ignore[no-untyped-def]
+    """All layers on the events ``begin:end``; leaves their collectors in the first rows of ``work.state``."""
+    n_layers, width = weights.query_bias.shape
+    head_width = width // weights.relation_bias.shape[1]
+    n_events = end - begin
+    n_rows = whole_tiles(offsets[end] - offsets[begin] + n_events)
     for layer in range(n_layers):
-        n_queries = length if layer < n_layers - 1 else 1
-        state, normed = work.state[:n_queries], work.normed[:n_queries]
-        normalise(work.state[:length], work.normed[:length])
-        attend(work, weights, layer, length, wide, n_queries)
-        multiply(work.mixed[:n_queries], weights.attention_out[layer], 0, normed)
-        add_rows_and_bias(state, normed, weights.attention_out_bias[layer])
-        normalise(state, normed)
-        inner = work.inner[:n_queries]
-        multiply(normed, weights.inner_in[layer], 0, inner)
-        add_bias_and_cut(inner, weights.inner_in_bias[layer])
-        multiply(inner, weights.inner_out[layer], 0, normed)
-        add_rows_and_bias(state, normed, weights.inner_out_bias[layer])
+        is_last = layer == n_layers - 1
+        matrix = weights.attention_in[layer]
+        normalise(work.state[:n_rows], work.normed[:n_rows])
+        multiply(work.normed[:n_rows], matrix, width * width, work.key_value[:n_rows])
+        n_asking = n_rows
+        if is_last:
+            # The output is read from the collectors: only they look at the others once more.
+            for event in range(n_events):
+                row = offsets[begin + event] - offsets[begin] + event
+                work.state[event] = work.state[row]
+                work.normed[event] = work.normed[row]
+            n_asking = whole_tiles(n_events)
+        query = work.query[:n_asking]
+        multiply(work.normed[:n_asking], matrix, 0, query)
+        add_bias(query, weights.query_bias[layer])
+        for event in range(n_events):
+            row = offsets[begin + event] - offsets[begin] + event
+            length = offsets[begin + event + 1] - offsets[begin + event] + 1
+            asking, n_queries = (event, 1) if is_last else (row, length)
+            attend(
+                work.query, asking, n_queries, work.key_value, row, length, head_width,
+                work.bias, work.bias_start[event], work, work.mixed,
+            )  # fmt: skip
+        run_inner(work, weights, layer, n_asking)
 
 
 @kernel
@@ -322,29 +274,26 @@ def evaluate(offsets, token, feature, mother, process, first, last, weights, log
     """Logits of the events ``first:last`` into ``logits`` (n_events, n_skims).
 
     ``offsets``, ``token``, ``feature``, ``mother`` are those of `smartbkg.graphs.DecayGraphs`, ``process`` (n_events,)
-    positions, -1 where unknown. Returns False, with logits missing, if a token has no row in the embedding.
+    positions, -1 where unknown; mothers must lie within their event, which nothing here checks. Returns False, with
+    logits missing, if a token has no row in the embedding.
     """
-    most = 1
-    for event in range(first, last):
-        most = max(most, offsets[event + 1] - offsets[event])
-    n_inputs = len(weights.node_matrix) // len(weights.node_bias)
-    work = make_workspace(most, n_inputs, weights)
-    for event in range(first, last):
-        start, stop = offsets[event], offsets[event + 1]
-        n = stop - start
-        length = n + 1
-        wide = -(-length // PANEL) * PANEL
-        if not fill_event(work, weights, token[start:stop], feature[start:stop], mother[start:stop], process[event]):
+    width = len(weights.node_bias)
+    work = make_workspace(offsets, first, last, len(weights.node_matrix) // width, weights)
+    begin = first
+    while begin < last:
+        end = chunk_end(offsets, begin, last)
+        if not fill_chunk((offsets, token, feature, mother), process, begin, end, weights, work):
             return False
-        fill_bias(work, weights, n, length, wide)
-        run_layers(work, weights, length, wide)
-        normalise(work.state[:1], work.normed[:1])
-        for skim in range(len(weights.output_bias)):
-            total = weights.output_bias[skim]
-            for k in range(len(weights.node_bias)):
-                total += work.normed[0, k] * weights.output_matrix[skim, k]
-            logits[event, skim] = total
+        run_layers(offsets, begin, end, weights, work)
+        normalise(work.state[: end - begin], work.normed[: end - begin])
+        for event in range(begin, end):
+            for skim in range(len(weights.output_bias)):
+                total = weights.output_bias[skim]
+                for k in range(width):
+                    total += work.normed[event - begin, k] * weights.output_matrix[skim, k]
+                logits[event, skim] = total
+        begin = end
     return True
 
 
-__all__ = ["PackedTransformer", "evaluate"]
+__all__ = ["CHUNK_TOKENS", "PackedTransformer", "evaluate"]

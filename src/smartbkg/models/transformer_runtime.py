@@ -13,14 +13,17 @@ from smartbkg.models.bundle import check_state
 from smartbkg.models.config import TransformerConfig
 from smartbkg.models.event_threads import EventThreads
 from smartbkg.models.matrix_kernel import PANEL, pack
-from smartbkg.models.physics_kernel import N_INVARIANT, NEEDED
+from smartbkg.models.physics_kernel import N_INVARIANT, feature_columns
 from smartbkg.models.relation_kernel import N_RELATIONS
 from smartbkg.models.runtime import check_tokens
 from smartbkg.models.transformer_kernels import PackedTransformer, evaluate
 
 
 def is_supported(config: TransformerConfig) -> bool:
-    """Whether the kernels run this width: that of a head and the inner one must be whole panels of registers."""
+    """Whether the kernels run this configuration: the width of a head must be a multiple of `PANEL`.
+
+    Others are left to torch (`smartbkg.models.runtime.scorer_of`), which is slower and gives the same scores.
+    """
     return config.width // config.heads % PANEL == 0
 
 
@@ -54,11 +57,10 @@ def pack_weights(config: TransformerConfig, state: Mapping[str, NDArray[Any]]) -
     Raises
     ------
     ModelError
-        A weight is missing, left over, of another shape, or not finite.
+        A weight is missing, left over, of another shape, or not finite; or a feature that is needed is not there.
     """
     check_state(state_shapes(config), state)
-    width, heads = config.width, config.heads
-    head_width = width // heads
+    width = config.width
 
     def linear(name: str, norm: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(inputs, outputs) matrix and bias of a layer, after a norm's own weight and bias."""
@@ -71,28 +73,28 @@ def pack_weights(config: TransformerConfig, state: Mapping[str, NDArray[Any]]) -
     def packed(matrix: NDArray[np.float64]) -> NDArray[np.float32]:
         return pack(np.ascontiguousarray(matrix, dtype=np.float32))
 
-    attention = np.empty((config.n_layers, 3, heads, width * head_width), dtype=np.float32)
-    attention_bias = np.empty((config.n_layers, 3, heads, head_width), dtype=np.float32)
-    others: dict[str, list[NDArray[Any]]] = {}
+    layers: dict[str, list[NDArray[Any]]] = {}
     for layer in range(config.n_layers):
         name = f"layers.{layer}."
         query, query_bias = linear(name + "query", name + "attention_norm")
-        both, both_bias = linear(name + "key_value", name + "attention_norm")
-        scale = head_width**-0.5
-        parts = (
-            (query * scale, query_bias * scale),
-            (both[:, :width], both_bias[:width]),
-            (both[:, width:], both_bias[width:]),
-        )
-        for which, (matrix, bias) in enumerate(parts):
-            for head in range(heads):
-                own = slice(head * head_width, (head + 1) * head_width)
-                attention[layer, which, head] = packed(matrix[:, own])
-                attention_bias[layer, which, head] = bias[own]
-        for key, norm in (("attention_out", None), ("inner_in", name + "inner_norm"), ("inner_out", None)):
-            matrix, bias = linear(name + key, norm)
-            others.setdefault(key, []).append(packed(matrix))
-            others.setdefault(key + "_bias", []).append(bias)
+        key_value, key_value_bias = linear(name + "key_value", name + "attention_norm")
+        out, out_bias = linear(name + "attention_out")
+        inner_in, inner_in_bias = linear(name + "inner_in", name + "inner_norm")
+        inner_out, inner_out_bias = linear(name + "inner_out")
+        scale = (width // config.heads) ** -0.5
+        # A bias of the keys adds the same to all logits of a query, which the softmax takes away again. A bias of the
+        # values goes through the mean as it is.
+        for key, values in {
+            "attention_in": packed(np.concatenate((query * scale, key_value), axis=1)),
+            "query_bias": query_bias * scale,
+            "attention_out": packed(out),
+            "attention_out_bias": out_bias + key_value_bias[width:] @ out,
+            "inner_in": packed(inner_in),
+            "inner_in_bias": inner_in_bias,
+            "inner_out": packed(inner_out),
+            "inner_out_bias": inner_out_bias,
+        }.items():
+            layers.setdefault(key, []).append(values)
     node_matrix, node_bias = linear("node_in")
     output_matrix, output_bias = linear("fc_output", "out_norm")
 
@@ -105,15 +107,13 @@ def pack_weights(config: TransformerConfig, state: Mapping[str, NDArray[Any]]) -
         node_matrix=packed(node_matrix),
         node_bias=plain(node_bias),
         relation_bias=plain(state["relation_bias.weight"]),
-        attention_matrix=attention,
-        attention_bias=attention_bias,
         output_matrix=plain(output_matrix.T),
         output_bias=plain(output_bias),
-        columns=np.array([config.features.index(name) for name in NEEDED], dtype=np.int64),
+        columns=np.array(feature_columns(config.features), dtype=np.int64),
         boost=np.float32(config.boost),
         gamma=np.float32((1.0 - config.boost**2) ** -0.5),
         is_invariant=config.is_azimuth_invariant,
-        **{key: plain(np.stack(values)) for key, values in others.items()},
+        **{key: plain(np.stack(values)) for key, values in layers.items()},
     )
 
 
@@ -132,19 +132,20 @@ class CompiledTransformer:
         self._threads = EventThreads(threads)
 
     def __call__(self, graphs: DecayGraphs, process: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits (n_events, n_skims).
+        """Logits (n_events, n_skims); ``process`` (n_events,) positions in the model's list, -1 where unknown.
 
         Raises
         ------
         ModelError
             A token has no row in the embedding.
         """
+        processes = np.ascontiguousarray(process, dtype=np.int64)
         logits = np.empty((graphs.n_events, self._n_skims), dtype=np.float32)
 
         def run(first: int, last: int) -> bool:
             return bool(
                 evaluate(
-                    graphs.offsets, graphs.token, graphs.feature, graphs.mother, process, first, last, self._weights,
+                    graphs.offsets, graphs.token, graphs.feature, graphs.mother, processes, first, last, self._weights,
                     logits,
                 )
             )  # fmt: skip
