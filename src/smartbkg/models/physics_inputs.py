@@ -56,13 +56,15 @@ class PhysicsInputs(torch.nn.Module):
         """
         time, energy, x, y, z, px, py, pz = (feature[:, column] for column in self.columns)
         time_0, _, x_0, y_0, z_0, *_ = (origin[:, column] for column in self.columns)
-        transverse = torch.sqrt(px**2 + py**2 + TINY)
-        momentum = torch.sqrt(transverse**2 + pz**2)
+        transverse2 = px**2 + py**2 + TINY
+        momentum2 = transverse2 + pz**2
+        transverse, momentum = torch.sqrt(transverse2), torch.sqrt(momentum2)
         energy_cms = self.gamma * (energy - self.boost * pz)
         pz_cms = self.gamma * (pz - self.boost * energy)
         flight_xy = torch.sqrt((x - x_0) ** 2 + (y - y_0) ** 2 + TINY)
         flight_z = torch.abs(z - z_0)
-        mass2 = energy**2 - momentum**2 - MASS_ROUNDING * energy**2 - LIGHTEST
+        # Products and sums are the same on every processor, torch's roots are not: no root before the difference.
+        mass2 = energy**2 - momentum2 - MASS_ROUNDING * energy**2 - LIGHTEST
         mass = torch.sqrt(mass2.clamp(min=0.0) + TINY)
         columns = [
             energy_cms,

@@ -70,12 +70,13 @@ def physics_inputs(feature, columns, boost, gamma, n_daughters, is_invariant, ou
         dx, dy = feature[i, columns[2]] - feature[0, columns[2]], feature[i, columns[3]] - feature[0, columns[3]]
         flight_z = abs(feature[i, columns[4]] - feature[0, columns[4]])
         time = max(feature[i, columns[0]] - feature[0, columns[0]], _ZERO)
-        transverse = math.sqrt(px * px + py * py + _TINY)
-        momentum = math.sqrt(transverse * transverse + pz * pz)
+        transverse2 = px * px + py * py + _TINY
+        momentum2 = transverse2 + pz * pz
+        transverse, momentum = math.sqrt(transverse2), math.sqrt(momentum2)
         energy_cms = gamma * (energy - boost * pz)
         flight_xy = math.sqrt(dx * dx + dy * dy + _TINY)
         energy2 = energy * energy
-        mass = math.sqrt(max(energy2 - momentum * momentum - _ROUNDING * energy2 - _LIGHTEST, _ZERO) + _TINY)
+        mass = math.sqrt(max(energy2 - momentum2 - _ROUNDING * energy2 - _LIGHTEST, _ZERO) + _TINY)
         out[i, 0] = energy_cms
         out[i, 1] = math.log(max(energy_cms, _ZERO) + _SMALL) / _THREE
         out[i, 2] = math.log(transverse + _SMALL) / _THREE
