@@ -82,8 +82,9 @@ class Trainer:
             config.loss.cross_entropy_share,
         )
         self.learning_rate = config.learning_rate_of(network.architecture)
+        # Not the fused form: it rounds by where the weights lie in memory, and a resumed run must be the same.
         self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=self.learning_rate, weight_decay=config.optimiser.weight_decay
+            model.parameters(), lr=self.learning_rate, weight_decay=config.optimiser.weight_decay, foreach=True
         )
         self.position = Position()
         self.best: dict[str, torch.Tensor] = self._weights()
