@@ -98,7 +98,7 @@ RECIPES = (
             "data": {"validation_fraction": 0.1},
             "sampling": {"events_per_epoch": 65_536},
             "calibration": {"per_process": True},
-            "optimiser": {"epochs": 16, "batch_size": 256, "validation_events": 20_000},
+            "optimiser": {"epochs": 12, "batch_size": 256, "validation_events": 20_000},
         },
     ),
 )
@@ -286,7 +286,7 @@ def publish(folder: Folder) -> None:
         save_state_dict_file(pth, load_bundle(gatgap))
         payloads |= {DEFAULT_PAYLOAD: pth, "GATGAPgen.safetensors": gatgap}
     if several.exists():
-        payloads["SmartBackground.safetensors"] = several
+        payloads["SmartBackground"] = several
     for payload in build_packaged_store(payloads, description="models that come with smartbkg"):
         click.echo(f"{payload}")
     for recipe in RECIPES:

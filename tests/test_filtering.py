@@ -15,7 +15,7 @@ from smartbkg.events import EventBatch
 from smartbkg.filtering import EventFilter
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import read_table
-from smartbkg.jobs import choose_policy, filter_file, score_file
+from smartbkg.jobs import choose_policy, filter_file, score_file, stored_policy
 from smartbkg.sampling.policy import ExponentialPolicy, OptimalPolicy, Policy, ScorePolicy, ThresholdPolicy
 
 
@@ -283,3 +283,12 @@ def test_a_policy_planned_with_simulation_seconds_takes_them_from_the_events() -
     )
     with pytest.raises(EventError, match="simulation_cost"):
         EventFilter(EnergyScorer(), policy, seed=0).decide(batch)
+
+
+def test_a_joint_policy_is_not_one_for_a_single_skim():
+    joint = OptimalPolicy(2.0, importance=(1.0, 1.0), mean_score=(0.1, 0.2))
+    assert stored_policy(joint.to_dict(), ("a", "b"), "m") == joint
+    with pytest.raises(ModelError, match="no policy for a: solve it with `smartbkg plan`"):
+        stored_policy(joint.to_dict(), ("a",), "m")
+    with pytest.raises(ModelError, match="no policy for a, b"):
+        stored_policy(OptimalPolicy(2.0).to_dict(), ("a", "b"), "m")

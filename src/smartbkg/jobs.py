@@ -51,12 +51,15 @@ def stored_policy(stored: Mapping[str, Any] | None, skims: tuple[str, ...], sour
     remedy = "solve it with `smartbkg plan`, or name another --policy"
     if stored is None:
         raise ModelError(f"{source}: the model carries no policy: {remedy}")
-    if stored.get("kind") != "by_skim":
-        return policy_from_dict(stored)
-    name = "+".join(skims)
-    if name not in stored["policies"]:
+    if stored.get("kind") == "by_skim":
+        found = stored["policies"].get("+".join(skims))
+    else:
+        # a joint policy is for as many skims as it has mean scores, one for a single skim has none
+        n_skims = len(stored.get("mean_score") or (1,))
+        found = stored if stored.get("kind") != "optimal" or n_skims == len(skims) else None
+    if found is None:
         raise ModelError(f"{source}: the model carries no policy for {', '.join(skims)}: {remedy}")
-    return policy_from_dict(stored["policies"][name])
+    return policy_from_dict(found)
 
 
 def choose_policy(
