@@ -4,14 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conditions.payload_files import revision_in, write_revision
+from synthetic import random_events
 
 from smartbkg.conditions import ConditionsStore
 from smartbkg.conditions.location import packaged_folder
 from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, DEFAULT_TAG, build_packaged_store
+from smartbkg.conditions.resolve import resolve_payload
 from smartbkg.conditions.store import DATABASE_NAME
 from smartbkg.errors import ConditionsError
+from smartbkg.models.runtime import load_scorer
+from smartbkg.sampling import policy_from_dict
 
 
 def test_store_holds_one_published_tag(tmp_path: Path) -> None:
@@ -45,3 +50,15 @@ def test_packaged_models_are_whole() -> None:
     assert store.tag(DEFAULT_TAG).status == "PUBLISHED"
     assert DEFAULT_PAYLOAD in store.valid(DEFAULT_TAG, 1003, 0)
     assert store.verify() == []
+
+
+@pytest.mark.skipif(not (packaged_folder() / DATABASE_NAME).is_file(), reason="no model is packaged yet")
+def test_packaged_models_score_and_carry_a_policy() -> None:
+    batch = random_events(20, seed=1)
+    for payload, n_skims in (("GATGAPgen.safetensors", 1), ("SmartBackground", 10)):
+        scorer = load_scorer(resolve_payload(DEFAULT_TAG, payload, places=[str(packaged_folder())]))
+        score = scorer.scores(batch)
+        assert score.shape == (20, n_skims)
+        assert np.all((score > 0) & (score < 1))
+        keep = policy_from_dict(scorer.policy or {}).keep_probability(score)
+        assert np.all((keep >= 1 / 25) & (keep <= 1))
