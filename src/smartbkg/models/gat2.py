@@ -15,7 +15,7 @@ from torch.nn import functional
 from smartbkg.graphs.collate import GraphBatch
 from smartbkg.models.config import GAT2Config
 from smartbkg.models.layers import attend_to_family, pool_with_gate
-from smartbkg.models.physics_inputs import PhysicsInputs
+from smartbkg.models.physics_network import PhysicsNetwork
 
 #: Itself, mother, daughter.
 N_EDGE_TYPES = 3
@@ -52,17 +52,13 @@ class _Layer(nn.Module):
         return node, state
 
 
-class GAT2(nn.Module):
+class GAT2(PhysicsNetwork):
     """The network of `GAT2Config`; order of events and of siblings does not change a logit."""
 
     def __init__(self, config: GAT2Config) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         width = config.width
-        self.inputs = PhysicsInputs(config.features, config.boost, is_azimuth_invariant=config.is_azimuth_invariant)
-        self.pdg_embedding = nn.Embedding(config.num_pdg + 1, config.emb_size)
-        self.process_embedding = nn.Embedding(len(config.processes) + 1, width)
-        self.node_in = nn.Linear(self.inputs.n_inputs + config.emb_size, width)
         self.layers = nn.ModuleList(_Layer(width, config.heads) for _ in range(config.n_layers))
         self.out_norm = nn.LayerNorm(width)
         self.fc_output = nn.Linear(width, config.n_skims)
@@ -70,13 +66,8 @@ class GAT2(nn.Module):
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
         """Logits (n_events, n_skims)."""
-        has_mother = (batch.mother >= 0).to(batch.feature.dtype)
-        n_daughters = torch.zeros_like(has_mother).index_add(0, batch.mother.clamp(min=0), has_mother)
-        origin = batch.feature[batch.offsets[:-1][batch.event]]
-        inputs = self.inputs(batch.feature, origin, n_daughters)
-        node = self.node_in(torch.cat((inputs, self.pdg_embedding(batch.token)), dim=1))
-        unknown = torch.full_like(batch.process, len(self.config.processes))
-        state = self.process_embedding(torch.where(batch.process < 0, unknown, batch.process))
+        node = self.nodes(batch.feature, batch.token, batch.mother, batch.offsets[:-1][batch.event])
+        state = self.process_state(batch.process)
         for layer in self.layers:
             node, state = layer(node, state, batch)
         logits: torch.Tensor = self.fc_output(self.out_norm(state))

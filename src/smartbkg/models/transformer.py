@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from smartbkg.graphs.collate import GraphBatch
 from smartbkg.models.config import TransformerConfig
-from smartbkg.models.physics_inputs import PhysicsInputs
+from smartbkg.models.physics_network import PhysicsNetwork
 from smartbkg.models.relations import N_RELATIONS, relations
 
 #: Events are padded to a common length in groups of neighbours in length, of at most this many particles in all.
@@ -59,17 +59,13 @@ class _Layer(nn.Module):
         return out
 
 
-class Transformer(nn.Module):
+class Transformer(PhysicsNetwork):
     """The network. Order of events, order of siblings and padding do not change a logit."""
 
     def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         width = config.width
-        self.inputs = PhysicsInputs(config.features, config.boost, is_azimuth_invariant=config.is_azimuth_invariant)
-        self.pdg_embedding = nn.Embedding(config.num_pdg + 1, config.emb_size)
-        self.process_embedding = nn.Embedding(len(config.processes) + 1, width)
-        self.node_in = nn.Linear(self.inputs.n_inputs + config.emb_size, width)
         self.relation_bias = nn.Embedding(N_RELATIONS + 2, config.heads)
         self.layers = nn.ModuleList(_Layer(width, config.heads, config.expansion) for _ in range(config.n_layers))
         self.out_norm = nn.LayerNorm(width)
@@ -105,16 +101,6 @@ class Transformer(nn.Module):
         hidden = self.nodes(flat, token.reshape(-1), in_batch.reshape(-1), first.reshape(-1))
         return self.events(hidden.view(n_events, length, -1), mother, is_particle, process)
 
-    def nodes(
-        self, feature: torch.Tensor, token: torch.Tensor, mother: torch.Tensor, first: torch.Tensor
-    ) -> torch.Tensor:
-        """(n_nodes, width) each particle before attention; ``first`` is the position of its event's first node."""
-        has_mother = (mother >= 0).to(feature.dtype)
-        n_daughters = torch.zeros_like(has_mother).scatter_add(0, mother.clamp(min=0), has_mother)
-        inputs = self.inputs(feature, feature[first], n_daughters)
-        hidden: torch.Tensor = self.node_in(torch.cat((inputs, self.pdg_embedding(token)), dim=1))
-        return hidden
-
     def events(
         self, hidden: torch.Tensor, mother: torch.Tensor, is_particle: torch.Tensor, process: torch.Tensor
     ) -> torch.Tensor:
@@ -127,8 +113,7 @@ class Transformer(nn.Module):
         is_particle : (n, length) True = a particle, False = padding.
         process : (n,) position of the process, -1 where unknown.
         """
-        known = torch.where(process < 0, torch.full_like(process, len(self.config.processes)), process)
-        collector = self.process_embedding(known).unsqueeze(1)
+        collector = self.process_state(process).unsqueeze(1)
         to_collector = functional.pad(relations(mother), (1, 0, 0, 0), value=N_RELATIONS)
         of_collector = functional.pad(to_collector, (0, 0, 1, 0), value=N_RELATIONS + 1)
         bias = self.relation_bias(of_collector)
