@@ -25,8 +25,8 @@ from smartbkg.models.bundle import state_of
 from smartbkg.sampling.policy import OptimalPolicy
 
 _RUN = (
-    "import resource, sys\nfrom smartbkg.cli import main\n"
-    "try: main(sys.argv[1:])\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    "import sys\nfrom benchmarks.memory import peak_memory\nfrom smartbkg.cli import main\n"
+    "try: main(sys.argv[1:])\nfinally: print(peak_memory(), file=sys.stderr)"
 )
 
 
@@ -51,7 +51,7 @@ def measure(source: Path, model: Path, output: Path, threads: int) -> tuple[floa
     command = [sys.executable, "-c", _RUN, "filter", str(source), "--model", str(model), "-o", str(output)]
     begin = time.perf_counter()
     done = subprocess.run([*command, "--threads", str(threads)], capture_output=True, text=True, check=True)
-    return time.perf_counter() - begin, int(done.stderr.strip().splitlines()[-1]) / 1024
+    return time.perf_counter() - begin, float(done.stderr.strip().splitlines()[-1])
 
 
 def main() -> None:

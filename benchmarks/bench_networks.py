@@ -7,7 +7,6 @@ is needed by this benchmark alone: ``pip install torch_geometric``; without it i
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.memory import peak_memory
 from benchmarks.timing import median, percentile_99, take_turns
 from smartbkg.events import EventBatch
 from smartbkg.graphs import GraphRule, build_graphs
@@ -208,10 +208,10 @@ def training_step(model: torch.nn.Module, inputs: tuple[object, ...], n_events: 
 
 
 _MEMORY_PROGRAM = """
-import resource
 from benchmarks.bench_networks import {function}
+from benchmarks.memory import peak_memory
 {function}()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_memory())
 """
 
 
@@ -238,7 +238,7 @@ def memory_table() -> None:
             program = program.replace("bundle_of()\n", "")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         name = {"bundle_of": "libraries alone"}.get(function, function.replace("_", " "))
-        print(f"  {name:22}{int(done.stdout.split()[-1]) / 1024:9.0f}")
+        print(f"  {name:22}{float(done.stdout.split()[-1]):9.0f}")
 
 
 def main() -> None:
@@ -251,7 +251,7 @@ def main() -> None:
             inference_table(threads)
             training_table(threads)
     memory_table()
-    print(f"Peak memory of this run: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"Peak memory of this run: {peak_memory():.0f} MB")
 
 
 if __name__ == "__main__":

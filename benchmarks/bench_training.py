@@ -9,7 +9,6 @@ Run: python -m benchmarks training
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.memory import peak_memory
 from smartbkg.events import EventBatch
 from smartbkg.experiment.generator import generate_events
 from smartbkg.graphs import GraphRule, build_graphs
@@ -83,7 +83,7 @@ def peak_of_store(n_events: int) -> float:
         for _ in range(200):
             store.fetch(rng.integers(0, n_events, BATCH))
         rate = 200 * BATCH / (time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     print(f"| {n_events:,} | {'memory' if store.is_in_memory else 'file'} | {peak:.0f} | {rate:,.0f} |")
     return peak
 
