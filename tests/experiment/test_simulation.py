@@ -9,7 +9,6 @@ import pytest
 
 from smartbkg.errors import EventError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.experiment.combinations import truth_of
 from smartbkg.experiment.detector import simulate_detector
 from smartbkg.experiment.reconstruction import boost_matrix, reconstruct
 from smartbkg.experiment.reconstruction_channels import KIND_INDEX
@@ -22,6 +21,7 @@ from smartbkg.experiment.simulation import (
     simulate_file,
 )
 from smartbkg.experiment.skims import find_skim
+from smartbkg.experiment.truth_matching import truth_of
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
 from smartbkg.provenance import record

@@ -1,4 +1,4 @@
-"""Compiled combinatorics of one event: bounded candidate lists, combinations of them, pruning, truth matching.
+"""Compiled combinatorics of one event: bounded candidate lists, combinations of them, pruning.
 
 All four-momenta are in the centre-of-mass frame. A candidate knows which tracks and photons it is made of as bits of
 two 64-bit masks, so that overlap is one ``and``. Everything works in a `Store` that is allocated once a thread and
@@ -7,12 +7,12 @@ reset for each event: nothing of one event reaches the next.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import kernel, part
+from smartbkg.compilation import part
 from smartbkg.experiment.reconstruction_channels import (
     EXCLUSIVE,
     HADRONIC,
@@ -29,8 +29,6 @@ CAPACITY: Final = 4096
 LIST_CAPACITY: Final = 64
 #: Lepton momentum in the centre-of-mass frame of a semileptonic tag, GeV (Belle II skim feiSLB0).
 MINIMUM_LEPTON_MOMENTUM: Final = 1.0
-#: A candidate is right if the energies of what it is made of miss at most this of its ancestor's, GeV.
-TRUTH_TOLERANCE: Final = 0.1
 _BEST_CAPACITY: Final = max(kind.channel_bound for kind in KINDS)
 
 
@@ -87,17 +85,6 @@ PARTIAL: Final = np.dtype(
     align=True,
 )
 
-#: A generated particle as truth matching wants it.
-TRUTH: Final = np.dtype(
-    [
-        ("code", np.int64),  # PDG code
-        ("mother", np.int64),  # position of the mother in the batch, -1 where there is none
-        ("energy", np.float64),  # GeV, centre-of-mass frame
-        ("neutrino_energy", np.float64),  # GeV, of all neutrinos among the descendants
-    ],
-    align=True,
-)
-
 
 class Store(NamedTuple):
     """Workspace of one event."""
@@ -126,11 +113,6 @@ def new_store(n_features: int, n_hidden: int) -> Store:
         np.zeros(n_features),
         np.zeros(n_hidden),
     )
-
-
-def no_truth() -> NDArray[np.void]:
-    """The truth of nobody: candidates are not matched."""
-    return np.zeros(0, dtype=TRUTH)
 
 
 @part
@@ -365,90 +347,3 @@ def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: 
         into.lightest = min(into.lightest, np.sqrt(max(mass2, 0.0)))
         target += 1
     return target
-
-
-@part
-def ancestor(truth, start, code):  # type: ignore[no-untyped-def]
-    """The nearest ancestor of a particle, itself included, with that PDG code; -1 where there is none."""
-    particle = start
-    for _ in range(64):
-        if particle < 0 or truth[particle].code == code:
-            return particle
-        particle = truth[particle].mother
-    return -1
-
-
-@part
-def match(truth, store, rows, n, code, has_neutrino):  # type: ignore[no-untyped-def]
-    """The particle a combination is, and the generated energy of all it is made of.
-
-    Right means: each daughter is right, all descend from one particle of the mother's code, and their generated
-    energies add up to its energy within `TRUTH_TOLERANCE` (photons of final-state radiation may miss), without the
-    neutrinos' share for a semileptonic decay.
-    """
-    total = 0.0
-    common = -1
-    for k in range(n):
-        if store.candidate[rows[k]].truth < 0:
-            return -1, 0.0
-        total += store.candidate[rows[k]].truth_energy
-        found = ancestor(truth, store.candidate[rows[k]].truth, code)
-        if found < 0 or (k > 0 and found != common):
-            return -1, 0.0
-        common = found
-    expected = truth[common].energy
-    if has_neutrino:
-        expected -= truth[common].neutrino_energy
-    if abs(expected - total) > TRUTH_TOLERANCE or (has_neutrino and truth[common].neutrino_energy == 0.0):
-        return -1, 0.0
-    return common, total
-
-
-@kernel
-def _accumulate_neutrinos(code, mother, energy, neutrino_energy):  # type: ignore[no-untyped-def]
-    for particle in range(len(code)):
-        if abs(code[particle]) in (12, 14, 16):
-            above = mother[particle]
-            for _ in range(64):
-                if above < 0:
-                    break
-                neutrino_energy[above] += energy[particle]
-                above = mother[above]
-
-
-@kernel
-def _mother_positions(offsets, array_index, mother_index, mother):  # type: ignore[no-untyped-def]
-    for event in range(len(offsets) - 1):
-        for particle in range(offsets[event], offsets[event + 1]):
-            if mother_index[particle] < 0:
-                continue
-            guess = offsets[event] + mother_index[particle] - array_index[offsets[event]]
-            if offsets[event] <= guess < offsets[event + 1] and array_index[guess] == mother_index[particle]:
-                mother[particle] = guess
-                continue
-            for other in range(offsets[event], offsets[event + 1]):
-                if array_index[other] == mother_index[particle]:
-                    mother[particle] = other
-                    break
-
-
-def truth_of(batch: Any, boost: NDArray[np.float64]) -> NDArray[np.void]:
-    """The generated particles of a batch as truth matching wants them.
-
-    Parameters
-    ----------
-    batch : `smartbkg.events.EventBatch`.
-    boost : (4, 4) Lorentz transformation from the laboratory to the centre-of-mass frame, order px, py, pz, E.
-    """
-    columns = batch.particle
-    mother = np.full(batch.n_particles, -1, dtype=np.int64)
-    _mother_positions(batch.offsets, columns["arrayIndex"], columns["motherIndex"], mother)
-    energy = sum(boost[3, k] * columns[name].astype(np.float64) for k, name in enumerate(("px", "py", "pz", "energy")))
-    energy = np.asarray(energy)
-    neutrino_energy = np.zeros(batch.n_particles)
-    code = columns["PDG"].astype(np.int64)
-    _accumulate_neutrinos(code, mother, energy, neutrino_energy)
-    truth = no_truth() if not len(code) else np.zeros(len(code), dtype=TRUTH)
-    for name, values in zip(TRUTH.names or (), (code, mother, energy, neutrino_energy), strict=True):
-        truth[name] = values
-    return truth

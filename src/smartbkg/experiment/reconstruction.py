@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel
 from smartbkg.experiment.beams import SUPERKEKB, FourMomenta, boost_to_rest_frame
-from smartbkg.experiment.combinations import new_store, no_truth
+from smartbkg.experiment.combinations import new_store
 from smartbkg.experiment.objects import DetectorResponse
 from smartbkg.experiment.reconstruction_channels import BASIC, KIND_INDEX, KINDS, needed_kinds, tables
 from smartbkg.experiment.reconstruction_stages import (
@@ -27,6 +27,7 @@ from smartbkg.experiment.reconstruction_stages import (
 )
 from smartbkg.experiment.signal_probability import N_FEATURES, N_HIDDEN, Classifier, default_classifier
 from smartbkg.experiment.tagging import EventCleaning, clean_events
+from smartbkg.experiment.truth_matching import no_truth
 
 #: Kinds that only events within the FEI's event cuts are searched for.
 TAG_KINDS: Final = frozenset({"B0", "B+", "B0:SL", "B+:SL"})

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import part
-from smartbkg.experiment.combinations import CAPACITY, close_lists, combine, cos_theta_by, match
+from smartbkg.experiment.combinations import CAPACITY, close_lists, combine, cos_theta_by
 from smartbkg.experiment.objects import FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction_channels import (
     KIND_INDEX,
@@ -22,6 +22,7 @@ from smartbkg.experiment.reconstruction_channels import (
     SEMILEPTONIC,
 )
 from smartbkg.experiment.signal_probability import N_FEATURES, log_odds
+from smartbkg.experiment.truth_matching import match
 
 #: Tracks, photons and V0s of an event that have a bit in a candidate's mask; further ones are not used.
 MAX_TRACKS: Final = 64

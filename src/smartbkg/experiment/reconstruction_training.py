@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from smartbkg.atomic import write_text_atomically
 from smartbkg.events import EventBatch
-from smartbkg.experiment.combinations import truth_of
 from smartbkg.experiment.detector import simulate_detector
 from smartbkg.experiment.reconstruction import beam_energy, boost_matrix, find_candidates
 from smartbkg.experiment.reconstruction_channels import KIND_INDEX, KINDS
@@ -35,6 +34,7 @@ from smartbkg.experiment.signal_probability import (
     untrained,
 )
 from smartbkg.experiment.tagging import clean_events
+from smartbkg.experiment.truth_matching import truth_of
 from smartbkg.io import open_events
 
 _LOGGER: Final = logging.getLogger(__name__)
