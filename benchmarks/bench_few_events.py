@@ -3,7 +3,8 @@
 Two jobs for a network that knows feiHadronicB0 of the default detector: the same skim with a changed detector (other
 efficiencies, resolutions and background: `smartbkg simulate --detector`), and another skim. Each size takes the first
 so many passing events of one sample, with ten failing ones for each; speed-ups are those of the optimal policy on the
-model's own calibrated scores, on other events, the same for all.
+model's own calibrated scores, on other events, the same for all. Three ways: from scratch, from scratch with events
+shown mirrored and turned (`sampling.symmetries`), and fine-tuned in the same way.
 
 Run: python -m benchmarks.bench_few_events --folder build/few_events
 Files that exist in the folder are used again, so that a run can be stopped and goes on.
@@ -41,8 +42,24 @@ JOBS: Final = {
 #: Events shown in a training, whatever the size, and the fewest and most epochs that this may take.
 EVENTS_SHOWN: Final = 200_000
 EPOCHS: Final = (8, 40)
+SYMMETRIES: Final = ("mirror", "rotation")
 #: Largest step where the weights are those of another model already.
 FINE_TUNING_RATE: Final = 1e-3
+
+
+class Way(NamedTuple):
+    """A way to train."""
+
+    name: str
+    symmetries: tuple[str, ...]
+    is_fine_tuned: bool
+
+
+WAYS: Final = (
+    Way("scratch", (), False),
+    Way("symmetries", SYMMETRIES, False),
+    Way("tuned", SYMMETRIES, True),
+)
 
 
 class Point(NamedTuple):
@@ -79,15 +96,16 @@ def samples(folder: Path, skim: str, detector: str, arguments: argparse.Namespac
     return found[0], found[1], judging
 
 
-def configuration(n_passing: int, seed: int, *, is_fine_tuned: bool) -> dict[str, Any]:
+def configuration(n_passing: int, seed: int, way: Way) -> dict[str, Any]:
     """The training of one size: about the same number of events shown, within bounds."""
     epochs = int(np.clip(EVENTS_SHOWN // (2 * n_passing), *EPOCHS))
     optimiser: dict[str, Any] = {"epochs": epochs, "stop_patience": 6}
-    if is_fine_tuned:
+    if way.is_fine_tuned:
         optimiser["learning_rate"] = FINE_TUNING_RATE
     return {
         "network": {"architecture": "gatgap"},
         "data": {"validation_fraction": 0.2},
+        "sampling": {"symmetries": way.symmetries},
         "optimiser": optimiser,
         "run": {"seed": seed, "threads": 1},
     }
@@ -101,19 +119,19 @@ def judge(model: Path, judging: Path, skim: str) -> tuple[float, float, float]:
 
 
 def measure(
-    job: str, n_passing: int, seed: int, start: Path | None, files: tuple[Path, Path, Path], folder: Path
+    job: str, n_passing: int, seed: int, way: Way, start: Path, files: tuple[Path, Path, Path], folder: Path
 ) -> Point:
     """Train one network and judge it; remembered in the folder."""
     skim, detector = JOBS[job]
-    stem = f"{skim}_{detector}_{n_passing}_{seed}_{'scratch' if start is None else 'tuned'}"
+    stem = f"{skim}_{detector}_{n_passing}_{seed}_{way.name}"
     result, model = folder / f"{stem}.json", folder / f"{stem}.safetensors"
     if not result.exists():
         flags = first_events(files[1], skim, n_passing, folder / f"flags_{skim}_{detector}_{n_passing}.parquet")
         data = folder / f"data_{skim}_{detector}_{n_passing}.parquet"
         if not data.exists():
             build_dataset([files[0]], [flags], data, DatasetOptions((skim,), "drop", failing_per_passing=10))
-        config = configuration(n_passing, seed, is_fine_tuned=start is not None)
-        train([data], model, parse_training_config(config), init_from=start)
+        config = parse_training_config(configuration(n_passing, seed, way))
+        train([data], model, config, init_from=start if way.is_fine_tuned else None)
         result.write_text(json.dumps(Point(n_passing, *judge(model, files[2], skim))))
     return Point(*json.loads(result.read_text()))
 
@@ -135,15 +153,15 @@ def main(options: Sequence[str] = ()) -> None:
         print(f"\n{job} ({', '.join(JOBS[job])})")
         if JOBS[job][0] == PRE_TRAINED_SKIM:
             print("as it is: AUC {:.3f}, speed-up {:.3f} ± {:.3f}".format(*judge(start, files[2], PRE_TRAINED_SKIM)))
-        print(f"{'passing':>8s} {'AUC scratch':>12s} {'tuned':>7s} {'speed-up scratch':>17s} {'tuned':>15s}")
+        print(f"{'passing':>8s}" + "".join(f"{'AUC ' + way.name:>16s}{'speed-up':>16s}" for way in WAYS))
         for size in arguments.sizes:
-            rows = [
-                [measure(job, size, seed, begin, files, arguments.folder) for seed in range(1, arguments.seeds + 1)]
-                for begin in (None, start)
-            ]
-            auc = [np.mean([point.auc for point in points]) for points in rows]
-            gain = [f"{np.mean([p.speed_up for p in points]):.3f} ± {points[0].error:.3f}" for points in rows]
-            print(f"{size:8d} {auc[0]:12.3f} {auc[1]:7.3f} {gain[0]:>17s} {gain[1]:>15s}", flush=True)
+            cells = ""
+            for way in WAYS:
+                seeds = range(1, arguments.seeds + 1)
+                points = [measure(job, size, seed, way, start, files, arguments.folder) for seed in seeds]
+                gain = f"{np.mean([point.speed_up for point in points]):.3f} ± {points[0].error:.3f}"
+                cells += f"{np.mean([point.auc for point in points]):16.3f}{gain:>16s}"
+            print(f"{size:8d}{cells}", flush=True)
 
 
 if __name__ == "__main__":

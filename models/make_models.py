@@ -82,8 +82,8 @@ RECIPES = (
         {
             "network": {"architecture": "gatgap"},
             "data": {"validation_fraction": 0.1},
-            "sampling": {"events_per_epoch": 212_992},
-            "optimiser": {"epochs": 4, "batch_size": 256, "validation_events": 20_000},
+            "sampling": {"events_per_epoch": 212_992, "symmetries": ["mirror", "rotation"]},
+            "optimiser": {"epochs": 40, "batch_size": 256, "validation_events": 20_000},
         },
     ),
     Recipe(
@@ -96,9 +96,9 @@ RECIPES = (
         {
             "network": {"architecture": "transformer"},
             "data": {"validation_fraction": 0.1},
-            "sampling": {"events_per_epoch": 65_536},
+            "sampling": {"events_per_epoch": 65_536, "symmetries": ["mirror", "rotation"]},
             "calibration": {"per_process": True},
-            "optimiser": {"epochs": 12, "batch_size": 256, "validation_events": 20_000},
+            "optimiser": {"epochs": 32, "batch_size": 256, "validation_events": 20_000},
         },
     ),
 )

@@ -79,10 +79,55 @@ def score_dataset(
     """
     positions = choose_skims(scorer.skims, skims)
     names = tuple(scorer.skims[position] for position in positions)
+    read = _read(path, scorer, scorer.skims if is_recalibrated else names)
+    columns = read.columns
+    label = np.stack([columns[LABEL_PREFIX + name] for name in names], axis=1)
+    chosen, note = _judges(path, columns, training)
+    chosen &= np.isfinite(label).all(axis=1)
+    if not chosen.any():
+        raise DatasetError(f"{path}: no event has labels of {', '.join(names)} and was kept from training")
+    score, calibration = read.score, None
+    if is_recalibrated:
+        calibration, score, chosen = _recalibrate(read.logit, columns, scorer.skims, chosen)
+        note += f", {int(chosen.sum())} of them after the others calibrated it"
+    events = LabelledEvents.from_arrays(
+        score[chosen][:, positions],
+        label[chosen],
+        skims=names,
+        weight=columns[WEIGHT][chosen],
+        multiplicity=columns[SAMPLING_WEIGHT][chosen],
+        process=columns[PROCESS][chosen],
+        simulation_cost=columns[SIMULATION_COST][chosen] if SIMULATION_COST in columns else None,
+        oracle=None if oracle is None else _oracle(oracle, columns, names)[chosen],
+    )
+    return ScoredDataset(
+        events,
+        note,
+        read.filter_seconds,
+        {name: columns[name][chosen] for name in EVENT_ID},
+        {
+            name.removeprefix(VARIABLE_PREFIX): values[chosen].astype(np.float64)
+            for name, values in columns.items()
+            if name.startswith(VARIABLE_PREFIX)
+        },
+        calibration,
+    )
+
+
+class _Read(NamedTuple):
+    """All events of a data set with what a scorer says of them."""
+
+    columns: dict[str, NDArray[Any]]
+    score: NDArray[np.float64]
+    logit: NDArray[np.float32]
+    filter_seconds: float
+
+
+def _read(path: Path, scorer: EventScorer, skims: Sequence[str]) -> _Read:
+    """Score the events of a file and keep the columns that planning needs, with the labels of these skims."""
     parts: list[dict[str, NDArray[Any]]] = []
     scores: list[NDArray[np.float64]] = []
     logits: list[NDArray[np.float32]] = []
-    labelled = scorer.skims if is_recalibrated else names
     seconds, n_events = 0.0, 0
     with open_events(path) as reader:
         for batch in reader.batches():
@@ -92,42 +137,11 @@ def score_dataset(
             scores.append(scored.score)
             logits.append(scored.logit)
             n_events += len(batch)
-            parts.append(_columns(batch, labelled, str(path)))
+            parts.append(_columns(batch, skims, str(path)))
     if not n_events:
         raise DatasetError(f"{path}: no events")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    label = np.stack([columns[LABEL_PREFIX + name] for name in names], axis=1)
-    chosen, note = _judges(path, columns, training)
-    chosen &= np.isfinite(label).all(axis=1)
-    if not chosen.any():
-        raise DatasetError(f"{path}: no event has labels of {', '.join(names)} and was kept from training")
-    score, calibration = np.concatenate(scores), None
-    if is_recalibrated:
-        calibration, score, chosen = _recalibrate(np.concatenate(logits), columns, scorer.skims, chosen)
-        note += f", {int(chosen.sum())} of them after the others calibrated it"
-    process = columns[PROCESS]
-    events = LabelledEvents.from_arrays(
-        score[chosen][:, positions],
-        label[chosen],
-        skims=names,
-        weight=columns[WEIGHT][chosen],
-        multiplicity=columns[SAMPLING_WEIGHT][chosen],
-        process=process[chosen],
-        simulation_cost=columns[SIMULATION_COST][chosen] if SIMULATION_COST in columns else None,
-        oracle=None if oracle is None else _oracle(oracle, columns, names)[chosen],
-    )
-    return ScoredDataset(
-        events,
-        note,
-        seconds / n_events,
-        {name: columns[name][chosen] for name in EVENT_ID},
-        {
-            name.removeprefix(VARIABLE_PREFIX): values[chosen].astype(np.float64)
-            for name, values in columns.items()
-            if name.startswith(VARIABLE_PREFIX)
-        },
-        calibration,
-    )
+    return _Read(columns, np.concatenate(scores), np.concatenate(logits), seconds / n_events)
 
 
 def _recalibrate(

@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smartbkg.graphs import DecayGraphs
 from smartbkg.graphs.collate import GraphBatch, collate
 from smartbkg.training.training_data import TrainingData
 
+#: From the graphs of some events and their positions in the data to the graphs that the network is to see.
+Transformation = Callable[[DecayGraphs, NDArray[np.int64]], DecayGraphs]
 #: Batches made ahead.
 AHEAD: Final = 3
 
@@ -56,9 +59,17 @@ def process_index(data: TrainingData, network_processes: Sequence[str]) -> NDArr
     )
 
 
-def make_batch(data: TrainingData, events: NDArray[np.int64], processes: NDArray[np.int64]) -> GraphBatch:
+def make_batch(
+    data: TrainingData,
+    events: NDArray[np.int64],
+    processes: NDArray[np.int64],
+    transformation: Transformation | None = None,
+) -> GraphBatch:
     """The graphs of some events as tensors."""
-    return collate(data.store.fetch(events), processes[data.process[events]])
+    graphs = data.store.fetch(events)
+    if transformation is not None:
+        graphs = transformation(graphs, events)
+    return collate(graphs, processes[data.process[events]])
 
 
 def batches(
@@ -67,6 +78,7 @@ def batches(
     processes: NDArray[np.int64],
     device: torch.device,
     clock: LoaderClock | None = None,
+    transformation: Transformation | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches of the groups of events, in order.
 
@@ -74,6 +86,7 @@ def batches(
     ----------
     groups : positions in the data of each batch's events.
     processes : of `process_index`.
+    transformation : of the graphs, before the network sees them.
     """
     clock = clock or LoaderClock()
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=AHEAD)
@@ -90,7 +103,7 @@ def batches(
             for events in groups:
                 if is_abandoned.is_set():
                     return
-                put(Batch(make_batch(data, events, processes), events))
+                put(Batch(make_batch(data, events, processes, transformation), events))
             put(None)
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
             put(error)

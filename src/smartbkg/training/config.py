@@ -56,6 +56,8 @@ class SamplingSection(Section):
     """Fraction of the events shown that pass a skim."""
     events_per_epoch: int | None = Field(default=None, ge=2)
     """Length of an epoch; each passing event about once where not given."""
+    symmetries: tuple[Literal["mirror", "rotation"], ...] = ()
+    """Show events at random as mirror images with antiparticles (y to -y), or turned about z; labels stay."""
 
 
 class LossSection(Section):

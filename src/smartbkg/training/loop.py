@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ from smartbkg.training.reporting import EpochFigures, Reporter, write_logs
 from smartbkg.training.sampler import Sampler, SamplingSettings
 from smartbkg.training.schedule import step_size
 from smartbkg.training.split import VALIDATION
+from smartbkg.training.symmetries import Symmetries
 from smartbkg.training.training_data import TrainingData
 
 #: How often a diverging loss is answered with half the step before training gives up.
@@ -69,8 +71,10 @@ class Trainer:
         self.device, self.workers, self.reporter = device, workers, reporter
         self.output, self.checkpoint, self.identity = output, checkpoint, identity
         self.processes = process_index(data, tuple(getattr(network, "processes", ())))
-        sampling = SamplingSettings(**config.sampling.model_dump())
-        self.sampler = Sampler(data, sampling, derive_seed(config.run.seed, "training"))
+        sampling = SamplingSettings(**config.sampling.model_dump(exclude={"symmetries"}))
+        seed = derive_seed(config.run.seed, "training")
+        self.sampler = Sampler(data, sampling, seed)
+        self.symmetries = Symmetries(config.sampling.symmetries, config.graph_rule, seed)
         self.importance = np.array([config.loss.importance.get(skim, 1.0) for skim in data.skims])
         self.loss = make_loss(
             config.loss.name,
@@ -152,7 +156,8 @@ class Trainer:
         last_save = time.monotonic()
         self.model.train()
         rate = 0.0
-        with contextlib.closing(batches(self.data, shares, self.processes, self.device, clock)) as stream:
+        transform = functools.partial(self.symmetries.apply, epoch=position.epoch)
+        with contextlib.closing(batches(self.data, shares, self.processes, self.device, clock, transform)) as stream:
             for batch in stream:
                 rate = self._set_rate(len(groups))
                 position.loss_sum += self._step(batch)
