@@ -1,10 +1,12 @@
 """How many passing events a training needs, from scratch and fine-tuned from the model in the package.
 
-Two jobs for a network that knows feiHadronicB0 of the default detector: the same skim with a changed detector (other
-efficiencies, resolutions and background: `smartbkg simulate --detector`), and another skim. Each size takes the first
-so many passing events of one sample, with ten failing ones for each; speed-ups are those of the optimal policy on the
-model's own calibrated scores, on other events, the same for all. Three ways: from scratch, from scratch with events
-shown mirrored and turned (`sampling.symmetries`), and fine-tuned in the same way.
+Three jobs: for the network of the package, which knows feiHadronicB0 of the default detector, the same skim with a
+changed detector (other efficiencies, resolutions and background: `smartbkg simulate --detector`) and another skim; and
+that other skim for a network that knows the nine skims of the package besides it. Three ways: from scratch, from
+scratch with events shown mirrored and turned (`sampling.symmetries`), and fine-tuned, also with these.
+
+Each size takes the first so many passing events of one sample, with ten failing ones for each; speed-ups are those of
+the optimal policy on the model's own calibrated scores, on other events, the same for all.
 
 Run: python -m benchmarks.bench_few_events --folder build/few_events
 Files that exist in the folder are used again, so that a run can be stopped and goes on.
@@ -24,6 +26,7 @@ import numpy as np
 from benchmarks.bench_quality import run
 from smartbkg.conditions.packaged import DEFAULT_TAG
 from smartbkg.conditions.resolve import resolve_payload
+from smartbkg.experiment.simulation import DEFAULT_SKIMS
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.models.runtime import load_scorer
 from smartbkg.planning import score_dataset
@@ -33,12 +36,26 @@ from smartbkg.training.dataset import DatasetOptions, build_dataset
 from smartbkg.training.run import train
 from smartbkg.validation.metrics import area_under_curve
 
+#: What the network of the package has learned.
 PRE_TRAINED_SKIM: Final = "feiHadronicB0"
-#: Job → (skim, detector).
+
+
+class Job(NamedTuple):
+    """Something to learn for a network that knows something else."""
+
+    skim: str
+    detector: str
+    knows_nine: bool
+
+
 JOBS: Final = {
-    "changed detector": ("feiHadronicB0", "alternative"),
-    "other skim": ("feiSLB0", "belle2"),
+    "changed detector": Job("feiHadronicB0", "alternative", knows_nine=False),
+    "other skim": Job("feiSLB0", "belle2", knows_nine=False),
+    "tenth skim": Job("feiSLB0", "belle2", knows_nine=True),
 }
+#: Training of the network that knows nine skims.
+PRE_TRAINING: Final = ("network.architecture=gatgap", "sampling.events_per_epoch=100000", "optimiser.batch_size=256",
+                       "optimiser.epochs=20", "sampling.symmetries=[mirror, rotation]")  # fmt: skip
 #: Events shown in a training, whatever the size, and the fewest and most epochs that this may take.
 EVENTS_SHOWN: Final = 200_000
 EPOCHS: Final = (8, 40)
@@ -83,9 +100,20 @@ def first_events(flags: Path, skim: str, n_passing: int, output: Path) -> Path:
     return output
 
 
-def samples(folder: Path, skim: str, detector: str, arguments: argparse.Namespace) -> tuple[Path, Path, Path]:
+def knower_of_nine(folder: Path, skim: str, n_events: int) -> Path:
+    """A GATGAP that has learned the package's skims but for one."""
+    others = [option for other in DEFAULT_SKIMS if other != skim for option in ("--skim", other)]
+    events = run(folder / "pre_events.parquet", "generate", "--process", "mixed", "--events", n_events, "--seed", 63,
+                 "--run", 63)  # fmt: skip
+    flags = run(folder / f"pre_flags_{skim}.parquet", "simulate", events, "--seed", 73, *others)
+    data = run(folder / f"pre_data_{skim}.parquet", "dataset", events, "--flags", flags, *others)
+    settings = [option for assignment in PRE_TRAINING for option in ("--set", assignment)]
+    return run(folder / f"nine_but_{skim}.safetensors", "train", data, "--seed", 1, "--threads", 1, *settings)
+
+
+def samples(folder: Path, job: Job, arguments: argparse.Namespace) -> tuple[Path, Path, Path]:
     """Events and flags to learn from, and a data set to judge on."""
-    found = []
+    skim, detector, found = job.skim, job.detector, []
     for name, n_events, seed in (("train", arguments.train, 61), ("test", arguments.test, 62)):
         events = run(folder / f"{name}_events.parquet", "generate", "--process", "mixed", "--events", n_events,
                      "--seed", seed, "--run", seed)  # fmt: skip
@@ -119,11 +147,12 @@ def judge(model: Path, judging: Path, skim: str) -> tuple[float, float, float]:
 
 
 def measure(
-    job: str, n_passing: int, seed: int, way: Way, start: Path, files: tuple[Path, Path, Path], folder: Path
+    job: Job, n_passing: int, seed: int, way: Way, start: Path, files: tuple[Path, Path, Path], folder: Path
 ) -> Point:
     """Train one network and judge it; remembered in the folder."""
-    skim, detector = JOBS[job]
-    stem = f"{skim}_{detector}_{n_passing}_{seed}_{way.name}"
+    skim, detector = job.skim, job.detector
+    knows_nine = "_nine" if way.is_fine_tuned and job.knows_nine else ""
+    stem = f"{skim}_{detector}_{n_passing}_{seed}_{way.name}{knows_nine}"
     result, model = folder / f"{stem}.json", folder / f"{stem}.safetensors"
     if not result.exists():
         flags = first_events(files[1], skim, n_passing, folder / f"flags_{skim}_{detector}_{n_passing}.parquet")
@@ -147,11 +176,16 @@ def main(options: Sequence[str] = ()) -> None:
     parser.add_argument("--only", choices=list(JOBS), nargs="*", default=list(JOBS))
     arguments = parser.parse_args(options)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    start = resolve_payload(DEFAULT_TAG, "GATGAPgen.safetensors")
-    for job in arguments.only:
-        files = samples(arguments.folder, *JOBS[job], arguments)
-        print(f"\n{job} ({', '.join(JOBS[job])})")
-        if JOBS[job][0] == PRE_TRAINED_SKIM:
+    for name in arguments.only:
+        job = JOBS[name]
+        files = samples(arguments.folder, job, arguments)
+        start = (
+            knower_of_nine(arguments.folder, job.skim, arguments.train)
+            if job.knows_nine
+            else resolve_payload(DEFAULT_TAG, "GATGAPgen.safetensors")
+        )
+        print(f"\n{name} ({job.skim}, {job.detector})")
+        if job.skim == PRE_TRAINED_SKIM:
             print("as it is: AUC {:.3f}, speed-up {:.3f} ± {:.3f}".format(*judge(start, files[2], PRE_TRAINED_SKIM)))
         print(f"{'passing':>8s}" + "".join(f"{'AUC ' + way.name:>16s}{'speed-up':>16s}" for way in WAYS))
         for size in arguments.sizes:

@@ -1,8 +1,9 @@
-"""Which network, and which loss, gives the best unbiased speed-up: same events, same number of steps, several seeds.
+"""Which network, loss and symmetry gives the best unbiased speed-up: same events, same number of steps, several seeds.
 
-Variants are architectures (all with cross-entropy) and losses (all with GATGAP). They learn feiHadronicB0 on `mixed`
-and are judged on fresh events that are simulated many times each: the pass fraction takes the place of a single label,
-whose noise alone is 2-4 % of a speed-up. λ and calibration come from the model, not from the judging events.
+Variants are architectures (all with cross-entropy), losses (all with GATGAP) and events shown mirrored and turned.
+They learn feiHadronicB0 on `mixed` and are judged on fresh events that are simulated many times each: the pass
+fraction takes the place of a single label, whose noise alone is 2-4 % of a speed-up. λ and calibration come from the
+model, not from the judging events.
 
 Run: python benchmarks/bench_quality.py --folder build/quality
 Files that exist in the folder are used again, so that a run can be stopped and goes on.
@@ -37,6 +38,11 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "transformer": {"network": {"architecture": "transformer"}},
     "gatgap, speed_up": {"network": {"architecture": "gatgap"}, "loss": {"name": "speed_up"}},
     "gatgap, optimal_speed_up": {"network": {"architecture": "gatgap"}, "loss": {"name": "optimal_speed_up"}},
+    "gatgap, symmetries": {
+        "network": {"architecture": "gatgap"},
+        "sampling": {"symmetries": ("mirror", "rotation")},
+    },
+    "gat2, symmetries": {"network": {"architecture": "gat2"}, "sampling": {"symmetries": ("mirror", "rotation")}},
 }
 
 
@@ -85,7 +91,7 @@ def configuration(variant: Mapping[str, Any], seed: int, arguments: argparse.Nam
     return {
         **variant,
         "data": {"validation_fraction": 0.1},
-        "sampling": {"events_per_epoch": arguments.events_per_epoch},
+        "sampling": {**variant.get("sampling", {}), "events_per_epoch": arguments.events_per_epoch},
         "optimiser": {"epochs": arguments.epochs, "batch_size": 256},
         "run": {"seed": seed, "threads": arguments.jobs},
     }

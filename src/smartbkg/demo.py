@@ -181,7 +181,7 @@ def _train(demo: _Demo) -> None:
 
 
 #: Settings of the demo's training that differ from the default.
-DEMO_TRAINING: Final = {"optimiser": {"epochs": 8}}
+DEMO_TRAINING: Final = {"optimiser": {"epochs": 8}, "sampling": {"symmetries": ("mirror", "rotation")}}
 
 
 def _filter_production(demo: _Demo) -> None:
