@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch.nn import functional
@@ -105,18 +105,20 @@ class SpeedUpLoss(Loss):
     share of cross-entropy gets it away from there, and keeps its scores probabilities.
     """
 
+    usual_max_weight: ClassVar[float] = SCORE_MAX_WEIGHT
+
     def __init__(
         self,
         importance: torch.Tensor,
         retention: torch.Tensor,
         training_fraction: torch.Tensor,
         costs: Costs,
-        max_weight: float = SCORE_MAX_WEIGHT,
+        max_weight: float | None = None,
         cross_entropy_share: float = 0.0,
     ) -> None:
         super().__init__(importance, retention, training_fraction)
         self.costs = costs
-        self.floor = 1 / max_weight
+        self.floor = 1 / (self.usual_max_weight if max_weight is None else max_weight)
         self.cross_entropy_share = cross_entropy_share
         self._cross_entropy = CrossEntropy(importance, retention, training_fraction)
 
@@ -151,16 +153,7 @@ class OptimalSpeedUpLoss(SpeedUpLoss):
     theorem).
     """
 
-    def __init__(
-        self,
-        importance: torch.Tensor,
-        retention: torch.Tensor,
-        training_fraction: torch.Tensor,
-        costs: Costs,
-        max_weight: float = DEFAULT_MAX_WEIGHT,
-        cross_entropy_share: float = 0.0,
-    ) -> None:
-        super().__init__(importance, retention, training_fraction, costs, max_weight, cross_entropy_share)
+    usual_max_weight: ClassVar[float] = DEFAULT_MAX_WEIGHT
 
     def keep_probability(
         self, score: torch.Tensor, label: torch.Tensor, weight: torch.Tensor, reduce: Reduce
@@ -217,5 +210,5 @@ def make_loss(
     if name == "cross_entropy":
         return CrossEntropy(*priors)
     if name == "speed_up":
-        return SpeedUpLoss(*priors, costs, SCORE_MAX_WEIGHT, cross_entropy_share)
+        return SpeedUpLoss(*priors, costs, cross_entropy_share=cross_entropy_share)
     return OptimalSpeedUpLoss(*priors, costs, max_weight, cross_entropy_share)
