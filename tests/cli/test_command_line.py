@@ -15,7 +15,7 @@ from smartbkg.io import create_events
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from smartbkg.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-m", "smartbkg", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
