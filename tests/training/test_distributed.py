@@ -16,7 +16,7 @@ from smartbkg.training.dataset import DatasetOptions, build_dataset
 
 CONFIG = {
     "network": {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "emb_size": 4},
-    "sampling": {"events_per_epoch": 512},
+    "sampling": {"events_per_epoch": 512, "symmetries": ["mirror", "rotation"]},
     "optimiser": {"epochs": 2, "batch_size": 100},
     "run": {"threads": 1, "device": "cpu"},
 }
