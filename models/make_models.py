@@ -268,8 +268,8 @@ def card(
 def against_oracle(row: dict[str, Any]) -> str:
     """What a filter could reach that knew the pass probabilities."""
     return (
-        f"The optimal policy on measured pass probabilities (an oracle, [the statistics](../statistics.md)) has {ORACLE} "
-        f"for {SKIM} on `mixed`: this model reaches {row['speed_up'] / ORACLE:.2f} of it."
+        f"The optimal policy on measured pass probabilities (an oracle, [the statistics](../statistics.md)) has "
+        f"{ORACLE} for {SKIM} on `mixed`: this model reaches {row['speed_up'] / ORACLE:.2f} of it."
     )
 
 
