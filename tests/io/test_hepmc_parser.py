@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbkg.events.fields import ParticleStatus
-from smartbkg.io.hepmc.parser import FLAWS, parse_events, status_bits
+from smartbkg.io.hepmc.lines import FLAWS
+from smartbkg.io.hepmc.parser import parse_events
+from smartbkg.io.hepmc.tree import status_bits
 
 HEAD = b"E 1 0 1\nU GEV CM\n"
 

@@ -45,7 +45,7 @@ def nearest_mothers(
 ) -> NDArray[np.int32]:
     """The nearest ancestor that is a particle; a documentation entry's mother is its first parent of any kind.
 
-    The rule of `smartbkg.io.hepmc.parser`: the first parent that is no documentation, else on from the first parent.
+    The rule of `smartbkg.io.hepmc.tree`: the first parent that is no documentation, else on from the first parent.
 
     Parameters
     ----------

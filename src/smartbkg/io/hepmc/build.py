@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.fields import ParticleStatus
-from smartbkg.io.hepmc.parser import ParsedEvents, parse_events, status_bits
+from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
 from smartbkg.io.hepmc.text import EventSplitter, RunHeader
+from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.records import SPEED_OF_LIGHT
 
 _START_2 = b"HepMC::Version 2.06.09\nHepMC::IO_GenEvent-START_EVENT_LISTING\n"
