@@ -17,14 +17,9 @@ from smartbkg.experiment.beams import SUPERKEKB, FourMomenta, boost_to_rest_fram
 from smartbkg.experiment.combinations import new_store
 from smartbkg.experiment.objects import DetectorResponse
 from smartbkg.experiment.reconstruction_channels import BASIC, KIND_INDEX, KINDS, needed_kinds, tables
-from smartbkg.experiment.reconstruction_stages import (
-    Recording,
-    charged_candidates,
-    composite_candidates,
-    new_recording,
-    photon_candidates,
-    v0_candidates,
-)
+from smartbkg.experiment.reconstruction_composites import composite_candidates
+from smartbkg.experiment.reconstruction_final_state import charged_candidates, photon_candidates, v0_candidates
+from smartbkg.experiment.reconstruction_judging import Recording, new_recording
 from smartbkg.experiment.signal_probability import N_FEATURES, N_HIDDEN, Classifier, default_classifier
 from smartbkg.experiment.tagging import EventCleaning, clean_events
 from smartbkg.experiment.truth_matching import no_truth

@@ -24,7 +24,7 @@ from smartbkg.events import EventBatch
 from smartbkg.experiment.detector import simulate_detector
 from smartbkg.experiment.reconstruction import beam_energy, boost_matrix, find_candidates
 from smartbkg.experiment.reconstruction_channels import KIND_INDEX, KINDS
-from smartbkg.experiment.reconstruction_stages import new_recording
+from smartbkg.experiment.reconstruction_judging import new_recording
 from smartbkg.experiment.signal_probability import (
     N_FEATURES,
     N_HIDDEN,
@@ -54,7 +54,7 @@ class Examples(NamedTuple):
     """Candidates to learn from."""
 
     candidate: NDArray[np.void]
-    """(n,) of `smartbkg.experiment.reconstruction_stages.EXAMPLE`"""
+    """(n,) of `smartbkg.experiment.reconstruction_judging.EXAMPLE`"""
     weight: NDArray[np.float64]
     """(n,) how many candidates each stands for"""
 

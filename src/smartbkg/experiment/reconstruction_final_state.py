@@ -1,28 +1,20 @@
-"""The stages of the reconstruction of one event, compiled: detector objects → candidates → D → D* → B.
+"""Final-state candidates of one event, compiled: tracks, clusters and V0s → charged particles, photons, K_S and Λ.
 
-Each stage fills the lists that the next one combines. Final-state lists overlap: a track may be a pion and a kaon.
+Each list is what the composite stages combine. Lists overlap: a track may be a pion and a kaon.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smartbkg.compilation import part
-from smartbkg.experiment.combinations import CAPACITY, close_lists, combine, cos_theta_by
+from smartbkg.experiment.combinations import CAPACITY, close_lists
 from smartbkg.experiment.objects import FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
-from smartbkg.experiment.reconstruction_channels import (
-    KIND_INDEX,
-    MASS,
-    MASS_DIFFERENCE,
-    MAX_DAUGHTERS,
-    SEMILEPTONIC,
-)
-from smartbkg.experiment.signal_probability import N_FEATURES, log_odds
-from smartbkg.experiment.truth_matching import match
+from smartbkg.experiment.reconstruction_channels import KIND_INDEX
+from smartbkg.experiment.reconstruction_judging import judge, set_candidate
 
 #: Tracks, photons and V0s of an event that have a bit in a candidate's mask; further ones are not used.
 MAX_TRACKS: Final = 64
@@ -43,8 +35,6 @@ _K_SHORT: Final = KIND_INDEX["K_S0"]
 _LAMBDA: Final = KIND_INDEX["Lambda0"]
 _PID_CODES: Final = np.array(PID_CODES)
 _PID_MASSES: Final = np.array(PID_MASSES)
-_PI0: Final = KIND_INDEX["pi0"]
-_ETA: Final = KIND_INDEX["eta"]
 #: K_S and Λ candidates: mass window, GeV (basf2's stdKshorts and stdLambdas).
 K_SHORT_WINDOW: Final = (0.450, 0.550)
 LAMBDA_WINDOW: Final = (1.10, 1.13)
@@ -52,33 +42,6 @@ LAMBDA_WINDOW: Final = (1.10, 1.13)
 CONVERSION_MASS: Final = 0.05
 _K_SHORT_RESOLUTION: Final = 0.003
 _LAMBDA_RESOLUTION: Final = 0.0015
-
-
-#: A candidate written down for training.
-EXAMPLE: Final = np.dtype(
-    [
-        ("feature", np.float32, (N_FEATURES,)),
-        ("kind", np.int64),  # position in KINDS
-        ("channel", np.int64),  # channel within its kind
-        ("event", np.int64),  # position of the event in the batch
-        ("is_right", np.bool_),
-    ],
-    align=True,
-)
-
-
-class Recording(NamedTuple):
-    """Candidates written down for training, before any is dropped for its signal probability."""
-
-    state: NDArray[np.int64]
-    """(3,) first kind to record, the kind after the last, rows wanted so far (maybe more than there is room for)"""
-    example: NDArray[np.void]
-    """(capacity,) of `EXAMPLE`"""
-
-
-def new_recording(first_kind: int = 0, stop_kind: int = 0, capacity: int = 1) -> Recording:
-    """An empty recording of the kinds ``first_kind:stop_kind``."""
-    return Recording(np.array([first_kind, stop_kind, 0]), np.zeros(capacity, dtype=EXAMPLE))
 
 
 @part
@@ -90,43 +53,6 @@ def boosted(boost, px, py, pz, energy):  # type: ignore[no-untyped-def]
         boost[2, 0] * px + boost[2, 1] * py + boost[2, 2] * pz + boost[2, 3] * energy,
         boost[3, 0] * px + boost[3, 1] * py + boost[3, 2] * pz + boost[3, 3] * energy,
     )
-
-
-@part
-def _judge(store, classifier, recording, kind, row, event, has_truth):  # type: ignore[no-untyped-def]
-    """Signal probability of the candidate in ``row`` from ``store.feature``; written down if asked for."""
-    value = log_odds(classifier, kind, store.candidate[row].channel, store.feature, store.hidden)
-    probability = 1.0 / (1.0 + math.exp(-min(max(value, -30.0), 30.0)))
-    store.candidate[row].probability = probability
-    store.candidate[row].log_probability = math.log(probability)
-    if has_truth and recording.state[0] <= kind < recording.state[1]:
-        place = recording.state[2]
-        recording.state[2] += 1
-        if place < len(recording.example):
-            example = recording.example[place]
-            for k in range(N_FEATURES):
-                example.feature[k] = store.feature[k]
-            example.kind = kind
-            example.channel = store.candidate[row].channel
-            example.event = event
-            example.is_right = store.candidate[row].truth >= 0
-
-
-@part
-def _set_candidate(store, row, px, py, pz, energy, tracks, photons, channel, sign):  # type: ignore[no-untyped-def]
-    new = store.candidate[row]
-    new.px = px
-    new.py = py
-    new.pz = pz
-    new.energy = energy
-    new.tracks = tracks
-    new.photons = photons
-    new.channel = channel
-    new.sign = sign
-    new.residual = 0.0
-    new.truth = -1
-    new.truth_energy = 0.0
-    store.feature[:] = 0.0
 
 
 @part
@@ -149,7 +75,7 @@ def charged_candidates(  # type: ignore[no-untyped-def]
             px, py, pz, energy = boosted(boost, tracks.px[i], tracks.py[i], tracks.pz[i], energy)
             bit = np.uint64(1) << np.uint64(i - start)
             sign = 0 if tracks.charge[i] > 0 else 1
-            _set_candidate(store, row, px, py, pz, energy, bit, np.uint64(0), 0, sign)
+            set_candidate(store, row, px, py, pz, energy, bit, np.uint64(0), 0, sign)
             for k in range(5):
                 store.feature[k] = math.log(max(tracks.pid[i, k], np.float32(1e-4)))
             store.feature[5] = math.sqrt(px * px + py * py + pz * pz)
@@ -164,7 +90,7 @@ def charged_candidates(  # type: ignore[no-untyped-def]
                 if truth[particle].code == code:
                     store.candidate[row].truth = particle
                     store.candidate[row].truth_energy = truth[particle].energy
-            _judge(store, classifier, recording, hypothesis, row, event, has_truth)
+            judge(store, classifier, recording, hypothesis, row, event, has_truth)
             row += 1
         row = close_lists(
             store, hypothesis, kind_first, row, kinds[hypothesis].bound, kinds[hypothesis].minimum_probability
@@ -215,7 +141,7 @@ def photon_candidates(  # type: ignore[no-untyped-def]
             boost, across * math.cos(clusters.phi[i]), across * math.sin(clusters.phi[i]),
             clusters.energy[i] * math.cos(clusters.theta[i]), clusters.energy[i],
         )  # fmt: skip
-        _set_candidate(store, row, px, py, pz, energy, np.uint64(0), bit, 0, 0)
+        set_candidate(store, row, px, py, pz, energy, np.uint64(0), bit, 0, 0)
         store.feature[0] = math.log(clusters.energy[i])
         store.feature[1] = math.cos(clusters.theta[i])
         store.feature[2] = clusters.e9_over_e21[i]
@@ -229,7 +155,7 @@ def photon_candidates(  # type: ignore[no-untyped-def]
         if has_truth and particle >= 0 and clusters.origin[i] == FROM_PARTICLE and truth[particle].code == 22:
             store.candidate[row].truth = particle
             store.candidate[row].truth_energy = truth[particle].energy
-        _judge(store, classifier, recording, _GAMMA, row, event, has_truth)
+        judge(store, classifier, recording, _GAMMA, row, event, has_truth)
         row += 1
     row = _add_v0s(
         store, kinds, classifier, recording, truth, tracks, v0s, boost, event, row, has_truth, _GAMMA, 0.0,
@@ -268,14 +194,14 @@ def _add_v0s(  # type: ignore[no-untyped-def]
         px, py, pz, energy = boosted(boost, v0s.px[i], v0s.py[i], v0s.pz[i], energy)
         bits = (np.uint64(1) << np.uint64(v0s.positive[i])) | (np.uint64(1) << np.uint64(v0s.negative[i]))
         channel = 1 if kind == _GAMMA else 0
-        _set_candidate(store, row, px, py, pz, energy, bits, np.uint64(0), channel, 1 if code == -3122 else 0)
+        set_candidate(store, row, px, py, pz, energy, bits, np.uint64(0), channel, 1 if code == -3122 else 0)
         _v0_features(store, row, tracks, v0s, i, first_track, mass - kinds[kind].mass)
         if has_truth:
             particle = _v0_truth(truth, tracks, first_track, v0s.positive[i], v0s.negative[i], code)
             if particle >= 0:
                 store.candidate[row].truth = particle
                 store.candidate[row].truth_energy = truth[particle].energy
-        _judge(store, classifier, recording, kind, row, event, has_truth)
+        judge(store, classifier, recording, kind, row, event, has_truth)
         row += 1
     return row
 
@@ -312,133 +238,3 @@ def v0_candidates(  # type: ignore[no-untyped-def]
         store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind, low, high
     )
     return close_lists(store, kind, first_row, row, kinds[kind].bound, kinds[kind].minimum_probability)
-
-
-@part
-def _mass_of(px: float, py: float, pz: float, energy: float) -> float:
-    return math.sqrt(max(energy * energy - px * px - py * py - pz * pz, 0.0))
-
-
-@part
-def _pair_mass(store, one, other):  # type: ignore[no-untyped-def]
-    a, b = store.candidate[one], store.candidate[other]
-    return _mass_of(a.px + b.px, a.py + b.py, a.pz + b.pz, a.energy + b.energy)
-
-
-@part
-def _composite_features(store, rows, n, row, residual, n_found):  # type: ignore[no-untyped-def]
-    """Features of a combination: how far from its mass, how good its daughters, how they share the momentum.
-
-    None of them knows Mbc, so that its spectrum is not shaped.
-    """
-    feature = store.feature
-    whole = store.candidate[row]
-    px, py, pz, energy = whole.px, whole.py, whole.pz, whole.energy
-    total, least, slowest = 0.0, 0.0, 1e9
-    for k in range(n):
-        daughter = store.candidate[rows[k]]
-        total += daughter.log_probability
-        least = min(least, daughter.log_probability)
-        slowest = min(slowest, daughter.px**2 + daughter.py**2 + daughter.pz**2)
-    first = store.candidate[rows[0]]
-    mass = _mass_of(px, py, pz, energy)
-    momentum = math.sqrt(px * px + py * py + pz * pz)
-    feature[0] = max(min(residual, 15.0), -15.0)
-    feature[1] = abs(feature[0])
-    feature[2] = total
-    feature[3] = least
-    feature[4] = first.log_probability
-    feature[5] = momentum
-    feature[6] = math.sqrt(slowest)
-    feature[7] = _mass_of(px - first.px, py - first.py, pz - first.pz, energy - first.energy)
-    feature[8] = _pair_mass(store, rows[0], rows[1]) if n > 2 else 0.0
-    feature[9] = _pair_mass(store, rows[n - 2], rows[n - 1]) if n > 3 else 0.0
-    feature[10] = _pair_mass(store, rows[0], rows[n - 1]) if n > 2 else 0.0
-    # cosine of the first daughter's direction in the rest frame against the flight of the candidate
-    inner = _mass_of(first.px, first.py, first.pz, first.energy)
-    energy_at_rest = (energy * first.energy - px * first.px - py * first.py - pz * first.pz) / (mass + 1e-9)
-    momentum_at_rest = math.sqrt(max(energy_at_rest**2 - inner**2, 1e-9))
-    gamma_beta = momentum / (mass + 1e-9)
-    cosine = (first.energy - energy / (mass + 1e-9) * energy_at_rest) / (gamma_beta * momentum_at_rest + 1e-9)
-    feature[11] = max(min(cosine, 1.0), -1.0)
-    feature[12] = max(min(first.residual, 15.0), -15.0)
-    feature[13] = math.log(1.0 + n_found)
-
-
-@part
-def _residual(store, rows, row, rule, mass, resolution, inner_mass, beam_energy):  # type: ignore[no-untyped-def]
-    whole = store.candidate[row]
-    if rule == SEMILEPTONIC:
-        return cos_theta_by(whole.px, whole.py, whole.pz, whole.energy, beam_energy, mass)
-    if rule == MASS:
-        return (_mass_of(whole.px, whole.py, whole.pz, whole.energy) - mass) / resolution
-    if rule == MASS_DIFFERENCE:
-        first = store.candidate[rows[0]]
-        inner = _mass_of(first.px, first.py, first.pz, first.energy)
-        return (_mass_of(whole.px, whole.py, whole.pz, whole.energy) - inner - (mass - inner_mass)) / resolution
-    return (whole.energy - beam_energy) / resolution
-
-
-@part
-def composite_candidates(  # type: ignore[no-untyped-def]
-    store, kinds, channels, classifier, recording, truth, kind, event, first_row, beam_energy, has_truth
-):
-    """All candidates of a composite kind, from all its channels, and its lists. Returns the next free row."""
-    row = first_row
-    lists = np.empty(MAX_DAUGHTERS, np.int64)
-    rows = np.empty(MAX_DAUGHTERS, np.int64)
-    rule = kinds[kind]
-    for number in range(rule.first_channel, rule.stop_channel):
-        channel = channels[number]
-        n = channel.n_daughters
-        for sign in range(1 if rule.is_self_conjugate else 2):
-            for k in range(n):
-                lists[k] = channel.daughters[k]
-                if sign == 1 and not kinds[lists[k] // 2].is_self_conjugate:
-                    lists[k] += 1 - 2 * (lists[k] % 2)
-            n_best, n_found = combine(store, lists, n, rule, beam_energy, rows)
-            for best in range(min(n_best, CAPACITY - row)):
-                _add_composite(store, channel, best, number - rule.first_channel, sign, row)
-                chosen = store.best[best].rows
-                inner_mass = kinds[channel.daughters[0] // 2].mass
-                residual = _residual(
-                    store, chosen, row, rule.rule, rule.mass, channel.resolution, inner_mass, beam_energy
-                )
-                _composite_features(store, chosen, n, row, residual, n_found)
-                store.candidate[row].residual = residual
-                if has_truth:
-                    code = rule.code if sign == 0 else -rule.code
-                    particle, total = match(truth, store, chosen, n, code, rule.rule == SEMILEPTONIC)
-                    store.candidate[row].truth = particle
-                    store.candidate[row].truth_energy = total
-                _judge(store, classifier, recording, kind, row, event, has_truth)
-                if kind in (_PI0, _ETA):
-                    _constrain_mass(store.candidate[row], rule.mass)
-                row += 1
-    return close_lists(store, kind, first_row, row, rule.bound, rule.minimum_probability)
-
-
-@part
-def _add_composite(store, channel, best, local_channel, sign, row):  # type: ignore[no-untyped-def]
-    """Write the combination ``best`` of a channel into ``row``."""
-    px, py, pz, energy = 0.0, 0.0, 0.0, 0.0
-    tracks, photons = np.uint64(0), np.uint64(0)
-    for k in range(channel.n_daughters):
-        daughter = store.candidate[store.best[best].rows[k]]
-        px += daughter.px
-        py += daughter.py
-        pz += daughter.pz
-        energy += daughter.energy
-        tracks |= daughter.tracks
-        photons |= daughter.photons
-    _set_candidate(store, row, px, py, pz, energy, tracks, photons, local_channel, sign)
-
-
-@part
-def _constrain_mass(candidate, mass):  # type: ignore[no-untyped-def]
-    """Scale a momentum to the nominal mass: right where the daughters' energies err by a common factor."""
-    scale = mass / (_mass_of(candidate.px, candidate.py, candidate.pz, candidate.energy) + 1e-9)
-    candidate.px *= scale
-    candidate.py *= scale
-    candidate.pz *= scale
-    candidate.energy *= scale
