@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from smartbkg.errors import ModelError
-from smartbkg.experiment import combinations, signal_probability
+from smartbkg.experiment import combinations, signal_probability, truth_matching
 from smartbkg.experiment.beams import SUPERKEKB
 from smartbkg.experiment.reconstruction import beam_energy, boost_matrix
 from smartbkg.experiment.reconstruction_channels import (
@@ -112,7 +112,7 @@ def close_lists(store, kind, stop, bound, minimum):  # type: ignore[no-untyped-d
 
 @numba.njit
 def match(truth, store, rows, n, code):  # type: ignore[no-untyped-def]
-    return combinations.match(truth, store, rows, n, code, False)
+    return truth_matching.match(truth, store, rows, n, code, False)
 
 
 @numba.njit
@@ -235,7 +235,7 @@ def test_ties_do_not_exceed_the_bound() -> None:
 
 def test_a_combination_is_right_only_with_all_daughters_of_one_mother() -> None:
     # 0: D0 → 1: K-, 2: π+, 3: π0 → 4, 5: γγ ; 6: another π+
-    truth = np.zeros(7, dtype=combinations.TRUTH)
+    truth = np.zeros(7, dtype=truth_matching.TRUTH)
     truth["code"] = [421, -321, 211, 111, 22, 22, 211]
     truth["mother"] = [-1, 0, 0, 0, 3, 3, -1]
     truth["energy"] = [2.5, 1.0, 0.8, 0.7, 0.4, 0.3, 0.8]
