@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smartbkg.atomic import atomic_path, refuse_same_file, write_text_atomically
+from smartbkg.atomic import atomic_path, refuse_same_file, sole_writer, write_text_atomically
 from smartbkg.errors import SmartBKGError, UsageError
 
 
@@ -59,3 +59,13 @@ def test_output_equal_to_input_is_refused(tmp_path: Path):
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(UsageError, match="same file"):
         refuse_same_file(tmp_path / "link", path)
+
+
+def test_one_writer_at_a_time_and_nothing_stays_behind(tmp_path: Path):
+    final = tmp_path / "out.txt"
+    (tmp_path / "out.txt.lock").touch()  # of a job that was killed: nobody holds it
+    with sole_writer(final), pytest.raises(UsageError, match="another process"), sole_writer(final):
+        pass
+    with sole_writer(final):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Hold a lock beside a file that takes long to make, so that two processes do not make it at once.
+
+    The lock goes with the process, however it ends; the empty file ``<name>.lock`` stays behind one that was killed.
+
+    Raises
+    ------
+    UsageError
+        Another process is at it.
+    """
+    lock = path.with_name(path.name + ".lock")
+    with disk_errors(path), lock.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"{path}: another process is making it; wait for it or choose another name") from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:

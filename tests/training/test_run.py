@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import torch
 from training.toys import toy_events, toy_flags, toy_probability, write_events, write_flags
 
+from smartbkg.atomic import sole_writer
 from smartbkg.errors import DatasetError, ModelError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.graphs import build_graphs
@@ -180,13 +182,58 @@ def test_full_disk_leaves_the_old_checkpoint_and_training_goes_on(
             raise SmartBKGError(f"{path}: no space left on the disk; nothing was written")
         real(path, state)
 
+    def fails(output: Path, history: Any) -> None:
+        raise SmartBKGError(f"{output}.log.csv: no space left on the disk; nothing was written")
+
     monkeypatch.setattr(loop, "save_checkpoint", fails_after_first)
+    monkeypatch.setattr(loop, "write_logs", fails)
     reporter = Interrupting(0, None)
     train([data], output, settings(), reporter=reporter)
     assert len(calls) == 3
     assert calls[1] == calls[2] != b""
-    assert sum("training goes on: " in note and "no space left" in note for note in reporter.notes) == 2
+    refusals = [note for note in reporter.notes if "training goes on: " in note and "no space left" in note]
+    assert sum(note.startswith("checkpoint") for note in refusals) == 2
+    assert sum(note.startswith("log") for note in refusals) == 3
     assert output.exists()
+
+
+def test_interruption_on_a_full_disk_does_not_promise_a_state(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path, state: Any) -> None:
+        raise SmartBKGError(f"{path}: no space left on the disk; nothing was written")
+
+    monkeypatch.setattr(loop, "save_checkpoint", fails)
+    reporter = Interrupting(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train([data], tmp_path / "M.safetensors", settings(), reporter=reporter)
+    assert any("checkpoint not written" in note for note in reporter.notes)
+    assert not any("goes on from here" in note for note in reporter.notes)
+
+
+def test_second_training_into_the_same_file_is_refused(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "M.safetensors"
+    with sole_writer(output), pytest.raises(UsageError, match="another process is making it"):
+        train([data], output, settings())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"sampling": {"symmetries": "mirror"}}, "expected a list"),
+        ({"network": {"architecture": "gatgp"}}, "did you mean 'gatgap'"),
+        ({"network": {"architecture": "gatgap", "unit": 3}}, "did you mean 'units'"),
+        ({"graph": {"cut": []}}, "C.yaml: graph rule: unknown key 'cut'"),
+        ({"data": {"skims": ["a", "b", "a"]}}, "'a' is named twice"),
+        ({"data": {"cross_sections": {"mixed": 0.5, "charged": -1}}}, "cross-section of 'charged' is -1.0"),
+        ({"loss": {"importance": {"a": float("nan")}}}, "loss.importance.a"),
+        ({"optimiser": {"learning_rate": float("inf")}}, "finite"),
+    ],
+)
+def test_configuration_that_cannot_work_is_refused_before_training(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        parse_training_config(content, "C.yaml")
 
 
 def test_diverging_loss_goes_back_with_a_smaller_step(
@@ -275,11 +322,7 @@ def test_speed_up_losses_train(data: Path, tmp_path: Path, name: str) -> None:
 
 def test_transformer_with_processes_mixed_precision_and_decorrelation_trains(tmp_path: Path) -> None:
     _, path = make_sample(tmp_path, 2500, 1, skims=("kaons",))
-    config = settings(
-        network__architecture="transformer", network__width=16, network__n_layers=1, optimiser__epochs=1,
-        run__precision="bfloat16", loss__decorrelate=["nTracks"],
-    )  # fmt: skip
-    content = config.model_dump()
+    content = settings(optimiser__epochs=1, run__precision="bfloat16", loss__decorrelate=["nTracks"]).model_dump()
     content["network"] = {"architecture": "transformer", "width": 16, "n_layers": 1}
     outcome = train([path], tmp_path / "M.safetensors", parse_training_config(content))
     assert "mixed" in outcome.bundle.processes
@@ -316,7 +359,7 @@ def test_fine_tuning_starts_from_the_other_model(data: Path, tmp_path: Path) -> 
     with pytest.raises(ModelError, match="is a 'gatgap', the configuration asks for a 'transformer'"):
         train(
             [both], tmp_path / "C.safetensors",
-            parse_training_config({"network": {"architecture": "transformer", "width": 16}}),
+            parse_training_config({"network": {"architecture": "transformer"}}),
             init_from=tmp_path / "A.safetensors",
         )  # fmt: skip
     other_rule = parse_training_config(content | {"graph": {"cuts": ["abs(x) < 5"]}})

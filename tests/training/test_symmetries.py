@@ -15,7 +15,7 @@ from smartbkg.graphs.rule import SMART_BACKGROUND_RULE
 from smartbkg.training.config import parse_training_config
 from smartbkg.training.dataset import DatasetOptions, build_dataset
 from smartbkg.training.run import train
-from smartbkg.training.symmetries import Symmetries, antiparticle_tokens
+from smartbkg.training.symmetries import Symmetries, antiparticle_tokens, earlier_showings
 
 RULE = GraphRule()
 COLUMN = {name: position for position, name in enumerate(RULE.features)}
@@ -81,7 +81,15 @@ def test_choices_are_those_of_event_epoch_and_seed_alone(graphs: DecayGraphs) ->
     np.testing.assert_array_equal(part.token, expected.token)
     for other in (both.apply(graphs, EVENTS, 3), Symmetries(["mirror", "rotation"], RULE, 2).apply(graphs, EVENTS, 2)):
         assert (other.feature != whole.feature).any()
+    again = both.apply(graphs, EVENTS, 2, np.ones(len(EVENTS), dtype=np.int64))
+    assert (again.feature != whole.feature).any()
     np.testing.assert_array_equal(Symmetries([], RULE, 1).apply(graphs, EVENTS, 0).feature, graphs.feature)
+
+
+def test_showings_of_an_event_within_an_epoch_are_counted() -> None:
+    order = np.random.default_rng(0).integers(0, 20, 300)
+    expected = [int((order[:i] == event).sum()) for i, event in enumerate(order)]
+    np.testing.assert_array_equal(earlier_showings(order), expected)
 
 
 def test_rotation_without_one_of_the_components_is_refused() -> None:

@@ -18,8 +18,8 @@ from smartbkg.graphs import DecayGraphs
 from smartbkg.graphs.collate import GraphBatch, collate
 from smartbkg.training.training_data import TrainingData
 
-#: From the graphs of some events and their positions in the data to the graphs that the network is to see.
-Transformation = Callable[[DecayGraphs, NDArray[np.int64]], DecayGraphs]
+#: From the graphs of a group of events and the group's number to the graphs that the network is to see.
+Transformation = Callable[[DecayGraphs, int], DecayGraphs]
 #: Batches made ahead.
 AHEAD: Final = 3
 
@@ -59,19 +59,6 @@ def process_index(data: TrainingData, network_processes: Sequence[str]) -> NDArr
     )
 
 
-def make_batch(
-    data: TrainingData,
-    events: NDArray[np.int64],
-    processes: NDArray[np.int64],
-    transformation: Transformation | None = None,
-) -> GraphBatch:
-    """The graphs of some events as tensors."""
-    graphs = data.store.fetch(events)
-    if transformation is not None:
-        graphs = transformation(graphs, events)
-    return collate(graphs, processes[data.process[events]])
-
-
 def batches(
     data: TrainingData,
     groups: Sequence[NDArray[np.int64]],
@@ -100,10 +87,13 @@ def batches(
 
     def produce() -> None:
         try:
-            for events in groups:
+            for number, events in enumerate(groups):
                 if is_abandoned.is_set():
                     return
-                put(Batch(make_batch(data, events, processes, transformation), events))
+                graphs = data.store.fetch(events)
+                if transformation is not None:
+                    graphs = transformation(graphs, number)
+                put(Batch(collate(graphs, processes[data.process[events]]), events))
             put(None)
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
             put(error)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from smartbkg.errors import UsageError, nearest
+from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.graphs import GraphRule
+from smartbkg.models import parse_config as parse_model_config
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 
@@ -21,7 +22,7 @@ _LEARNING_RATE: Final = {"transformer": 1e-3, "gat2": 2e-3}
 class Section(BaseModel):
     """A part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -45,6 +46,22 @@ class DataSection(Section):
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave no events to train on")
         return self
+
+    @field_validator("skims")
+    @classmethod
+    def _are_distinct(cls, skims: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for skim in skims or ():
+            if (skims or ()).count(skim) > 1:
+                raise ValueError(f"the skim '{skim}' is named twice")
+        return skims
+
+    @field_validator("cross_sections")
+    @classmethod
+    def _are_positive(cls, cross_sections: dict[str, float]) -> dict[str, float]:
+        for process, value in cross_sections.items():
+            if not value > 0:
+                raise ValueError(f"the cross-section of '{process}' is {value}, expected a number above 0")
+        return cross_sections
 
 
 class SamplingSection(Section):
@@ -182,7 +199,11 @@ def parse_training_config(content: Mapping[str, Any], source: str = "configurati
         config = TrainingConfig.model_validate(dict(content))
     except ValidationError as error:
         raise UsageError(f"{source}: {_explain(error)}") from error
-    _ = config.graph_rule
+    try:
+        _ = config.graph_rule
+        parse_model_config({"architecture": "gatgap", **config.network})
+    except ModelError as error:
+        raise UsageError(f"{source}: {error}") from error
     return config
 
 
@@ -194,7 +215,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         section = _section_at(path[:-1])
         return f"unknown key '{where}': {nearest(path[-1], section.model_fields)}"
-    return f"{where} = {first['input']!r}: {first['msg']}".replace("\n", " ")
+    message = "expected a list, as [a, b]" if first["type"] == "tuple_type" else first["msg"]
+    return f"{where} = {first['input']!r}: {message}".replace("\n", " ")
 
 
 def _section_at(path: list[str]) -> type[BaseModel]:

@@ -34,7 +34,7 @@ def load_start(path: Path, config: TrainingConfig) -> ModelBundle:
             "configuration"
         )
     wanted = config.network.get("architecture")
-    if len(config.network) > 1 and wanted != start.config.architecture:
+    if "network" in config.model_fields_set and wanted not in (None, start.config.architecture):
         raise ModelError(f"{path}: is a '{start.config.architecture}', the configuration asks for a '{wanted}'")
     return start
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from smartbkg.errors import ModelError, SmartBKGError
+from smartbkg.graphs import DecayGraphs
 from smartbkg.models.calibration import Affine
 from smartbkg.models.config import ModelConfig
 from smartbkg.seeds import derive_seed
@@ -30,7 +30,7 @@ from smartbkg.training.reporting import EpochFigures, Reporter, write_logs
 from smartbkg.training.sampler import Sampler, SamplingSettings
 from smartbkg.training.schedule import step_size
 from smartbkg.training.split import VALIDATION
-from smartbkg.training.symmetries import Symmetries
+from smartbkg.training.symmetries import Symmetries, earlier_showings
 from smartbkg.training.training_data import TrainingData
 
 #: How often a diverging loss is answered with half the step before training gives up.
@@ -138,8 +138,8 @@ class Trainer:
 
     def _stop_if_wanted(self) -> None:
         if self._interruption.is_wanted:
-            self._save()
-            self.reporter.note("state saved: the same command goes on from here")
+            if self._save():
+                self.reporter.note("state saved: the same command goes on from here")
             raise KeyboardInterrupt
 
     def _is_time_over(self, minutes: float) -> bool:
@@ -150,13 +150,19 @@ class Trainer:
         position, settings = self.position, self.config.optimiser
         began = time.perf_counter()
         order = self.sampler.epoch(position.epoch)
-        groups = [order[start : start + settings.batch_size] for start in range(0, len(order), settings.batch_size)]
-        shares = [group[self.workers.share(len(group))] for group in groups[position.step :]]
+        groups = _slices(order, settings.batch_size)
+        parts = [self.workers.share(len(group)) for group in groups]
+        shares = [group[part] for group, part in zip(groups, parts, strict=True)][position.step :]
+        repeats = _slices(earlier_showings(order), settings.batch_size)
+        repeats = [group[part] for group, part in zip(repeats, parts, strict=True)][position.step :]
         clock = LoaderClock()
         last_save = time.monotonic()
         self.model.train()
         rate = 0.0
-        transform = functools.partial(self.symmetries.apply, epoch=position.epoch)
+
+        def transform(graphs: DecayGraphs, number: int) -> DecayGraphs:
+            return self.symmetries.apply(graphs, shares[number], position.epoch, repeats[number])
+
         with contextlib.closing(batches(self.data, shares, self.processes, self.device, clock, transform)) as stream:
             for batch in stream:
                 rate = self._set_rate(len(groups))
@@ -248,8 +254,8 @@ class Trainer:
         position.epoch, position.step, position.loss_sum = position.epoch + 1, 0, 0.0
         if self.workers.is_first:
             self.reporter.epoch(row)
-            write_logs(self.output, position.history)
         self._save()
+        self._write_logs()
 
     def _validate(self) -> tuple[float, float, float]:
         """(loss, AUC, speed-up) on validation events."""
@@ -305,14 +311,25 @@ class Trainer:
         torch.set_rng_state(parts["random"]["torch"])
         self.position = Position.from_dict(state.progress)
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         """Write the checkpoint; where the disk refuses, say so and go on: the old one is still whole."""
         if not self.workers.is_first:
-            return
+            return True
         try:
             save_checkpoint(self.checkpoint, self._state())
         except SmartBKGError as error:
             self.reporter.note(f"checkpoint not written, training goes on: {error}")
+            return False
+        return True
+
+    def _write_logs(self) -> None:
+        """Write the logs; they hold all epochs each time, so that one refusal of the disk loses nothing."""
+        if not self.workers.is_first:
+            return
+        try:
+            write_logs(self.output, self.position.history)
+        except SmartBKGError as error:
+            self.reporter.note(f"log not written, training goes on: {error}")
 
     def _recover(self, last_good: Checkpoint, divergence: _DivergedError) -> None:
         """Back to the last good state with half the step, a few times."""
@@ -327,3 +344,8 @@ class Trainer:
         self.position.n_recoveries, self.position.damping = n_recoveries, damping
         last_good.progress.update(n_recoveries=n_recoveries, damping=damping)
         self.reporter.note(f"{divergence}: back to the last good state, with {damping:g} of the step")
+
+
+def _slices(values: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Consecutive pieces of ``size`` elements, the last maybe shorter."""
+    return [values[start : start + size] for start in range(0, len(values), size)]

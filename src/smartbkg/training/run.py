@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from smartbkg.atomic import refuse_same_file
+from smartbkg.atomic import refuse_same_file, sole_writer
 from smartbkg.errors import DatasetError, UsageError, nearest
 from smartbkg.graphs import GraphRule
 from smartbkg.models import ModelBundle, build_model, parse_config, save_bundle
@@ -89,6 +90,8 @@ def train(
         workers = join_workers(device)
         try:
             with contextlib.ExitStack() as stack:
+                if workers.is_first:
+                    stack.enter_context(sole_writer(output))
                 data = load_training_data(paths, rule, output.parent, data_settings(config))
                 stack.callback(data.store.close)
                 check_names(config, data)
@@ -162,7 +165,7 @@ def check_names(config: TrainingConfig, data: TrainingData) -> None:
     for skim, value in config.loss.importance.items():
         if skim not in data.skims:
             raise UsageError(f"loss.importance: unknown skim '{skim}': {nearest(skim, data.skims)}")
-        if value < 0:
+        if not (math.isfinite(value) and value >= 0):
             raise UsageError(f"loss.importance: {skim} = {value}, expected a number of at least 0")
 
 
@@ -192,7 +195,8 @@ def identity_of(
     config: TrainingConfig, network: ModelConfig, data: TrainingData, init_from: Path | None
 ) -> dict[str, str]:
     """Digests of everything that decides the result: a checkpoint of another identity is not continued."""
-    settings = config.model_dump(mode="json", exclude={"run", "calibration"}) | {"seed": config.run.seed}
+    settings = config.model_dump(mode="json", exclude={"run", "calibration"})
+    settings |= {"seed": config.run.seed, "precision": config.run.precision}
     settings["network"] = network.model_dump(mode="json")
     settings["init_from"] = None if init_from is None else record("start", 1, {}, [init_from])["inputs"]
     return {"configuration": digest_of(settings), "data": data.digest}

@@ -26,7 +26,10 @@ ROTATED: Final = (("x", "y"), ("px", "py"))
 
 
 class Symmetries:
-    """Transforms events at random, as a function of (seed, epoch, event) alone.
+    """Transforms events at random, as a function of seed, event, epoch and showing within the epoch alone.
+
+    The graphs have been cut by then: of a rule whose cuts are not symmetric, particles far from the beam may be shown
+    where the rule has none.
 
     Parameters
     ----------
@@ -56,7 +59,9 @@ class Symmetries:
                 )
             self._rotated += [known] if known else []
 
-    def apply(self, graphs: DecayGraphs, events: NDArray[np.int64], epoch: int) -> DecayGraphs:
+    def apply(
+        self, graphs: DecayGraphs, events: NDArray[np.int64], epoch: int, repeat: NDArray[np.int64] | int = 0
+    ) -> DecayGraphs:
         """The graphs, transformed.
 
         Parameters
@@ -64,17 +69,18 @@ class Symmetries:
         graphs : of the events; not changed.
         events : (n_events,) positions in the data.
         epoch : its number.
+        repeat : (n_events,) how often the epoch has shown each event before.
         """
         feature, token = graphs.feature, graphs.token
         counts = np.diff(graphs.offsets)
         if self._mirror:
-            is_mirrored = np.repeat(self._uniforms("mirror", epoch, events) < 0.5, counts)
+            is_mirrored = np.repeat(self._uniforms("mirror", events, epoch, repeat) < 0.5, counts)
             feature = feature.copy()
             for column in self._reflected:
                 feature[:, column] = np.where(is_mirrored, -feature[:, column], feature[:, column])
             token = np.where(is_mirrored, self._antiparticle[token], token)
         if self._rotated:
-            angle = np.repeat(2 * np.pi * self._uniforms("rotation", epoch, events), counts)
+            angle = np.repeat(2 * np.pi * self._uniforms("rotation", events, epoch, repeat), counts)
             cosine, sine = np.cos(angle), np.sin(angle)
             before, feature = feature, feature.copy()
             for x, y in self._rotated:
@@ -82,9 +88,24 @@ class Symmetries:
                 feature[:, y] = sine * before[:, x] + cosine * before[:, y]
         return graphs._replace(feature=feature, token=token)
 
-    def _uniforms(self, purpose: str, epoch: int, events: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _uniforms(
+        self, purpose: str, events: NDArray[np.int64], epoch: int, repeat: NDArray[np.int64] | int
+    ) -> NDArray[np.float64]:
         """(n_events,) numbers in [0, 1)."""
-        return event_uniforms(derive_seed(self._seed, purpose), 0, epoch, events)
+        return event_uniforms(derive_seed(self._seed, purpose), repeat, epoch, events)
+
+
+def earlier_showings(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) how often each element of the order of an epoch stands in it before.
+
+    >>> earlier_showings(np.array([7, 3, 7, 7, 3])).tolist()
+    [0, 0, 1, 2, 1]
+    """
+    by_event = np.argsort(order, kind="stable")
+    ordered = order[by_event]
+    found = np.empty(len(order), dtype=np.int64)
+    found[by_event] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return found
 
 
 def antiparticle_tokens(table: TokenTable) -> NDArray[np.int32]:
@@ -95,4 +116,4 @@ def antiparticle_tokens(table: TokenTable) -> NDArray[np.int32]:
     return found
 
 
-__all__ = ["Symmetries", "antiparticle_tokens"]
+__all__ = ["Symmetries", "antiparticle_tokens", "earlier_showings"]

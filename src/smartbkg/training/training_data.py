@@ -57,7 +57,7 @@ class TrainingData:
     process : (n_events,) int16, position in ``process_names``.
     split : (n_events,) of `smartbkg.training.split`.
     variables : (n_events,) columns.
-    digest : hash of events and labels: training resumes on the same data only.
+    digest : hash of events, labels, weights and processes: training resumes on the same data only.
     n_unknown_codes : particles whose PDG code is not in the token table.
     """
 
@@ -167,7 +167,9 @@ def _read(
     store.finish()
     _check_distinct(np.concatenate(keys), paths)
     columns = {name: np.concatenate(part) for name, part in parts.items()}
-    digest = hashlib.sha256(np.concatenate(keys).tobytes() + columns["label"].tobytes())
+    digest = hashlib.sha256(np.concatenate(keys).tobytes())
+    for name in ("label", "weight", "process"):
+        digest.update(columns[name].tobytes())
     variables = {name: columns.pop(VARIABLE_PREFIX + name) for name in settings.variables}
     return {
         **columns,
