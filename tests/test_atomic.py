@@ -1,5 +1,6 @@
 """Outputs are whole or absent."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -67,5 +68,15 @@ def test_one_writer_at_a_time_and_nothing_stays_behind(tmp_path: Path):
     with sole_writer(final), pytest.raises(UsageError, match="another process"), sole_writer(final):
         pass
     with sole_writer(final):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_system_without_locks_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def no_locks(handle: object, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with sole_writer(tmp_path / "out.txt"):
         pass
     assert not list(tmp_path.iterdir())

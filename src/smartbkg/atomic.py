@@ -71,6 +71,7 @@ def sole_writer(path: Path) -> Iterator[None]:
     """Hold a lock beside a file that takes long to make, so that two processes do not make it at once.
 
     The lock goes with the process, however it ends; the empty file ``<name>.lock`` stays behind one that was killed.
+    On a file system that knows no locks (some of farms) there is none.
 
     Raises
     ------
@@ -78,11 +79,16 @@ def sole_writer(path: Path) -> Iterator[None]:
         Another process is at it.
     """
     lock = path.with_name(path.name + ".lock")
-    with disk_errors(path), lock.open("a") as handle:
+    with disk_errors(path):
+        handle = lock.open("a")
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(f"{path}: another process is making it; wait for it or choose another name") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
         try:
             yield
         finally:

@@ -215,7 +215,9 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         section = _section_at(path[:-1])
         return f"unknown key '{where}': {nearest(path[-1], section.model_fields)}"
-    message = "expected a list, as [a, b]" if first["type"] == "tuple_type" else first["msg"]
+    message = (
+        "expected a list, as [a, b]" if first["type"] == "tuple_type" else first["msg"].removeprefix("Value error, ")
+    )
     return f"{where} = {first['input']!r}: {message}".replace("\n", " ")
 
 

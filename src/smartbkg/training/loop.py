@@ -147,35 +147,39 @@ class Trainer:
         return bool(self.workers.from_first([float(limit is not None and minutes >= limit)])[0])
 
     def _epoch(self) -> None:
-        position, settings = self.position, self.config.optimiser
+        position = self.position
         began = time.perf_counter()
         order = self.sampler.epoch(position.epoch)
-        groups = _slices(order, settings.batch_size)
-        parts = [self.workers.share(len(group)) for group in groups]
-        shares = [group[part] for group, part in zip(groups, parts, strict=True)][position.step :]
-        repeats = _slices(earlier_showings(order), settings.batch_size)
-        repeats = [group[part] for group, part in zip(repeats, parts, strict=True)][position.step :]
+        repeat = earlier_showings(order)
+        places = self._places(len(order))
+        shares = [order[place] for place in places]
         clock = LoaderClock()
         last_save = time.monotonic()
         self.model.train()
         rate = 0.0
 
         def transform(graphs: DecayGraphs, number: int) -> DecayGraphs:
-            return self.symmetries.apply(graphs, shares[number], position.epoch, repeats[number])
+            return self.symmetries.apply(graphs, shares[number], position.epoch, repeat[places[number]])
 
         with contextlib.closing(batches(self.data, shares, self.processes, self.device, clock, transform)) as stream:
             for batch in stream:
-                rate = self._set_rate(len(groups))
+                rate = self._set_rate(self.steps_per_epoch)
                 position.loss_sum += self._step(batch)
                 position.step += 1
                 if self.workers.is_first:
-                    part = position.step / len(groups)
+                    part = position.step / self.steps_per_epoch
                     self.reporter.step(position.epoch + 1, part, position.loss_sum / position.step)
                 self._stop_if_wanted()
                 if time.monotonic() - last_save > 60 * self.config.run.checkpoint_minutes:
                     self._save()
                     last_save = time.monotonic()
-        self._finish_epoch(position.loss_sum / len(groups), rate, began, clock)
+        self._finish_epoch(position.loss_sum / self.steps_per_epoch, rate, began, clock)
+
+    def _places(self, n_events: int) -> list[NDArray[np.int64]]:
+        """Where in the order of the epoch the events of each step still to do stand, for this process's share."""
+        size = self.config.optimiser.batch_size
+        steps = [np.arange(start, min(start + size, n_events)) for start in range(0, n_events, size)]
+        return [step[self.workers.share(len(step))] for step in steps[self.position.step :]]
 
     def _set_rate(self, steps_per_epoch: int) -> float:
         settings, position = self.config.optimiser, self.position
@@ -344,8 +348,3 @@ class Trainer:
         self.position.n_recoveries, self.position.damping = n_recoveries, damping
         last_good.progress.update(n_recoveries=n_recoveries, damping=damping)
         self.reporter.note(f"{divergence}: back to the last good state, with {damping:g} of the step")
-
-
-def _slices(values: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Consecutive pieces of ``size`` elements, the last maybe shorter."""
-    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +164,7 @@ def check_names(config: TrainingConfig, data: TrainingData) -> None:
     for skim, value in config.loss.importance.items():
         if skim not in data.skims:
             raise UsageError(f"loss.importance: unknown skim '{skim}': {nearest(skim, data.skims)}")
-        if not (math.isfinite(value) and value >= 0):
+        if value < 0:
             raise UsageError(f"loss.importance: {skim} = {value}, expected a number of at least 0")
 
 

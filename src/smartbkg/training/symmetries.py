@@ -44,13 +44,12 @@ class Symmetries:
     """
 
     def __init__(self, names: Sequence[str], rule: GraphRule, seed: int) -> None:
-        self._mirror, self._rotation = "mirror" in names, "rotation" in names
-        self._seed = seed
+        self._mirror, self._seed = "mirror" in names, seed
         column = {name: position for position, name in enumerate(rule.features)}
         self._reflected = [column[name] for name in REFLECTED if name in column]
         self._antiparticle = antiparticle_tokens(rule.tokens)
         self._rotated = []
-        for pair in ROTATED if self._rotation else ():
+        for pair in ROTATED if "rotation" in names else ():
             known = [column[name] for name in pair if name in column]
             if len(known) == 1:
                 raise UsageError(
