@@ -26,15 +26,15 @@ import numpy as np
 from benchmarks.bench_quality import run
 from smartbkg.conditions.packaged import DEFAULT_TAG
 from smartbkg.conditions.resolve import resolve_payload
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.evaluation.scored_dataset import score_dataset
 from smartbkg.experiment.simulation import DEFAULT_SKIMS
 from smartbkg.io.tables import read_table, write_table
-from smartbkg.models.runtime import load_scorer
-from smartbkg.planning import score_dataset
+from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling.plan import make_plan
+from smartbkg.scores.metrics import area_under_curve
 from smartbkg.training.config import parse_training_config
-from smartbkg.training.dataset import DatasetOptions, build_dataset
 from smartbkg.training.run import train
-from smartbkg.validation.metrics import area_under_curve
 
 #: What the network of the package has learned.
 PRE_TRAINED_SKIM: Final = "feiHadronicB0"

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from smartbkg.events import EventBatch
-from smartbkg.experiment.generator import generate_events
+from smartbkg.experiment.generator.generate import generate_events
 from smartbkg.io import create_events
-from smartbkg.models import ModelBundle, build_model, parse_config, save_bundle
-from smartbkg.models.bundle import state_of
-from smartbkg.sampling.policy import OptimalPolicy
+from smartbkg.networks import ModelBundle, build_model, parse_config, save_bundle
+from smartbkg.networks.bundle import state_of
+from smartbkg.sampling.policies import OptimalPolicy
 
 _RUN = (
     "import sys\nfrom benchmarks.memory import peak_memory\nfrom smartbkg.cli import main\n"

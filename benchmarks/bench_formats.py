@@ -17,13 +17,14 @@ import pyhepmc
 
 from benchmarks.bench_filter import write_model
 from smartbkg.events import EventBatch
-from smartbkg.experiment.generator import generate_events
-from smartbkg.filtering import EventFilter
+from smartbkg.experiment.generator.generate import generate_events
+from smartbkg.filtering.event_filter import EventFilter
+from smartbkg.filtering.files import filter_file
 from smartbkg.io import ReadOptions, create_events, open_events
-from smartbkg.jobs import filter_file
-from smartbkg.models.runtime import Scorer, load_scorer
-from smartbkg.provenance import record
-from smartbkg.sampling.policy import OptimalPolicy
+from smartbkg.networks.model_file import load_scorer
+from smartbkg.networks.scorer import Scorer
+from smartbkg.sampling.policies import OptimalPolicy
+from smartbkg.storage.provenance import record
 
 N_EVENTS = 2000
 

@@ -22,10 +22,11 @@ from benchmarks.timing import median, percentile_99, take_turns
 from smartbkg.events import EventBatch
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.graphs.collate import collate
-from smartbkg.models import ModelBundle, ModelConfig, build_model, parse_config
-from smartbkg.models.bundle import state_of
-from smartbkg.models.gatgap import GATGAP
-from smartbkg.models.runtime import Scorer, TorchBackend, scorer_of
+from smartbkg.networks import ModelBundle, ModelConfig, build_model, parse_config
+from smartbkg.networks.backends import TorchBackend
+from smartbkg.networks.bundle import state_of
+from smartbkg.networks.gatgap.network import GATGAP
+from smartbkg.networks.scorer import Scorer, scorer_of
 
 N_PARTICLES = 41
 THREADS = (1, 2)
@@ -93,8 +94,8 @@ def onnx_scorer(bundle: ModelBundle, threads: int) -> Scorer | None:
     """The exported model in ONNX Runtime, where it is installed."""
     if find_spec("onnxruntime") is None or find_spec("onnx") is None:
         return None
-    from smartbkg.models.onnx_export import export_onnx
-    from smartbkg.models.runtime import load_scorer
+    from smartbkg.networks.model_file import load_scorer
+    from smartbkg.networks.onnx.export import export_onnx
 
     folder = Path(tempfile.mkdtemp())
     export_onnx(bundle, folder / "m.onnx", folder / "m.json", is_batched=False)
@@ -217,7 +218,7 @@ print(peak_memory())
 
 def serve_4096_events() -> None:
     """Score without torch, as a filter job does."""
-    from smartbkg.models.gat_runtime import CompiledGATGAP
+    from smartbkg.networks.gatgap.runtime import CompiledGATGAP
 
     bundle = bundle_of(parse_config({"architecture": "gatgap"}))
     CompiledGATGAP(bundle.config, bundle.state)(build_graphs(make_events(4096), bundle.graph_rule), np.full(4096, -1))

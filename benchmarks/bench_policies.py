@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from benchmarks.pass_counts import PassCounts, count_passes, read_events
 from smartbkg.cli import command_line
 from smartbkg.errors import ModelError
-from smartbkg.filtering import score_events
-from smartbkg.models.runtime import load_scorer
+from smartbkg.filtering.scoring import score_events
+from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, solve_optimal

@@ -22,12 +22,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from smartbkg.cli import command_line
-from smartbkg.models.runtime import load_scorer
-from smartbkg.planning import score_dataset
+from smartbkg.evaluation.scored_dataset import score_dataset
+from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling.plan import make_plan
+from smartbkg.scores.metrics import area_under_curve
 from smartbkg.training.config import parse_training_config
 from smartbkg.training.run import train
-from smartbkg.validation.metrics import area_under_curve
 
 SKIM: Final = "feiHadronicB0"
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {

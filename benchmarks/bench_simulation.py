@@ -15,12 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from smartbkg.events import EventBatch
-from smartbkg.experiment.detector import simulate_detector
-from smartbkg.experiment.generator import generate_events
-from smartbkg.experiment.reconstruction import ReconstructedEvents, beam_energy, boost_matrix, find_candidates
+from smartbkg.experiment.detector.detect import simulate_detector
+from smartbkg.experiment.generator.generate import generate_events
+from smartbkg.experiment.reconstruction.reconstruct import (
+    ReconstructedEvents,
+    beam_energy,
+    boost_matrix,
+    find_candidates,
+)
+from smartbkg.experiment.reconstruction.tagging import clean_events
 from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_events, tag_variables
-from smartbkg.experiment.skims import apply_skim, find_skim
-from smartbkg.experiment.tagging import clean_events
+from smartbkg.experiment.skims.registry import apply_skim, find_skim
 
 PROCESSES = ("mixed", "ccbar")
 

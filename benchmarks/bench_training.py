@@ -20,13 +20,13 @@ import torch
 
 from benchmarks.memory import peak_memory
 from smartbkg.events import EventBatch
-from smartbkg.experiment.generator import generate_events
+from smartbkg.experiment.generator.generate import generate_events
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.graphs.decay_tree import DecayGraphs
-from smartbkg.models import build_model
-from smartbkg.training.batches import LoaderClock, batches
-from smartbkg.training.graph_store import GraphStore
-from smartbkg.training.training_data import TrainingData
+from smartbkg.networks import build_model
+from smartbkg.training.input.batches import LoaderClock, batches
+from smartbkg.training.input.data import TrainingData
+from smartbkg.training.input.graph_store import GraphStore
 
 N_EVENTS = 3000
 N_STEPS = 12

@@ -16,16 +16,16 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.atomic import atomic_path
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
-from smartbkg.experiment.detector import simulate_detector
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.oracle import estimate_prior
-from smartbkg.experiment.reconstruction import TOP_KINDS, reconstruct
+from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, reconstruct
 from smartbkg.experiment.simulation import ordered_map
-from smartbkg.experiment.skims import Skim, apply_skim, find_skim
+from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
+from smartbkg.storage.atomic import atomic_path
 
 #: Simulations of every event between two savings, an even number.
 STEP: Final = 10

@@ -20,22 +20,23 @@ from typing import Any
 
 import click
 
+from smartbkg.closure.check import ClosureSettings
 from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, build_packaged_store
-from smartbkg.events.fields import PROCESSES
-from smartbkg.experiment.generator import GeneratorRequest
-from smartbkg.experiment.generator_files import generate_to_file
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.datasets.combine import merge_datasets
+from smartbkg.datasets.header import read_header
+from smartbkg.evaluation.evaluate import Evaluation, evaluate
+from smartbkg.events.columns import PROCESSES
+from smartbkg.experiment.generator.files import generate_to_file
+from smartbkg.experiment.generator.generate import GeneratorRequest
 from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
-from smartbkg.models import ModelBundle, load_bundle
-from smartbkg.models.runtime import load_scorer
-from smartbkg.models.upstream import save_state_dict_file
+from smartbkg.networks import ModelBundle, load_bundle
+from smartbkg.networks.model_file import load_scorer
+from smartbkg.networks.upstream import save_state_dict_file
 from smartbkg.sampling import policy_from_dict
 from smartbkg.training.config import TrainingConfig, parse_training_config
-from smartbkg.training.dataset import DatasetOptions, build_dataset
-from smartbkg.training.display import duration, make_display
-from smartbkg.training.merging import merge_datasets, read_header
+from smartbkg.training.progress.display import duration, make_display
 from smartbkg.training.run import train
-from smartbkg.validation.closure import ClosureSettings
-from smartbkg.validation.evaluation import Evaluation, evaluate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CHUNK = 50_000

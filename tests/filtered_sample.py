@@ -9,17 +9,18 @@ import numpy as np
 from synthetic import random_events
 
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
-from smartbkg.filtering import Draw, EventFilter, score_events
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.filtering.event_filter import Draw, EventFilter
+from smartbkg.filtering.files import filter_file
+from smartbkg.filtering.scoring import score_events
 from smartbkg.io import create_events
 from smartbkg.io.tables import write_table
-from smartbkg.jobs import filter_file
-from smartbkg.models import ModelBundle, build_model, parse_config, save_bundle
-from smartbkg.models.bundle import state_of
-from smartbkg.models.calibration import Affine
-from smartbkg.models.runtime import load_scorer
-from smartbkg.provenance import record
+from smartbkg.networks import ModelBundle, build_model, parse_config, save_bundle
+from smartbkg.networks.bundle import state_of
+from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling import Costs, Policy, solve_optimal
+from smartbkg.scores.calibration import Affine
+from smartbkg.storage.provenance import record
 
 SKIMS = ("first", "second")
 CONFIG = {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "n_skims": 2}

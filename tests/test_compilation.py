@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from smartbkg.compilation import imported_sources
-from smartbkg.models import gat_gradients
+from smartbkg.networks.gatgap import gradients as gat_gradients
 
 
 def test_sources_of_a_kernel_are_those_it_imports_directly_or_not() -> None:

@@ -13,22 +13,22 @@ from smartbkg._version import __version__
 if TYPE_CHECKING:
     from smartbkg.errors import SmartBKGError
     from smartbkg.events import EventBatch
-    from smartbkg.filtering import EventFilter
+    from smartbkg.filtering.event_filter import EventFilter
     from smartbkg.graphs import GraphRule
     from smartbkg.io import create_events, open_events
-    from smartbkg.models.runtime import load_scorer
-    from smartbkg.sampling.policy import parse_policy, policy_from_dict
+    from smartbkg.networks.model_file import load_scorer
+    from smartbkg.sampling.policies import parse_policy, policy_from_dict
 
 _HOME: Final = {
     "EventBatch": "smartbkg.events",
-    "EventFilter": "smartbkg.filtering",
+    "EventFilter": "smartbkg.filtering.event_filter",
     "GraphRule": "smartbkg.graphs",
     "SmartBKGError": "smartbkg.errors",
     "create_events": "smartbkg.io",
-    "load_scorer": "smartbkg.models.runtime",
+    "load_scorer": "smartbkg.networks.model_file",
     "open_events": "smartbkg.io",
-    "parse_policy": "smartbkg.sampling.policy",
-    "policy_from_dict": "smartbkg.sampling.policy",
+    "parse_policy": "smartbkg.sampling.policies",
+    "policy_from_dict": "smartbkg.sampling.policies",
 }
 
 __all__ = [

@@ -16,10 +16,10 @@ from b2modules.steering import extra_infos, messages
 from smartbkg.conditions import ALWAYS, ConditionsStore, Interval
 from smartbkg.errors import ConditionsError, ModelError, SmartBKGError
 from smartbkg.events import EventBatch
-from smartbkg.filtering import EventFilter
+from smartbkg.filtering.event_filter import EventFilter
 from smartbkg.io import open_events
-from smartbkg.models.runtime import load_scorer
-from smartbkg.sampling.policy import ScorePolicy
+from smartbkg.networks.model_file import load_scorer
+from smartbkg.sampling.policies import ScorePolicy
 
 DESIGN_MODEL_CONFIG = {"attention_heads": 4, "n_layers": 6, "units": 32, "use_gap": True}
 DESIGN_PREPROC_CONFIG = {

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from b2modules.steering import messages
 
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.datasets.header import read_header
 from smartbkg.errors import DatasetError, FileFormatError, MissingDependencyError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io.parquet import ParquetReader
-from smartbkg.training.dataset import DatasetOptions, build_dataset
-from smartbkg.training.merging import read_header
 
 
 def trainer() -> Any:

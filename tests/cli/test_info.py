@@ -11,7 +11,7 @@ from io_events import write_mdst
 from smartbkg.cli.info import command
 from smartbkg.errors import FileFormatError
 from smartbkg.io.tables import write_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 
 def info(*arguments: object) -> str:

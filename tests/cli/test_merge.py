@@ -11,7 +11,7 @@ from smartbkg.cli.merge import command
 from smartbkg.errors import DatasetError, PolicyError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io import open_events
-from smartbkg.sampling.policy import ExponentialPolicy
+from smartbkg.sampling.policies import ExponentialPolicy
 
 
 @pytest.fixture(scope="module")

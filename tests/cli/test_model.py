@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from smartbkg.cli.model import command
 from smartbkg.errors import ModelError
-from smartbkg.models import build_model
+from smartbkg.networks import build_model
 
 
 @pytest.fixture

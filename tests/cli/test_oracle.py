@@ -11,7 +11,7 @@ from synthetic import random_events
 from smartbkg.cli import main
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 
 def run(*arguments: str) -> int:

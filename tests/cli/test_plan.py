@@ -11,13 +11,13 @@ from filtered_sample import Chain, make_chain
 from smartbkg.cli.plan import command
 from smartbkg.errors import DatasetError, ModelError, PolicyError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.filtering.policy_choice import choose_policy
 from smartbkg.io import create_events, open_events
 from smartbkg.io.tables import read_table, write_table
-from smartbkg.jobs import choose_policy
-from smartbkg.models.bundle import load_bundle
-from smartbkg.provenance import record
+from smartbkg.networks.bundle import load_bundle
 from smartbkg.sampling.optimal import OptimalPolicy
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +83,8 @@ def test_recalibration_mends_scores_that_are_no_probabilities(chain: Chain, tmp_
     output = tmp_path / "wrong.safetensors"
     from dataclasses import replace
 
-    from smartbkg.models.bundle import save_bundle
-    from smartbkg.models.calibration import Affine
+    from smartbkg.networks.bundle import save_bundle
+    from smartbkg.scores.calibration import Affine
 
     bundle = load_bundle(chain.model)
     assert isinstance(bundle.calibration, Affine)
@@ -154,9 +154,9 @@ def test_a_data_set_without_the_models_skim_is_refused(chain: Chain) -> None:
 def test_a_model_judged_on_its_training_data_uses_what_it_did_not_learn_from(chain: Chain, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from smartbkg.models.bundle import save_bundle
-    from smartbkg.models.runtime import load_scorer
-    from smartbkg.planning import score_dataset
+    from smartbkg.evaluation.scored_dataset import score_dataset
+    from smartbkg.networks.bundle import save_bundle
+    from smartbkg.networks.model_file import load_scorer
 
     bundle = load_bundle(chain.model)
     split = {"validation_fraction": 0.2, "test_fraction": 0.3, "split_seed": 0}

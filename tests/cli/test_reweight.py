@@ -9,7 +9,7 @@ from filtered_sample import Chain, make_chain
 from smartbkg.cli.reweight import command
 from smartbkg.errors import DatasetError, UsageError
 from smartbkg.io.tables import read_table, write_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 pytest.importorskip("hep_ml")
 

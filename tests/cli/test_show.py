@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from io_events import write_mdst
 
 from smartbkg.cli.show import command
-from smartbkg.drawing import DecayTree, find_event, influence, tree_svg
 from smartbkg.errors import EventError, UsageError
+from smartbkg.inspection.drawing import DecayTree, find_event, influence, tree_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

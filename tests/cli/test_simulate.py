@@ -12,10 +12,10 @@ import pytest
 from synthetic import random_events
 
 from smartbkg.cli import main
-from smartbkg.experiment.parameters import ALTERNATIVE, BELLE2
+from smartbkg.experiment.detector.parameters import ALTERNATIVE, BELLE2
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 
 def run(*arguments: str) -> int:

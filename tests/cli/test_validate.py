@@ -11,8 +11,8 @@ from filtered_sample import Chain, make_chain
 from smartbkg.cli.validate import command
 from smartbkg.errors import DatasetError, FileFormatError, PolicyError
 from smartbkg.io.tables import read_table, write_table
-from smartbkg.provenance import record
-from smartbkg.sampling.policy import ThresholdPolicy
+from smartbkg.sampling.policies import ThresholdPolicy
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")

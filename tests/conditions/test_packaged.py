@@ -15,7 +15,7 @@ from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, DEFAULT_TAG, build_pac
 from smartbkg.conditions.resolve import resolve_payload
 from smartbkg.conditions.store import DATABASE_NAME
 from smartbkg.errors import ConditionsError
-from smartbkg.models.runtime import load_scorer
+from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling import policy_from_dict
 
 

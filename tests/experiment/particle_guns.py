@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from smartbkg.events import EventBatch
-from smartbkg.experiment.detector import simulate_detector
-from smartbkg.experiment.objects import DetectorResponse
-from smartbkg.experiment.parameters import BELLE2_WITHOUT_BACKGROUND, DetectorParameters
+from smartbkg.experiment.detector.detect import simulate_detector
+from smartbkg.experiment.detector.objects import DetectorResponse
+from smartbkg.experiment.detector.parameters import BELLE2_WITHOUT_BACKGROUND, DetectorParameters
 
 QUIET = BELLE2_WITHOUT_BACKGROUND.replace(
     "quiet", tracking={"fake_rate": 0.0, "clone_curling": 0.0, "clone_straight": 0.0, "interaction_track": 0.0}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smartbkg.experiment.objects import Clusters, DetectorResponse, KLMClusters, Tracks, V0s
+from smartbkg.experiment.detector.objects import Clusters, DetectorResponse, KLMClusters, Tracks, V0s
 
 TRACK = {
     "px": 0.0, "py": 0.0, "pz": 0.0, "charge": 1, "d0": 0.0, "z0": 0.0, "d0_error": 0.01, "z0_error": 0.01,

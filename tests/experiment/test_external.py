@@ -14,7 +14,7 @@ from smartbkg.events import EventBatch
 from smartbkg.experiment.external import SimulationError, simulate_externally, simulate_file_externally
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 
 def make_batch(n_events: int = 10) -> EventBatch:

@@ -19,7 +19,7 @@ from smartbkg.experiment.oracle import (
     stages_of,
     write_probabilities,
 )
-from smartbkg.experiment.skims import Skim
+from smartbkg.experiment.skims.registry import Skim
 from smartbkg.io.tables import read_table
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, solve_optimal

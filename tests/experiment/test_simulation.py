@@ -9,9 +9,10 @@ import pytest
 
 from smartbkg.errors import EventError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.experiment.detector import simulate_detector
-from smartbkg.experiment.reconstruction import boost_matrix, reconstruct
-from smartbkg.experiment.reconstruction_channels import KIND_INDEX
+from smartbkg.experiment.detector.detect import simulate_detector
+from smartbkg.experiment.reconstruction.channels import KIND_INDEX
+from smartbkg.experiment.reconstruction.reconstruct import boost_matrix, reconstruct
+from smartbkg.experiment.reconstruction.truth_matching import truth_of
 from smartbkg.experiment.simulation import (
     DEFAULT_SKIMS,
     SimulationResult,
@@ -20,18 +21,17 @@ from smartbkg.experiment.simulation import (
     simulate_events,
     simulate_file,
 )
-from smartbkg.experiment.skims import find_skim
-from smartbkg.experiment.truth_matching import truth_of
+from smartbkg.experiment.skims.registry import find_skim
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
 def mixed() -> EventBatch:
     """2,000 events of `mixed`."""
     pytest.importorskip("pythia8mc")
-    from smartbkg.experiment.generator import generate_events
+    from smartbkg.experiment.generator.generate import generate_events
 
     return EventBatch.concatenate(list(generate_events("mixed", 2000, 11)))
 

@@ -8,7 +8,7 @@ from synthetic import random_events
 
 from smartbkg.errors import EventError, ModelError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.graphs import SMART_BACKGROUND_RULE, GraphRule, build_graphs
 from smartbkg.graphs.rule import parse_cut
 

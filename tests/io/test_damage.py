@@ -14,7 +14,7 @@ from synthetic import random_events
 
 from smartbkg.errors import SmartBKGError
 from smartbkg.io import ReadOptions, create_events, open_events
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 N_EVENTS = 12
 FORMATS = ("hepmc2", "hepmc3", "hepmc3.gz", "hepmc3.xz", "hepmc3.zst", "parquet", "root")

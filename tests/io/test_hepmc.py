@@ -17,14 +17,14 @@ from backports import zstd
 from io_events import MM, decay_event, hepmc_text
 from synthetic import random_events
 
-from smartbkg.conversion import convert_events
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 from smartbkg.io import ReadOptions, create_events, open_events
-from smartbkg.models.runtime import load_scorer
-from smartbkg.provenance import record
+from smartbkg.io.convert import convert_events
+from smartbkg.networks.model_file import load_scorer
+from smartbkg.storage.provenance import record
 
 LIGHT = 29.9792458  # cm/ns
 ABOUT = record("kept", 1, {"skims": ["tag"]})

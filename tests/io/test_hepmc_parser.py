@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.hepmc.lines import FLAWS
 from smartbkg.io.hepmc.parser import parse_events
 from smartbkg.io.hepmc.tree import status_bits

@@ -10,7 +10,7 @@ import pytest
 
 from smartbkg.errors import FileFormatError, SchemaError, UsageError
 from smartbkg.io.tables import TableWriter, iterate_table, read_table, write_table
-from smartbkg.provenance import record
+from smartbkg.storage.provenance import record
 
 COLUMNS = {
     "experiment": np.zeros(5, dtype=np.int32),

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from smartbkg.closure.check import ClosureReport, ClosureSettings, check_closure, check_samples, check_subset
 from smartbkg.errors import DatasetError, PolicyError
 from smartbkg.sampling import Costs, draw, solve_optimal
-from smartbkg.validation.closure import ClosureReport, ClosureSettings, check_closure, check_samples, check_subset
 
 FAST = ClosureSettings(n_replicas=300, n_coverage_seeds=0)
 

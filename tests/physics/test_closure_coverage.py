@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from smartbkg.closure.check import ClosureSettings, check_closure
 from smartbkg.sampling import Costs, draw, solve_optimal
 from smartbkg.sampling.weights import weighted_histogram
-from smartbkg.validation.closure import ClosureSettings, check_closure
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from smartbkg.errors import DatasetError, PolicyError
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.plan import LabelledEvents, Plan, judge_keep_probability, make_plan
-from smartbkg.sampling.policy import ThresholdPolicy
+from smartbkg.sampling.policies import ThresholdPolicy
 from smartbkg.sampling.statistics import speed_up
 
 

@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from smartbkg.errors import DatasetError, ModelError, SchemaError
-from smartbkg.provenance import METADATA_KEY
 from smartbkg.sampling.reweighting import Reweighter, ReweighterSettings, TrainedReweighter, _trees_of, train_reweighter
+from smartbkg.storage.provenance import METADATA_KEY
 
 hep_ml = pytest.importorskip("hep_ml.reweight")
 

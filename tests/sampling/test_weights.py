@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from smartbkg.errors import MissingDependencyError, PolicyError
+from smartbkg.events.columns import score_columns
 from smartbkg.sampling.weights import (
     any_skim_probability,
     event_weights,
     fill_hist,
-    score_columns,
     training_weights,
     weighted_histogram,
     weighted_sum,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from training.toys import toy_events, toy_flags, write_events, write_flags
 
-from smartbkg.models import load_bundle
-from smartbkg.training.dataset import DatasetOptions, build_dataset
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.networks import load_bundle
 
 CONFIG = {
     "network": {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "emb_size": 4},

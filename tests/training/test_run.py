@@ -16,20 +16,20 @@ import pytest
 import torch
 from training.toys import toy_events, toy_flags, toy_probability, write_events, write_flags
 
-from smartbkg.atomic import sole_writer
+from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.errors import DatasetError, ModelError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.graphs import build_graphs
 from smartbkg.graphs.collate import collate
-from smartbkg.models import load_bundle
+from smartbkg.networks import load_bundle
 from smartbkg.sampling import policy_from_dict
+from smartbkg.scores.metrics import area_under_curve
+from smartbkg.storage.atomic import sole_writer
 from smartbkg.training import loop
 from smartbkg.training.checkpoint import checkpoint_path
 from smartbkg.training.config import TrainingConfig, parse_training_config
-from smartbkg.training.dataset import DatasetOptions, build_dataset
-from smartbkg.training.reporting import EpochFigures, Reporter, log_paths
+from smartbkg.training.progress.reporting import EpochFigures, Reporter, log_paths
 from smartbkg.training.run import TrainingOutcome, train
-from smartbkg.validation.metrics import area_under_curve
 
 SMALL = {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "emb_size": 4}
 

@@ -13,11 +13,12 @@ from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.errors import ConditionsError, ModelError
+from smartbkg.filtering.policy_choice import stored_policy
 from smartbkg.graphs import GraphRule
-from smartbkg.jobs import stored_policy
-from smartbkg.models.runtime import Scorer, load_scorer, model_suffix, scorer_of
+from smartbkg.networks.model_file import load_scorer, model_suffix
+from smartbkg.networks.scorer import Scorer, scorer_of
 from smartbkg.sampling.draw import uniform
-from smartbkg.sampling.policy import Policy, ScorePolicy, ThresholdPolicy, parse_policy
+from smartbkg.sampling.policies import Policy, ScorePolicy, ThresholdPolicy, parse_policy
 
 
 class NNFilterModule(Module):
@@ -190,7 +191,7 @@ def load_model(path: Path, model_config: Mapping[str, Any], rule: GraphRule) -> 
         if model_config != MODEL_CONFIG or rule != GraphRule():
             import_basf2().B2WARNING(f"smartbkg: {path} carries its own configuration; the one given is not used")
         return load_scorer(path)
-    from smartbkg.models.upstream import load_state_dict_file
+    from smartbkg.networks.upstream import load_state_dict_file
 
     bundle = load_state_dict_file(path, model_config=model_config, graph_rule=rule)
     return scorer_of(bundle, source=str(path))

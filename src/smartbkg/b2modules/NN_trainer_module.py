@@ -10,11 +10,11 @@ from smartbkg.b2modules.event_reader import EventReader
 from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2
 from smartbkg.b2modules.passing_events import EventId, PassingEvents, write_flags
+from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.errors import DatasetError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io.parquet import SCHEMA_VERSION, ParquetWriter
-from smartbkg.provenance import record
-from smartbkg.training.dataset import DatasetOptions, build_dataset
+from smartbkg.storage.provenance import record
 
 #: Name of the skim in the data set: a flag file does not say which it was.
 SKIM: Final = "skim"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import PARTICLE_DTYPES
+from smartbkg.events.columns import PARTICLE_DTYPES
 from smartbkg.graphs import GraphRule
 
 #: Particle columns in the order in which `_columns` reads them.

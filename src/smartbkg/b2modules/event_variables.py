@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import uproot
 from numpy.typing import NDArray
 
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.datasets.flags import FlagBlock, FlagIndex
 from smartbkg.errors import DatasetError
-from smartbkg.events.fields import EVENT_ID
+from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
 from smartbkg.io.parquet import ParquetReader
-from smartbkg.training.dataset import DatasetOptions, build_dataset
-from smartbkg.training.flags import PASSES_PREFIX, FlagBlock, FlagIndex
 
 _ID_BRANCHES = ("__experiment__", "__run__", "__event__")
 

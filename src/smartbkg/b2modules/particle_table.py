@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from smartbkg.atomic import atomic_path
 from smartbkg.b2modules.passing_events import EventId
 from smartbkg.errors import MissingDependencyError
-from smartbkg.events.fields import EVENT_ID, PARTICLE_FIELDS
+from smartbkg.events.columns import EVENT_ID, PARTICLE_FIELDS
 from smartbkg.io.parquet import ParquetReader
+from smartbkg.storage.atomic import atomic_path
 
 KEY = "mc_information"
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smartbkg.atomic import atomic_path
 from smartbkg.errors import DatasetError
-from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PASSES_PREFIX
 from smartbkg.io.parquet import open_parquet
-from smartbkg.provenance import METADATA_KEY, record
-from smartbkg.training.flags import PASSES_PREFIX
+from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.provenance import METADATA_KEY, record
 
 EventId = tuple[int, int, int]
 

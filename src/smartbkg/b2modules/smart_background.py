@@ -14,10 +14,10 @@ from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.errors import ConditionsError, ModelError, UsageError, nearest
-from smartbkg.models.onnx import load_onnx_scorer
-from smartbkg.models.onnx_config import OnnxConfig, belle2_onnx_config, parse_onnx_config
+from smartbkg.networks.onnx.backend import load_onnx_scorer
+from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config
 from smartbkg.sampling.draw import draw_each_skim, uniform
-from smartbkg.sampling.policy import ExponentialPolicy
+from smartbkg.sampling.policies import ExponentialPolicy
 
 DEFAULT_WEIGHTS: Final = "SmartBackgroundWeights_default"
 DEFAULT_CONFIG: Final = "SmartBackgroundConfig_default"

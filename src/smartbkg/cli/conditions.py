@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from smartbkg.atomic import atomic_path
 from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
 from smartbkg.conditions.client import read_token_file
 from smartbkg.conditions.local_text import LocalTextDatabase
@@ -17,6 +16,7 @@ from smartbkg.conditions.server import DEFAULT_PORT, ConditionsServer
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.atomic import atomic_path
 
 _PLACE = "Folder of a store, URL of a server, basf2's database.txt, or 'package'"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from smartbkg.atomic import write_text_atomically
 from smartbkg.errors import UsageError
+from smartbkg.storage.atomic import write_text_atomically
 from smartbkg.training.config import TrainingConfig, as_yaml, parse_assignments, read_config
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
-from smartbkg.conversion import convert_events
+from smartbkg.io.convert import convert_events
 
 
 @click.command()

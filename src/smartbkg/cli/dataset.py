@@ -7,9 +7,10 @@ from typing import Literal
 
 import click
 
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.datasets.combine import merge_datasets
+from smartbkg.datasets.header import DatasetSummary
 from smartbkg.errors import UsageError
-from smartbkg.training.dataset import DatasetOptions, DatasetSummary, build_dataset
-from smartbkg.training.merging import merge_datasets
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from smartbkg.cli.options import FILE
-from smartbkg.demo import DEFAULT_EVENTS, SKIM, DemoResult, run_demo
+from smartbkg.demo.run import DEFAULT_EVENTS, SKIM, DemoResult, run_demo
 from smartbkg.errors import SmartBKGError
 
 

@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartbkg.doctor import Finding, diagnose
 from smartbkg.errors import SmartBKGError
+from smartbkg.inspection.installation import Finding, diagnose
 
 
 def _mark(finding: Finding) -> str:

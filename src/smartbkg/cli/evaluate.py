@@ -40,7 +40,7 @@ def command(
 
     Events that the model was trained on do not judge it.
     """
-    from smartbkg.validation.evaluate_model import evaluate_model
+    from smartbkg.evaluation.files import evaluate_model
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
+from smartbkg.storage.atomic import refuse_same_file
 
 
 @click.command()
@@ -20,8 +20,8 @@ def command(model: Path, onnx_path: Path, config: Path | None, batched: bool) ->
 
     The exported logits are compared with the original's; a file that differs is not written.
     """
-    from smartbkg.models.bundle import load_bundle
-    from smartbkg.models.onnx_export import export_onnx
+    from smartbkg.networks.bundle import load_bundle
+    from smartbkg.networks.onnx.export import export_onnx
 
     for output in filter(None, (onnx_path, config)):
         refuse_same_file(output, model)

@@ -17,8 +17,10 @@ from smartbkg.cli.options import (
     skipped_lines,
 )
 from smartbkg.errors import UsageError
-from smartbkg.filtering import DRAWS, Draw, EventFilter, FilterTotals, choose_skims
-from smartbkg.jobs import choose_policy, filter_file
+from smartbkg.filtering.event_filter import DRAWS, Draw, EventFilter, FilterTotals
+from smartbkg.filtering.files import filter_file
+from smartbkg.filtering.policy_choice import choose_policy
+from smartbkg.filtering.scoring import choose_skims
 
 
 @click.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
-from smartbkg.flags import make_flags
+from smartbkg.datasets.make_flags import make_flags
 from smartbkg.io import ReadOptions
 
 

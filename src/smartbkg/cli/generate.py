@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from smartbkg.events.fields import PROCESSES
+from smartbkg.events.columns import PROCESSES
 
 
 @click.command("generate")
@@ -26,8 +26,8 @@ def command(
     B meson pairs (mixed, charged), light and charm quarks (uubar, ddbar, ssbar, ccbar) and taupair. Event k of a run
     depends on the seed, the process, experiment and run alone: a run can be made in parts with --first-event.
     """
-    from smartbkg.experiment.generator import GeneratorRequest
-    from smartbkg.experiment.generator_files import generate_to_file
+    from smartbkg.experiment.generator.files import generate_to_file
+    from smartbkg.experiment.generator.generate import GeneratorRequest
 
     request = GeneratorRequest(process, n_events, seed, experiment, run, first_event)
     written = generate_to_file(request, output, n_jobs=jobs)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_reading, reading_options
-from smartbkg.summary import describe_file, print_description
+from smartbkg.inspection.summary import describe_file, print_description
 
 
 @click.command()

@@ -19,8 +19,8 @@ from smartbkg.cli.options import FILE
 @click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
 def command(files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...]) -> None:
     """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
-    from smartbkg.merging import METHODS, merge_files
-    from smartbkg.models.runtime import load_scorer
+    from smartbkg.filtering.merge import METHODS, merge_files
+    from smartbkg.networks.model_file import load_scorer
 
     chosen = next(one for one in METHODS if one == method)
     summary = merge_files(files, output, chosen, [load_scorer(model) for model in models])

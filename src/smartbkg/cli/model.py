@@ -21,7 +21,7 @@ def info(model: Path, as_json: bool) -> None:
     """What MODEL is: architecture, skims, graph rule, token table, calibration, policy, metrics, training."""
     import json
 
-    from smartbkg.models.bundle import describe, load_bundle
+    from smartbkg.networks.bundle import describe, load_bundle
 
     content = describe(load_bundle(model))
     if as_json:
@@ -43,7 +43,7 @@ def convert(source: Path, output: Path, model_config: Path | None, skim: str) ->
 
     A .pth is read without running what is in it: a file that holds more than weights is refused.
     """
-    from smartbkg.models.upstream import convert_model
+    from smartbkg.networks.upstream import convert_model
 
     bundle = convert_model(source, output, model_config=model_config, skim=skim)
     click.echo(f"{output}: {bundle.config.architecture}, {bundle.n_parameters} parameters", err=True)

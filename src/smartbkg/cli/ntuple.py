@@ -17,7 +17,7 @@ from smartbkg.cli.options import FILE
 @click.option("--drop-unknown", is_flag=True, help="Leave out rows of events without a weight.")
 def command(source: Path, kept: tuple[Path, ...], output: Path, tree: str | None, drop_unknown: bool) -> None:
     """Copy NTUPLE (a ROOT file, or a Parquet table of flags and variables) and add the weights of the KEPT events."""
-    from smartbkg.ntuples import add_weights, table_to_ntuple
+    from smartbkg.filtering.ntuples import add_weights, table_to_ntuple
 
     if source.suffix in (".parquet", ".pq"):
         summary = table_to_ntuple(source, kept, output, tree or "events")

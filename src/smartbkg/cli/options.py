@@ -12,10 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 
 if TYPE_CHECKING:
-    from smartbkg.models.runtime import Scorer
+    from smartbkg.networks.scorer import Scorer
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ class ModelChoice(NamedTuple):
 
     def load(self) -> Scorer:
         """The model, ready to score."""
-        from smartbkg.models.runtime import load_scorer
+        from smartbkg.networks.model_file import load_scorer
 
         return load_scorer(self.path, model_config=self.model_config, threads=self.threads, device=self.device)
 

@@ -10,12 +10,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 from smartbkg.errors import SmartBKGError, UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
-from smartbkg.sampling.interface import Policy
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
+from smartbkg.sampling.policy import Policy
+from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
     from smartbkg.sampling.plan import Outlook, Plan
@@ -52,8 +52,9 @@ CROSS_SECTIONS = {
 @click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
 def command(model: Path, dataset: Path, **options: Any) -> None:
     """Choose a policy for MODEL on the labelled events of DATASET, and write it into the model."""
-    from smartbkg.models.runtime import load_scorer
-    from smartbkg.planning import score_dataset, store_policy
+    from smartbkg.evaluation.scored_dataset import score_dataset
+    from smartbkg.evaluation.store_policy import store_policy
+    from smartbkg.networks.model_file import load_scorer
     from smartbkg.sampling.plan import COMPARED, make_plan
 
     for output, inputs in ((options["output"], (dataset,)), (options["picture"], (dataset, model))):
@@ -84,8 +85,8 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
     if effective is not None:
         _print_needs(plan, effective)
     if options["picture"] is not None:
-        from smartbkg.validation.figure_files import save_figure
-        from smartbkg.validation.plan_plot import plot_plan
+        from smartbkg.plots.files import save_figure
+        from smartbkg.plots.plan import plot_plan
 
         save_figure(plot_plan(plan, scored.events), options["picture"])
     if not options["dry_run"]:
@@ -94,13 +95,13 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
 
 
 def _training_of(model: Path) -> dict[str, Any] | None:
-    from smartbkg.models.bundle import load_bundle
+    from smartbkg.networks.bundle import load_bundle
 
     return dict(load_bundle(model).training) if model.suffix == ".safetensors" else None
 
 
 def _named(text: str) -> Policy:
-    from smartbkg.sampling.policy import parse_policy
+    from smartbkg.sampling.policies import parse_policy
 
     policy = parse_policy(text)
     if not isinstance(policy, Policy):
@@ -109,7 +110,7 @@ def _named(text: str) -> Policy:
 
 
 def _measured(costs: Costs, filter_seconds: float, options: dict[str, Any]) -> Costs:
-    from smartbkg.planning import time_command
+    from smartbkg.evaluation.time_command import time_command
 
     costs = replace(costs, filtering=filter_seconds)
     n_events = options["measure_events"]

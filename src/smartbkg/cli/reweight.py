@@ -9,13 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
 from smartbkg.errors import UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
-    from smartbkg.validation.reweighting_report import ReweightingReport
+    from smartbkg.closure.reweighting_report import ReweightingReport
 
 
 @click.command()
@@ -44,8 +44,8 @@ def command(
     trained: Path | None,
 ) -> None:
     """Train a reweighter for the threshold mode on FLAGS and SCORES of fully simulated events, or apply one."""
+    from smartbkg.closure.reweighting_report import apply_reweighter, reweight_files
     from smartbkg.sampling.reweighting import Reweighter
-    from smartbkg.validation.reweighting_report import apply_reweighter, reweight_files
 
     if output is not None:
         refuse_same_file(output, *filter(None, (flags, scores, source, trained)))

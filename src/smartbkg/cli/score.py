@@ -16,7 +16,7 @@ from smartbkg.cli.options import (
     reading_options,
     skipped_lines,
 )
-from smartbkg.jobs import score_file
+from smartbkg.filtering.files import score_file
 
 
 @click.command()

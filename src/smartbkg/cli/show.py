@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, reading_options
-from smartbkg.drawing import DecayTree, draw_event, find_event, influence, tree_text
-from smartbkg.summary import print_description
+from smartbkg.inspection.drawing import DecayTree, draw_event, find_event, influence, tree_text
+from smartbkg.inspection.summary import print_description
 
 
 @click.command()

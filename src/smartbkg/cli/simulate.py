@@ -107,7 +107,7 @@ def _simulate(
     *,
     allow_duplicates: bool,
 ) -> str:
-    from smartbkg.experiment.parameters import BELLE2, detector_parameters
+    from smartbkg.experiment.detector.parameters import BELLE2, detector_parameters
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
 
     parameters = BELLE2 if detector is None else detector_parameters(detector)
@@ -147,10 +147,10 @@ def _simulate_externally(
 
 def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> None:
     """Compare the detector with full simulation, and EVENTS or new ones with EvtGen's histograms beside its file."""
-    from smartbkg.atomic import refuse_same_file
-    from smartbkg.experiment.comparison_generator import compare_with_evtgen, generate_and_compare
-    from smartbkg.experiment.comparison_page import write_comparison
+    from smartbkg.experiment.comparison.generator import compare_with_evtgen, generate_and_compare
+    from smartbkg.experiment.comparison.page import write_comparison
     from smartbkg.io import open_events
+    from smartbkg.storage.atomic import refuse_same_file
 
     refuse_same_file(output, *filter(None, (full_simulation, events)))
     folder = full_simulation.parent

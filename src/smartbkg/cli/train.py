@@ -49,7 +49,7 @@ def command(
     **options: Any,
 ) -> None:
     """Train a network on DATASETS; Ctrl-C saves, the same command goes on."""
-    from smartbkg.training.display import make_display
+    from smartbkg.training.progress.display import make_display
     from smartbkg.training.run import train
 
     overrides: dict[str, Any] = {_OVERRIDES[name]: value for name, value in options.items() if value is not None}

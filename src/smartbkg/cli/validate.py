@@ -9,11 +9,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.cli.options import FILE
+from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
-    from smartbkg.validation.closure_report import ClosureReport
+    from smartbkg.closure.report import ClosureReport
 
 
 @click.command()
@@ -42,8 +42,8 @@ def command(
     seed: int,
 ) -> None:
     """Closure: KEPT and weighted events against all passing events of FLAGS. Exit code 1 if they disagree."""
-    from smartbkg.validation.closure import ClosureSettings
-    from smartbkg.validation.closure_files import is_systematic, validate_files, write_report
+    from smartbkg.closure.check import ClosureSettings
+    from smartbkg.closure.files import is_systematic, validate_files, write_report
 
     if json_path is not None:
         refuse_same_file(json_path, *filter(None, (kept, flags, scores, reference)))

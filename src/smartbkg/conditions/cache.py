@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import platformdirs
 
-from smartbkg.atomic import disk_errors
 from smartbkg.conditions.payload import Payload, check_file, check_name
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.atomic import disk_errors
 
 FOLDER_VARIABLE: Final = "SMARTBKG_CONDITIONS_CACHE"
 

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from smartbkg.atomic import atomic_path, disk_errors
 from smartbkg.conditions.interval import Interval, check_interval, parse_interval
 from smartbkg.conditions.payload import GlobalTag, Payload, TagStatus, check_file, check_name, digest_file
 from smartbkg.conditions.source import ConditionsSource, UnreachableError
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.atomic import atomic_path, disk_errors
 
 #: The tag that stands for a file without global tags.
 ANY_TAG: Final = "*"

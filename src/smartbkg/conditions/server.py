@@ -25,14 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from smartbkg._version import __version__
 from smartbkg.conditions.interval import parse_interval
 from smartbkg.conditions.payload import GlobalTag, Payload, TagStatus, digest_file
-from smartbkg.conditions.protocol import (
-    API,
-    PAYLOADS,
-    interval_record,
-    parse_payload_url,
-    payload_record,
-    tag_record,
-)
+from smartbkg.conditions.protocol import API, PAYLOADS, interval_record, parse_payload_url, payload_record, tag_record
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.conditions.transport import LOGGER

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from smartbkg.atomic import atomic_path
 from smartbkg.conditions.interval import Interval, check_interval
 from smartbkg.conditions.payload import (
     GlobalTag,
@@ -32,6 +31,7 @@ from smartbkg.conditions.payload import (
 from smartbkg.conditions.schema import APPLICATION_ID, LAYOUT_VERSION, SCHEMA
 from smartbkg.conditions.source import UnreachableError, WritableSource
 from smartbkg.errors import ConditionsError, SmartBKGError
+from smartbkg.storage.atomic import atomic_path
 
 DATABASE_NAME: Final = "database.sqlite"
 _LOCK_SECONDS: Final = 60.0

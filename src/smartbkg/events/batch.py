@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import EventError
-from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
 
 _EVENT_DEFAULTS: Mapping[str, object] = {"process": "", "weight": 1.0}
 
@@ -23,9 +23,9 @@ class EventBatch:
     Attributes
     ----------
     offsets : (n_events + 1,) int64; event i owns the particles ``offsets[i]:offsets[i + 1]``.
-    event : columns of shape (n_events,): those of `smartbkg.events.fields.EVENT_FIELDS`, and any others (labels,
+    event : columns of shape (n_events,): those of `smartbkg.events.columns.EVENT_FIELDS`, and any others (labels,
         scores, generator variables) that travel with the events.
-    particle : columns of shape (n_particles,): those of `smartbkg.events.fields.PARTICLE_FIELDS`.
+    particle : columns of shape (n_particles,): those of `smartbkg.events.columns.PARTICLE_FIELDS`.
     source : the file they come from, for messages.
     originals : the reader's own record an event, where a format wants it back on writing (HepMC), else None.
     """
@@ -46,7 +46,7 @@ class EventBatch:
         source: str = "",
         originals: Sequence[object] | None = None,
     ) -> EventBatch:
-        """Make a batch from columns, in the types of `smartbkg.events.fields`.
+        """Make a batch from columns, in the types of `smartbkg.events.columns`.
 
         Parameters
         ----------

@@ -2,9 +2,9 @@
 
 The program is a command with ``{input}`` and ``{output}``. It gets a file of events (Parquet or HepMC3) and writes what
 passed: a list of event ids (CSV with a header), a flat ROOT tree or Parquet table with ``experiment, run, evtNum``
-(names of other programs are understood, see `smartbkg.flags`), or a file of events. A column ``passes`` (0 or 1) in the
-table says of each event that it was processed; events that are not in the table are then lost, and reported. Without
-that column an event that is not listed did not pass.
+(names of other programs are understood, see `smartbkg.datasets.make_flags`), or a file of events. A column ``passes``
+(0 or 1) in the table says of each event that it was processed; events that are not in the table are then lost, and
+reported. Without that column an event that is not listed did not pass.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.atomic import refuse_same_file
+from smartbkg.datasets.make_flags import FLAGS_KIND, FLAGS_SCHEMA, make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
-from smartbkg.flags import FLAGS_KIND, FLAGS_SCHEMA, PASSES_PREFIX, make_flags
+from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import TableWriter, read_table
-from smartbkg.provenance import record
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import record
 
 #: Column of the program's table that says of each event it processed whether it passed.
 PASSES_COLUMN: Final = "passes"

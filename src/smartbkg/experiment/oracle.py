@@ -21,18 +21,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
+from smartbkg.events.columns import EVENT_ID
 from smartbkg.experiment.simulation import BATCH_SIZE, ordered_map, passes_only
-from smartbkg.experiment.skims import Skim, find_skim
+from smartbkg.experiment.skims.registry import Skim, find_skim
 from smartbkg.io import open_events
 from smartbkg.io.tables import write_table
-from smartbkg.provenance import record
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import record
 
 #: Pass probabilities on which the distribution is estimated: 0, then logarithmic, dense enough that a finer grid
 #: changes nothing.

@@ -16,17 +16,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.atomic import refuse_same_file
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID, PROCESS, WEIGHT
-from smartbkg.experiment.detector import simulate_detector
-from smartbkg.experiment.parameters import BELLE2, DetectorParameters
-from smartbkg.experiment.reconstruction import TOP_KINDS, ReconstructedEvents, reconstruct
-from smartbkg.experiment.skims import Skim, apply_skim, find_skim
+from smartbkg.events.columns import EVENT_ID, PROCESS, WEIGHT
+from smartbkg.events.identity import unique_events
+from smartbkg.experiment.detector.detect import simulate_detector
+from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
+from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, ReconstructedEvents, reconstruct
+from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
-from smartbkg.io.duplicates import unique_events
 from smartbkg.io.tables import TableWriter
-from smartbkg.provenance import record
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import record
 
 #: Version of the layout of a file of flags.
 SCHEMA_VERSION: Final = 1
@@ -227,7 +227,7 @@ def simulate_file(
 
 def empty_batch() -> EventBatch:
     """No events, with all columns."""
-    from smartbkg.events.fields import EVENT_DTYPES, PARTICLE_DTYPES
+    from smartbkg.events.columns import EVENT_DTYPES, PARTICLE_DTYPES
 
     return EventBatch.from_columns(
         [],

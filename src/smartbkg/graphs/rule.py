@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from smartbkg.errors import ModelError, nearest
 from smartbkg.events import TokenTable, load_token_table
-from smartbkg.events.fields import PARTICLE_DTYPES, ParticleStatus
+from smartbkg.events.columns import PARTICLE_DTYPES, ParticleStatus
 from smartbkg.events.pdg import DEFAULT_TOKEN_TABLE
 
 GRAPH_RULE_VERSION: Final = 1

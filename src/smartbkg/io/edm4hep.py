@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
 from smartbkg.io.hepmc.tree import status_bits
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import open_root, read_ranges, root_errors
 

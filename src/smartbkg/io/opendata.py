@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch, load_token_table
-from smartbkg.events.fields import PARTICLE_DTYPES, ParticleStatus
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
+from smartbkg.events.columns import PARTICLE_DTYPES, ParticleStatus
 from smartbkg.io.parquet import open_parquet
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 
 #: Tokens in these files are positions in basf2's list of PDG codes.

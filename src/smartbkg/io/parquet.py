@@ -1,6 +1,6 @@
 """The native format: Parquet, one event a row, particles as list columns, provenance in the metadata.
 
-Any Parquet reader opens it without this package. The schema is `smartbkg.events.fields`: event columns as they are,
+Any Parquet reader opens it without this package. The schema is `smartbkg.events.columns`: event columns as they are,
 particle columns as lists of the same length. Version 1.
 """
 
@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from smartbkg.atomic import atomic_path, disk_errors
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 SCHEMA_VERSION = 1
 ROW_GROUP_EVENTS = 8192

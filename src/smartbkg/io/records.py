@@ -16,8 +16,8 @@ from particle import PDGID
 from smartbkg.compilation import kernel
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import PARTICLE_DTYPES
-from smartbkg.io.interface import EventReader
+from smartbkg.events.columns import PARTICLE_DTYPES
+from smartbkg.io.reader import EventReader
 
 #: Speed of light, cm/ns (exact by the definition of the metre).
 SPEED_OF_LIGHT: Final = 29.9792458

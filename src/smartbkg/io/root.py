@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.io.interface import EventReader
+from smartbkg.io.reader import EventReader
 
 
 @contextlib.contextmanager

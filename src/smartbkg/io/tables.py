@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.atomic import atomic_path, disk_errors
 from smartbkg.errors import FileFormatError, UsageError, nearest
 from smartbkg.io.parquet import metadata_of, open_parquet
-from smartbkg.provenance import METADATA_KEY, check_schema
+from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.provenance import METADATA_KEY, check_schema
 
 ROW_GROUP_ROWS = 1 << 17
 
@@ -130,7 +130,7 @@ def write_table(path: str | Path, columns: Mapping[str, ArrayLike], provenance: 
     Parameters
     ----------
     columns : name → (n_rows,) numbers, truth values or text.
-    provenance : the record of `smartbkg.provenance.record`, whose ``kind`` says what the table is.
+    provenance : the record of `smartbkg.storage.provenance.record`, whose ``kind`` says what the table is.
     """
     with TableWriter(Path(path), provenance) as writer:
         writer.write(columns)

@@ -2,7 +2,7 @@
 
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.draw import SystematicSampler, draw
-from smartbkg.sampling.policy import (
+from smartbkg.sampling.policies import (
     ExponentialPolicy,
     OptimalPolicy,
     Policy,

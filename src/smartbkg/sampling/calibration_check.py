@@ -10,8 +10,8 @@ from scipy.special import expit
 
 from smartbkg.errors import PolicyError
 from smartbkg.sampling.cost import Costs
-from smartbkg.sampling.interface import check_weights
 from smartbkg.sampling.optimal import solve_optimal
+from smartbkg.sampling.policy import check_weights
 from smartbkg.sampling.statistics import check_probability, speed_up_of_means, speed_up_terms
 
 #: A loss of speed-up by poor calibration above this share is worth a warning.

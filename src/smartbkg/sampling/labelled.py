@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import DatasetError
 from smartbkg.sampling.cost import Costs
-from smartbkg.sampling.interface import Policy, check_weights
 from smartbkg.sampling.optimal import OptimalPolicy, solve_optimal
+from smartbkg.sampling.policy import Policy, check_weights
 from smartbkg.sampling.statistics import check_probability
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import PolicyError
 from smartbkg.sampling.cost import Costs, check_simulation_cost
-from smartbkg.sampling.interface import Policy, check_max_weight, check_weights
+from smartbkg.sampling.policy import Policy, check_max_weight, check_weights
 from smartbkg.sampling.statistics import check_probability
 
 #: Largest weight of the optimal policy unless told otherwise: q has the floor 1/25 = 0.04.

@@ -16,18 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from smartbkg.errors import PolicyError
 from smartbkg.sampling.calibration_check import CalibrationCheck, check_calibration
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
-from smartbkg.sampling.interface import Policy
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy, check_importance
-from smartbkg.sampling.policy import ExponentialPolicy, ScorePolicy
-from smartbkg.sampling.statistics import (
-    TERMS,
-    Estimate,
-    bootstrap,
-    free_bound,
-    speed_up_of_means,
-    speed_up_terms,
-)
+from smartbkg.sampling.policies import ExponentialPolicy, ScorePolicy
+from smartbkg.sampling.policy import Policy
+from smartbkg.sampling.statistics import TERMS, Estimate, bootstrap, free_bound, speed_up_of_means, speed_up_terms
 from smartbkg.sampling.weights import any_skim_probability
 
 #: Policies that every plan compares with the optimal one: the first published, and the one basf2 uses.

@@ -21,10 +21,10 @@ import safetensors
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save as safetensors_bytes
 
-from smartbkg.atomic import write_bytes_atomically
 from smartbkg.errors import DatasetError, MissingDependencyError, ModelError
-from smartbkg.provenance import METADATA_KEY, check_schema, record
 from smartbkg.sampling.statistics import effective_sample_size
+from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 SCHEMA_VERSION: Final = 1
 KIND: Final = "reweighter"

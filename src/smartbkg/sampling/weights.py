@@ -6,27 +6,17 @@ Columns of a file of kept events: ``weight`` = generator weight / keep probabili
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import MissingDependencyError, PolicyError
-from smartbkg.events.fields import WEIGHT
+from smartbkg.events.columns import WEIGHT
 from smartbkg.sampling.statistics import check_probability
 
 if TYPE_CHECKING:
     import hist
-
-KEEP_PROBABILITY: Final = "keep_probability"
-GENERATOR_WEIGHT: Final = "generator_weight"
-SCORE: Final = "score"
-
-
-def score_columns(skims: Sequence[str]) -> tuple[str, ...]:
-    """Names of the score columns: ``score`` for one skim, ``score_<skim>`` for several."""
-    return (SCORE,) if len(skims) == 1 else tuple(f"{SCORE}_{skim}" for skim in skims)
 
 
 def event_weights(keep_probability: ArrayLike, generator_weight: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -155,16 +145,12 @@ def training_weights(weights: ArrayLike) -> NDArray[np.float64]:
 
 
 __all__ = [
-    "GENERATOR_WEIGHT",
-    "KEEP_PROBABILITY",
-    "SCORE",
     "WEIGHT",
     "WeightedHistogram",
     "WeightedSum",
     "any_skim_probability",
     "event_weights",
     "fill_hist",
-    "score_columns",
     "training_weights",
     "weighted_histogram",
     "weighted_sum",

@@ -11,9 +11,9 @@ import safetensors
 import torch
 from safetensors.torch import save as safetensors_bytes
 
-from smartbkg.atomic import write_bytes_atomically
 from smartbkg.errors import ModelError
-from smartbkg.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 CHECKPOINT_KIND: Final = "checkpoint"
 CHECKPOINT_SCHEMA: Final = 1

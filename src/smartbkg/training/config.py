@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.graphs import GraphRule
-from smartbkg.models import parse_config as parse_model_config
+from smartbkg.networks import parse_config as parse_model_config
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 

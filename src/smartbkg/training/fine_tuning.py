@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from smartbkg.errors import ModelError
-from smartbkg.models import ModelBundle, load_bundle
+from smartbkg.networks import ModelBundle, load_bundle
 from smartbkg.training.config import TrainingConfig
 
 #: The layer that has a row a skim, in every architecture of this package.

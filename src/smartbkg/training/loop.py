@@ -12,26 +12,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smartbkg.datasets.split import VALIDATION
 from smartbkg.errors import ModelError, SmartBKGError
 from smartbkg.graphs import DecayGraphs
-from smartbkg.models.calibration import Affine
-from smartbkg.models.config import ModelConfig
+from smartbkg.networks.config import ModelConfig
+from smartbkg.scores.calibration import Affine
 from smartbkg.seeds import derive_seed
-from smartbkg.training.batches import Batch, LoaderClock, batches, process_index
 from smartbkg.training.checkpoint import Checkpoint, save_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.decorrelation import distance_correlation
 from smartbkg.training.distributed import Workers
-from smartbkg.training.evaluation import predict, quick_figures, subsample
+from smartbkg.training.input.batches import Batch, LoaderClock, batches, process_index
+from smartbkg.training.input.data import TrainingData
+from smartbkg.training.input.sampler import Sampler, SamplingSettings
+from smartbkg.training.input.symmetries import Symmetries, earlier_showings
 from smartbkg.training.interruption import Interruption
 from smartbkg.training.losses import make_loss
 from smartbkg.training.position import Position
-from smartbkg.training.reporting import EpochFigures, Reporter, write_logs
-from smartbkg.training.sampler import Sampler, SamplingSettings
+from smartbkg.training.progress.reporting import EpochFigures, Reporter, write_logs
 from smartbkg.training.schedule import step_size
-from smartbkg.training.split import VALIDATION
-from smartbkg.training.symmetries import Symmetries, earlier_showings
-from smartbkg.training.training_data import TrainingData
+from smartbkg.training.validation import predict, quick_figures, subsample
 
 #: How often a diverging loss is answered with half the step before training gives up.
 MOST_RECOVERIES: Final = 4

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
-from smartbkg.sampling.policy import SCORE_MAX_WEIGHT
+from smartbkg.sampling.policies import SCORE_MAX_WEIGHT
 
 #: Sum of a tensor over all training processes; the identity where there is one.
 Reduce = Callable[[torch.Tensor], torch.Tensor]

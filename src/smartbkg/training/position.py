@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from smartbkg.training.reporting import EpochFigures
+from smartbkg.training.progress.reporting import EpochFigures
 from smartbkg.training.schedule import Progress
 
 

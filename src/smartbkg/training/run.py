@@ -11,26 +11,26 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from smartbkg.atomic import refuse_same_file, sole_writer
+from smartbkg.datasets.split import VALIDATION
 from smartbkg.errors import DatasetError, UsageError, nearest
 from smartbkg.graphs import GraphRule
-from smartbkg.models import ModelBundle, build_model, parse_config, save_bundle
-from smartbkg.models.build import architecture_named
-from smartbkg.models.bundle import state_of
-from smartbkg.models.config import ModelConfig
-from smartbkg.provenance import digest_of, record
+from smartbkg.networks import ModelBundle, build_model, parse_config, save_bundle
+from smartbkg.networks.architectures import architecture_named
+from smartbkg.networks.bundle import state_of
+from smartbkg.networks.config import ModelConfig
+from smartbkg.scores.fit import fit_calibration
 from smartbkg.seeds import derive_seed
-from smartbkg.training.calibration import fit_calibration
+from smartbkg.storage.atomic import refuse_same_file, sole_writer
+from smartbkg.storage.provenance import digest_of, record
 from smartbkg.training.checkpoint import checkpoint_path, load_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.distributed import Workers, join_workers, leave_workers
-from smartbkg.training.evaluation import SkimFigures, full_figures, predict, solve_policy
 from smartbkg.training.fine_tuning import load_start, start_from
+from smartbkg.training.input.data import DataSettings, TrainingData, load_training_data
 from smartbkg.training.loop import Trainer
-from smartbkg.training.reporting import EpochFigures, Reporter
-from smartbkg.training.split import VALIDATION
-from smartbkg.training.tensorboard import TensorBoard
-from smartbkg.training.training_data import DataSettings, TrainingData, load_training_data
+from smartbkg.training.progress.reporting import EpochFigures, Reporter
+from smartbkg.training.progress.tensorboard import TensorBoard
+from smartbkg.training.validation import SkimFigures, full_figures, predict, solve_policy
 
 TRAINING_SCHEMA = 1
 

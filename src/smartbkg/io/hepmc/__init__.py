@@ -8,7 +8,7 @@ from pathlib import Path
 from smartbkg.io.hepmc.reader import HepMCOriginal, HepMCReader, open_path, open_pipe
 from smartbkg.io.hepmc.text import version_of
 from smartbkg.io.hepmc.writer import HepMCWriter, create
-from smartbkg.io.interface import EventFormat
+from smartbkg.io.reader import EventFormat
 
 _COMPRESSED = ("", ".gz", ".xz", ".zst", ".zstd")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
 from smartbkg.io.hepmc.text import EventSplitter, RunHeader
 from smartbkg.io.hepmc.tree import status_bits

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError, FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.fields import EVENT_ID
+from smartbkg.events.columns import EVENT_ID
 from smartbkg.io.hepmc.lines import FLAWS
 from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
 from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version_of
-from smartbkg.io.interface import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.streams import open_source
 

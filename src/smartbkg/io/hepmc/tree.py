@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel, part
-from smartbkg.events.fields import ParticleStatus
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.hepmc.layouts import Record
 from smartbkg.io.hepmc.lines import CYCLIC
 

@@ -20,15 +20,15 @@ from typing import IO, Any, cast
 from backports import zstd
 
 from smartbkg._version import __version__
-from smartbkg.atomic import atomic_path, disk_errors
 from smartbkg.errors import EventError, SmartBKGError
 from smartbkg.events import EventBatch
 from smartbkg.io.hepmc.build import FIRST_BODY_LINE, texts_from_columns, texts_from_version_2
 from smartbkg.io.hepmc.reader import WEIGHT_NAME, HepMCOriginal
 from smartbkg.io.hepmc.text import RunHeader
-from smartbkg.io.interface import EventWriter
+from smartbkg.io.reader import EventWriter
 from smartbkg.io.streams import STANDARD
-from smartbkg.provenance import METADATA_KEY
+from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.provenance import METADATA_KEY
 
 #: Name of the generator's weight where the input has weights without names, or none.
 DEFAULT_WEIGHT_NAME = "Default"

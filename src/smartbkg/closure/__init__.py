@@ -1,0 +1,1 @@
+"""Closure: is a kept and weighted sample unbiased?"""

@@ -1,0 +1,1 @@
+"""Training data sets: flags, joins, headers, splits."""

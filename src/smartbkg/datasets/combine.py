@@ -1,0 +1,67 @@
+"""Several data sets into one, with a check that they are of one kind and share no event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smartbkg.datasets.header import (
+    DATASET_KIND,
+    DATASET_SCHEMA,
+    Counts,
+    DatasetSummary,
+    check_classes,
+    check_compatible,
+    check_disjoint,
+    read_header,
+)
+from smartbkg.io.parquet import ParquetReader, ParquetWriter
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import record
+
+
+def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = False) -> DatasetSummary:
+    """Write the events of several data sets into one file; ``is_part`` as in `DatasetOptions`.
+
+    Raises
+    ------
+    DatasetError
+        They have other skims, labels or graph rules, or share events.
+    """
+    refuse_same_file(output, *inputs)
+    headers = [read_header(path) for path in inputs]
+    check_compatible(headers)
+    check_disjoint(inputs)
+    counts: dict[str, Counts] = {}
+    for header in headers:
+        for process, here in header.summary.counts.items():
+            counts.setdefault(process, Counts()).add(here)
+    variables = tuple(
+        name for name in headers[0].summary.variables if all(name in other.summary.variables for other in headers)
+    )
+    total_failing = [header.summary.failing_kept for header in headers]
+    summary = DatasetSummary(
+        headers[0].summary.skims,
+        {process: counts[process] for process in sorted(counts)},
+        variables,
+        min(total_failing),
+        sum(header.summary.n_missing for header in headers),
+    )
+    if not is_part:
+        check_classes(summary, str(output))
+    further: dict[str, Any] = {"is_soft": headers[0].is_soft}
+    if headers[0].graph_rule is not None:
+        further["graph_rule"] = headers[0].graph_rule
+    with ParquetWriter(output, record(DATASET_KIND, DATASET_SCHEMA, {"merged": True}, inputs)) as writer:
+        columns: list[str] | None = None
+        for path in inputs:
+            with ParquetReader(path) as reader:
+                for batch in reader.batches():
+                    if columns is None:
+                        columns = [n for n in batch.event if not n.startswith("var_") or n[4:] in variables]
+                    writer.write(
+                        type(batch)(batch.offsets, {n: batch.event[n] for n in columns}, batch.particle, batch.source)
+                    )
+        writer.describe(**summary.to_metadata(), **further)
+    return summary

@@ -1,0 +1,87 @@
+"""From a model file and a data set to a report: what `smartbkg evaluate` and the demo call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.evaluation.evaluate import Evaluation, evaluate
+from smartbkg.evaluation.report import write_report
+from smartbkg.filtering.policy_choice import choose_policy, stored_policy
+from smartbkg.networks.bundle import load_bundle
+from smartbkg.networks.scorer import scorer_of
+from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+from smartbkg.sampling.policies import Policy
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import sha256_of_file
+
+
+def _choose_skim(skim: str | None, known: tuple[str, ...], model: Path) -> str:
+    if skim is None and len(known) == 1:
+        return known[0]
+    if skim is None:
+        raise UsageError(f"{model}: the model has several skims, choose one by --skim: {', '.join(known)}")
+    if skim not in known:
+        raise ModelError(f"{model}: the model has no skim '{skim}': {nearest(skim, known)}")
+    return skim
+
+
+def evaluate_model(
+    model: Path,
+    dataset: Path,
+    output: Path,
+    *,
+    skim: str | None = None,
+    policy: str | None = None,
+    costs: Costs = BELLE_II_COSTS,
+    oracle: Path | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Evaluation:
+    """Evaluate a model file and write the report.
+
+    Parameters
+    ----------
+    skim : which of the model's; may be left out where it has one.
+    policy : as in `smartbkg.sampling.policies.parse_policy`; None = the model's own, or where it has none the optimal
+        one for these scores.
+
+    Raises
+    ------
+    ModelError, DatasetError, FileFormatError, UsageError
+        The model, the data set or the skim cannot be used.
+    """
+    refuse_same_file(output, *filter(None, (model, dataset, oracle)))
+    bundle = load_bundle(model)
+    chosen = _choose_skim(skim, bundle.skims, model)
+    named: Policy | None
+    if policy is not None and policy != "optimal":
+        named = choose_policy(policy, bundle.policy, (chosen,), str(model))
+    else:
+        try:
+            named = stored_policy(bundle.policy, (chosen,), str(model))
+        except ModelError:
+            named = None  # a model without a policy for this skim: the optimal one is solved on the scores
+    evaluation = evaluate(
+        dataset,
+        scorer_of(bundle, threads=threads, source=str(model)),
+        chosen,
+        policy=named,
+        training=bundle.training,
+        costs=costs,
+        seed=seed,
+        oracle=oracle,
+    )
+    provenance = [
+        ("model", f"{model.name}, SHA-256 {sha256_of_file(model)}"),
+        ("architecture", f"{bundle.config.architecture}, {bundle.n_parameters:,} parameters"),
+        ("data set", f"{dataset.name}, SHA-256 {sha256_of_file(dataset)}"),
+        ("graph rule", ", ".join(bundle.graph_rule.cuts)),
+        ("token table", bundle.graph_rule.token_table),
+        ("seed of the draw", str(seed)),
+    ]
+    write_report(
+        output, evaluation, model_name=model.name, data_name=dataset.name, provenance=provenance,
+        history=bundle.training.get("history", ()),
+    )  # fmt: skip
+    return evaluation

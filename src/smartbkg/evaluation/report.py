@@ -1,0 +1,147 @@
+"""The report of an evaluation: one self-contained HTML page, plots inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from matplotlib.figure import Figure
+
+from smartbkg._version import __version__
+from smartbkg.closure.check import VariableClosure
+from smartbkg.evaluation.evaluate import Evaluation
+from smartbkg.plots.curves import (
+    as_data_uri,
+    plot_calibration,
+    plot_closure,
+    plot_learning,
+    plot_roc,
+    plot_scores,
+    plot_weights,
+)
+from smartbkg.plots.plan import plot_plan
+from smartbkg.plots.variables import variable_title
+from smartbkg.sampling.plan import Outlook
+from smartbkg.storage.atomic import write_text_atomically
+
+
+class _Card(NamedTuple):
+    value: str
+    meaning: str
+
+
+class _Picture(NamedTuple):
+    image: str
+    caption: str
+
+
+def _picture(figure: Figure, caption: str) -> _Picture:
+    return _Picture(as_data_uri(figure), caption)
+
+
+def _policy_row(outlook: Outlook, *, n_events: int, is_chosen: bool) -> dict[str, Any]:
+    lost = f" (loses {outlook.lost_fraction:.1%} of passing events for ever)" if outlook.lost_fraction > 0 else ""
+    return {
+        "name": outlook.label + lost,
+        "speed_up": str(outlook.speed_up) if not lost else "biased",
+        "kept_fraction": f"{outlook.kept_fraction:.2%}",
+        "effective_sample_size": f"{outlook.effective_per_event[0] * n_events:,.0f}",
+        "largest_weight": f"{outlook.largest_weight:.3g}",
+        "is_chosen": is_chosen,
+    }
+
+
+def _policy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    plan = evaluation.plan
+    chosen_label = f"{evaluation.outlook.label} (this model)"
+    yield _policy_row(evaluation.outlook._replace(label=chosen_label), n_events=plan.n_events, is_chosen=True)
+    for outlook in plan.outlooks[1:]:
+        yield _policy_row(outlook, n_events=plan.n_events, is_chosen=False)
+
+
+def _closure_row(variable: VariableClosure, significance: float) -> dict[str, Any]:
+    largest = max((abs(float(pull)) for pull in variable.pull if pull == pull), default=0.0)
+    return {
+        "name": variable_title(variable.name),
+        "chi2": f"{variable.chi2:.1f} / {variable.n_bins}",
+        "p_value": f"{variable.chi2_p_value:.3f}",
+        "largest_pull": f"{largest:.2f}",
+        "is_suspicious": variable.chi2_p_value < significance,
+    }
+
+
+def _model_pictures(evaluation: Evaluation) -> Iterator[_Picture]:
+    events = evaluation.events
+    score, label, weight = events.score[:, 0], events.label[:, 0] > 0, events.weight * events.multiplicity
+    yield _picture(plot_roc(evaluation.roc), "Separation of passing and failing events.")
+    yield _picture(plot_calibration(evaluation.calibration), "A calibrated score is the fraction that passes.")
+    yield _picture(plot_scores(score, label, weight), "Scores of passing and failing events.")
+    yield _picture(plot_plan(evaluation.plan, events), "Speed-up against the fraction of events that is simulated.")
+    kept = evaluation.is_kept
+    yield _picture(plot_weights(events.weight[kept] / evaluation.keep_probability[kept]), "Weights of kept events.")
+
+
+def _learning_pictures(history: Sequence[Mapping[str, Any]]) -> Iterator[_Picture]:
+    if history:
+        yield _picture(plot_learning(history), "The training, on validation events.")
+
+
+def _cards(evaluation: Evaluation) -> list[_Card]:
+    outlook, roc = evaluation.outlook, evaluation.roc
+    fraction = evaluation.n_effective / max(1, evaluation.n_passing)
+    return [
+        _Card(f"{outlook.speed_up.value:.2f} ± {outlook.speed_up.error:.2f}", "speed-up at these costs"),
+        _Card(f"{1 - outlook.kept_fraction:.1%}", "of the events need no simulation"),
+        _Card(f"{roc.area:.3f} ± {roc.area_error:.3f}", "AUC"),
+        _Card(f"{evaluation.plan.retention[0]:.2%}", "of the generated events pass"),
+        _Card(f"{fraction:.1%}", "of the passing events' statistical power is kept"),
+        _Card(f"p = {evaluation.closure.global_p_value:.3f}", "p-value of closure, all tests together"),
+    ]
+
+
+def render_report(
+    evaluation: Evaluation,
+    *,
+    model_name: str,
+    data_name: str,
+    provenance: Sequence[tuple[str, str]] = (),
+    history: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The report as one HTML page without references to other files.
+
+    Parameters
+    ----------
+    provenance : (name, value) lines for the end of the page.
+    history : epochs of the training as the model file keeps them, for the learning curves.
+    """
+    closure = evaluation.closure
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("smartbkg.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    titles = [(variable, variable_title(variable.name)) for variable in closure.variables]
+    bound = f"Free bound for these scores: {evaluation.plan.free_bound:.2f}."
+    oracle = evaluation.plan.oracle
+    content = {
+        "skim": evaluation.skim,
+        "data_name": data_name,
+        "model_name": model_name,
+        "population": f"{evaluation.note[:1].upper()}{evaluation.note[1:]}.",
+        "cards": _cards(evaluation),
+        "is_unbiased": closure.is_compatible,
+        "verdict": closure.verdict,
+        "costs": evaluation.plan.costs,
+        "policies": list(_policy_rows(evaluation)),
+        "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),
+        "model_figures": [*_model_pictures(evaluation), *_learning_pictures(history)],
+        "closure_rows": [_closure_row(variable, closure.significance) for variable in closure.variables],
+        "closure_figures": [_picture(plot_closure(variable, title), title) for variable, title in titles],
+        "provenance": [("smartbkg", __version__), *provenance],
+    }
+    return environment.get_template("report.html").render(report=content)
+
+
+def write_report(path: Path, evaluation: Evaluation, **about: Any) -> None:
+    """Write the page of `render_report`, whole or not at all."""
+    write_text_atomically(path, render_report(evaluation, **about))

@@ -1,0 +1,47 @@
+"""Writing a solved policy back into a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.networks.bundle import load_bundle, save_bundle
+from smartbkg.sampling.plan import Plan
+from smartbkg.scores.calibration import Calibration
+
+
+def store_policy(model: Path, plan: Plan, output: Path | None = None, calibration: Calibration | None = None) -> Path:
+    """Write the recommended policy into a model file (in place unless ``output`` is given).
+
+    A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A
+    new calibration, where there is one, replaces the model's.
+
+    Raises
+    ------
+    UsageError
+        The file is no ``.safetensors``: other formats have no place for a policy.
+    """
+    if model.suffix != ".safetensors":
+        raise UsageError(f"{model}: a policy can be stored in .safetensors only: `smartbkg model convert` makes one")
+    bundle = load_bundle(model)
+    policy = {**plan.recommended.to_dict(), "skims": list(plan.skims), "costs": plan.costs.to_dict()}
+    for skim in plan.skims:
+        if skim not in bundle.skims:
+            raise ModelError(f"{model}: has no skim '{skim}': {nearest(skim, bundle.skims)}")
+    stored: Mapping[str, Any] = policy
+    if set(plan.skims) != set(bundle.skims):
+        before = bundle.policy or {}
+        policies = dict(before["policies"]) if before.get("kind") == "by_skim" else {}
+        if before and before.get("kind") != "by_skim":
+            policies["+".join(bundle.skims)] = dict(before)
+        stored = {"kind": "by_skim", "policies": {**policies, "+".join(plan.skims): policy}}
+    best = plan.outlooks[0]
+    figures = {"speed_up": best.speed_up.value, "speed_up_error": best.speed_up.error, "n_events": plan.n_events}
+    metrics = {**bundle.metrics, "plan": {**figures, "skims": list(plan.skims), "kept_fraction": best.kept_fraction}}
+    target = model if output is None else output
+    calibrated = bundle.calibration if calibration is None else calibration
+    save_bundle(target, replace(bundle, policy=stored, metrics=metrics, calibration=calibrated))
+    return target

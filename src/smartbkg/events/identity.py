@@ -1,0 +1,164 @@
+"""Which row of one table is which event of another: by (experiment, run, evtNum), never by the number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import DatasetError, EventError
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.seeds import event_keys
+
+
+class Columns(Protocol):
+    """Anything with columns by name: a mapping or a `smartbkg.io.tables.Table`."""
+
+    def __getitem__(self, name: str, /) -> NDArray[Any]:
+        """(n_events,) the column of that name."""
+
+
+def match_events(wanted: Columns, table: Columns, source: str) -> NDArray[np.int64]:
+    """The row of each wanted event in a table, by (experiment, run, evtNum).
+
+    Raises
+    ------
+    DatasetError
+        An event is not in the table, or one is in it twice.
+    """
+    found, missing = find_events(wanted, table, source)
+    if missing.any():
+        first = int(np.flatnonzero(missing)[0])
+        event = tuple(int(wanted[name][first]) for name in EVENT_ID)
+        raise DatasetError(
+            f"{source}: {int(missing.sum())} of {len(missing)} events are not in it, the first is {event}"
+        )
+    return found
+
+
+def find_events(wanted: Columns, table: Columns, source: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The row of each wanted event in a table, and where there is none (row 0 then).
+
+    Raises
+    ------
+    DatasetError
+        An event is in the table twice.
+    """
+    key = _keys(table)
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    if len(ordered) and (ordered[1:] == ordered[:-1]).any():
+        row = int(order[int(np.flatnonzero(ordered[1:] == ordered[:-1])[0])])
+        event = tuple(int(table[name][row]) for name in EVENT_ID)
+        raise DatasetError(f"{source}: event {event} is in it twice")
+    sought = _keys(wanted)
+    if not len(ordered):
+        return np.zeros(len(sought), dtype=np.int64), np.ones(len(sought), dtype=bool)
+    place = np.searchsorted(ordered, sought).clip(max=len(ordered) - 1)
+    return order[place], ordered[place] != sought
+
+
+def _keys(columns: Columns) -> NDArray[Any]:
+    """One sortable value an event, equal for equal (experiment, run, evtNum) and for no others."""
+    table = np.empty(len(columns[EVENT_ID[0]]), dtype=[(name, "<i8") for name in EVENT_ID])
+    for name in EVENT_ID:
+        table[name] = columns[name]
+    return table
+
+
+def keys_of(event: Mapping[str, ArrayLike]) -> NDArray[np.uint64]:
+    """(n_events,) uint64: a hash of each event's (experiment, run, evtNum), on which tables are joined."""
+    experiment, run, number = (event[name] for name in EVENT_ID)
+    return event_keys(0, experiment, run, number)
+
+
+class _Numbers:
+    """A set of event numbers of one run, as disjoint ranges ``first..last``."""
+
+    def __init__(self) -> None:
+        self.first = np.empty(0, dtype=np.int64)
+        self.last = np.empty(0, dtype=np.int64)
+
+    def add(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add distinct numbers in ascending order; returns those that were in the set already."""
+        place = np.searchsorted(self.first, numbers, side="right") - 1
+        is_known = np.zeros(len(numbers), dtype=np.bool_)
+        if len(self.first):
+            is_known = (place >= 0) & (numbers <= self.last[place.clip(min=0)])
+        fresh = numbers[~is_known]
+        if len(fresh):
+            breaks = np.flatnonzero(np.diff(fresh) != 1)
+            first = np.concatenate([self.first, fresh[np.concatenate([[0], breaks + 1])]])
+            last = np.concatenate([self.last, fresh[np.concatenate([breaks, [len(fresh) - 1]])]])
+            order = np.argsort(first, kind="stable")
+            first, last = first[order], last[order]
+            begins = np.concatenate([[True], first[1:] != last[:-1] + 1])
+            ends = np.concatenate([begins[1:], [True]])
+            self.first, self.last = first[begins], last[ends]
+        return numbers[is_known]
+
+
+class EventIds:
+    """The events seen so far, by (experiment, run, evtNum).
+
+    Memory: 16 bytes for each gap in the event numbers of a run, so nothing to speak of where they are consecutive.
+
+    Attributes
+    ----------
+    n_duplicates : events that were seen before.
+    first_duplicate : the first of them, None where there is none.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[int, int], _Numbers] = {}
+        self.n_duplicates = 0
+        self.first_duplicate: tuple[int, int, int] | None = None
+
+    def add(self, batch: EventBatch) -> int:
+        """Add the events of a batch; returns how many of them were seen before."""
+        return self.add_columns(*(batch.event[name] for name in EVENT_ID))
+
+    def add_columns(
+        self, experiment: NDArray[np.integer], run: NDArray[np.integer], number: NDArray[np.integer]
+    ) -> int:
+        """Add events by their ids, (n_events,) each; returns how many of them were seen before."""
+        n_before = self.n_duplicates
+        runs, which = np.unique(np.stack([experiment, run], axis=1), axis=0, return_inverse=True)
+        for index, (its_experiment, its_run) in enumerate(runs.tolist()):
+            numbers = np.asarray(number)[which.reshape(-1) == index].astype(np.int64)
+            distinct, n_times = np.unique(numbers, return_counts=True)
+            known = self._runs.setdefault((its_experiment, its_run), _Numbers()).add(distinct)
+            repeated = np.concatenate([known, distinct[n_times > 1]])
+            self.n_duplicates += len(numbers) - len(distinct) + len(known)
+            if len(repeated) and self.first_duplicate is None:
+                self.first_duplicate = (its_experiment, its_run, int(repeated[0]))
+        return self.n_duplicates - n_before
+
+
+def unique_events(
+    batches: Iterable[EventBatch], *, allow_duplicates: bool = False, seen: EventIds | None = None
+) -> Iterator[EventBatch]:
+    """The batches as they are, as long as no event comes twice.
+
+    Parameters
+    ----------
+    allow_duplicates : only count them, in ``seen``.
+    seen : shared between files that belong together.
+
+    Raises
+    ------
+    EventError
+        An event comes twice: decisions are drawn per event id, so that copies would share their fate and their weight.
+    """
+    seen = seen or EventIds()
+    for batch in batches:
+        if seen.add(batch) and not allow_duplicates:
+            raise EventError(
+                "occurs twice; give the files their own run numbers with --run, or accept it with --allow-duplicates",
+                source=batch.source,
+                event=seen.first_duplicate,
+            )
+        yield batch

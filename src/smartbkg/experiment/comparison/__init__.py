@@ -1,0 +1,1 @@
+"""The embedded experiment against full simulation and EvtGen."""

@@ -1,0 +1,89 @@
+"""Generated events into native files, by one process or several."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Generator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from smartbkg.errors import UsageError
+from smartbkg.events import EventBatch
+from smartbkg.experiment.generator.generate import (
+    GENERATOR_VERSION,
+    GeneratorRequest,
+    compile_kernels,
+    generate_requested_block,
+)
+from smartbkg.experiment.generator.pythia import import_pythia
+from smartbkg.io.parquet import PARQUET, SCHEMA_VERSION, ParquetWriter
+from smartbkg.storage.provenance import record
+
+_BLOCKS_AHEAD: Final = 4  # a worker: enough that none waits, few enough to bound the memory
+
+
+class WrittenEvents(NamedTuple):
+    """What was written."""
+
+    n_events: int
+    """Events."""
+    n_particles: int
+    """Particles of all events together."""
+
+
+def _blocks_in_parallel(request: GeneratorRequest, n_jobs: int) -> Generator[EventBatch, None, None]:
+    """The blocks of a request in their order, made by ``n_jobs`` processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
+        waiting: list[Future[EventBatch]] = []
+        try:
+            for block in request.blocks:
+                waiting.append(pool.submit(generate_requested_block, request, block))
+                if len(waiting) >= _BLOCKS_AHEAD * n_jobs:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1) -> WrittenEvents:
+    """Generate events into a native Parquet file, whole or not at all.
+
+    Parameters
+    ----------
+    request : which events.
+    output : file to write.
+    n_jobs : number of processes; the file is the same for any.
+
+    Raises
+    ------
+    UsageError
+        ``n_jobs`` below 1, or the output is not called ``.parquet``.
+    MissingDependencyError
+        PYTHIA is not installed.
+    """
+    if n_jobs < 1:
+        raise UsageError(f"n_jobs is {n_jobs}, expected at least 1")
+    if not output.name.endswith(PARQUET.suffixes):
+        raise UsageError(
+            f"{output}: events are generated into Parquet, expected a name that ends in "
+            f"{' or '.join(PARQUET.suffixes)}; `smartbkg convert` makes HepMC3 of it"
+        )
+    import_pythia()
+    settings = asdict(request) | {"generator": "smartbkg-pythia8", "generator_version": GENERATOR_VERSION}
+    n_particles = 0
+    with ParquetWriter(output, record("events", SCHEMA_VERSION, settings)) as writer, contextlib.ExitStack() as stack:
+        if n_jobs == 1:
+            blocks = (generate_requested_block(request, block) for block in request.blocks)
+        else:
+            compile_kernels()  # here once, not in every process
+            blocks = stack.enter_context(contextlib.closing(_blocks_in_parallel(request, n_jobs)))
+        for batch in blocks:
+            writer.write(batch)
+            n_particles += batch.n_particles
+    return WrittenEvents(writer.n_written, n_particles)

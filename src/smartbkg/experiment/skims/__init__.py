@@ -1,0 +1,1 @@
+"""Skims: registry and Belle II's ten."""

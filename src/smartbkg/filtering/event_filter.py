@@ -1,0 +1,204 @@
+"""`EventFilter`: a stream of events in, the events worth simulating out, with the weights that keep every sum unbiased.
+
+Each event's decision depends on the seed and on its own (experiment, run, event) alone: order, chunking and number of
+workers change nothing. A systematic draw depends on the order as well, still not on the chunking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import EventError, UsageError, nearest
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_ID, SIMULATION_COST
+from smartbkg.filtering.scoring import EventScorer, ScoredEvents, choose_skims, score_events
+from smartbkg.sampling.draw import SystematicSampler, draw
+from smartbkg.sampling.policies import Policy
+
+#: Ways to draw: each event by itself, or at equal steps of the running sum of the keep probabilities.
+Draw = Literal["independent", "systematic"]
+DRAWS: Final[tuple[Draw, ...]] = get_args(Draw)
+
+
+class Decision(NamedTuple):
+    """What the filter says of each event of a batch."""
+
+    logit: NDArray[np.float32]
+    """(n_events, n_skims)"""
+    score: NDArray[np.float64]
+    """(n_events, n_skims) calibrated P(pass | event)."""
+    keep_probability: NDArray[np.float64]
+    """(n_events,)"""
+    is_kept: NDArray[np.bool_]
+    """(n_events,) True = simulate this event."""
+    weight: NDArray[np.float64]
+    """(n_events,) generator weight / keep probability for kept events, 0 for the others."""
+
+
+@dataclass
+class FilterTotals:
+    """Sums over the events that have passed through a filter."""
+
+    n_events: int = 0
+    n_kept: int = 0
+    n_skipped: int = 0
+    n_unknown_codes: int = 0
+    sum_keep_probability: float = 0.0
+    sum_generator_weight: float = 0.0
+    sum_weight: float = 0.0
+    sum_weight_squared: float = 0.0
+    largest_weight: float = 0.0
+    skipped: list[str] = field(default_factory=list)
+    """What was wrong with the events that were left out."""
+
+    def add(self, batch: EventBatch, decision: Decision) -> None:
+        """Count a batch."""
+        self.n_events += len(batch)
+        self.n_kept += int(decision.is_kept.sum())
+        self.sum_keep_probability += float(decision.keep_probability.sum())
+        self.sum_generator_weight += float(batch.event["weight"].sum())
+        self.sum_weight += float(decision.weight.sum())
+        self.sum_weight_squared += float((decision.weight**2).sum())
+        self.largest_weight = max(self.largest_weight, float(np.abs(decision.weight).max(initial=0.0)))
+
+    @property
+    def kept_fraction(self) -> float:
+        """Fraction of the events that were kept."""
+        return self.n_kept / self.n_events if self.n_events else 0.0
+
+
+def score_columns(skims: Sequence[str], scored: ScoredEvents | Decision) -> dict[str, NDArray[np.generic]]:
+    """Columns ``logit, score`` for one skim, ``logit_<skim>, score_<skim>`` for several."""
+    if len(skims) == 1:
+        return {"logit": scored.logit[:, 0], "score": scored.score[:, 0]}
+    columns: dict[str, NDArray[np.generic]] = {}
+    for position, skim in enumerate(skims):
+        columns[f"logit_{skim}"] = scored.logit[:, position]
+        columns[f"score_{skim}"] = scored.score[:, position]
+    return columns
+
+
+def keep_probabilities(
+    policy: Policy, batch: EventBatch, score: NDArray[np.float64], weight: ArrayLike
+) -> NDArray[np.float64]:
+    """(n_events,) q of a policy, with each event's own simulation cost where the policy was solved for that.
+
+    Parameters
+    ----------
+    score : (n_events, n_skims) calibrated.
+    weight : (n_events,) generator weights.
+
+    Raises
+    ------
+    EventError
+        The policy needs the column ``simulation_cost``, and the events have none.
+    """
+    seconds: NDArray[np.float64] | None = None
+    if getattr(policy, "has_simulation_cost", False):
+        if SIMULATION_COST not in batch.event:
+            raise EventError(
+                f"the policy was planned with the simulation seconds of each event, and these events have no column "
+                f"'{SIMULATION_COST}': add it, or plan on a data set without it",
+                source=batch.source,
+            )
+        seconds = batch.event[SIMULATION_COST].astype(np.float64)
+    return policy.keep_probability(
+        score[:, 0] if score.shape[1] == 1 else score,
+        weight=np.asarray(weight, dtype=np.float64),
+        simulation_cost=seconds,
+    )
+
+
+class EventFilter:
+    """Keeps the events worth simulating, by chance, and weights them.
+
+    Parameters
+    ----------
+    scorer : the model.
+    policy : score → keep probability.
+    seed : of the draw.
+    skims : those to filter for, all of the model's where none is named. One draw serves all of them.
+    skip_corrupt : leave out (and count) events with numbers that are not finite, where the default is an error.
+    draw : ``independent``, or ``systematic`` (`SystematicSampler`) over the events in the order in which they are
+        streamed; the first event names the stream, so that files of other events start elsewhere under the same seed.
+    """
+
+    def __init__(
+        self,
+        scorer: EventScorer,
+        policy: Policy,
+        *,
+        seed: int,
+        skims: Sequence[str] = (),
+        skip_corrupt: bool = False,
+        draw: Draw = "independent",
+    ) -> None:
+        if draw not in DRAWS:
+            raise UsageError(f"draw '{draw}': {nearest(draw, DRAWS)}")
+        self._draw: Draw = draw
+        self._sampler: SystematicSampler | None = None
+        self._scorer = scorer
+        self._policy = policy
+        self._seed = seed
+        self._positions = choose_skims(scorer.skims, skims)
+        self._skip_corrupt = skip_corrupt
+        self.skims = tuple(scorer.skims[position] for position in self._positions)
+        self.totals = FilterTotals()
+
+    def decide(self, batch: EventBatch) -> Decision:
+        """Score, keep probability, draw and weight of each event of a batch.
+
+        Independent draws change nothing; a systematic one advances the running sum, so that each batch counts once.
+
+        Raises
+        ------
+        EventError
+            An event's numbers, or the score of one, are not finite.
+        """
+        logit, score = score_events(self._scorer, batch)
+        logit, score = logit[:, self._positions], score[:, self._positions]
+        weight = batch.event["weight"].astype(np.float64)
+        keep_probability = keep_probabilities(self._policy, batch, score, weight)
+        is_kept = self._drawn(batch, keep_probability)
+        inverse = np.divide(1.0, keep_probability, out=np.zeros(len(batch)), where=is_kept)
+        return Decision(logit, score, keep_probability, is_kept, weight * inverse)
+
+    def _drawn(self, batch: EventBatch, keep_probability: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(n_events,) bool, True = keep."""
+        if self._draw == "independent":
+            return draw(keep_probability, self._seed, *(batch.event[name] for name in EVENT_ID))
+        if self._sampler is None and len(batch):
+            first = "/".join(str(batch.event[name][0]) for name in EVENT_ID)
+            self._sampler = SystematicSampler(self._seed, first)
+        return np.zeros(0, dtype=np.bool_) if self._sampler is None else self._sampler.draw(keep_probability)
+
+    def kept(self, batch: EventBatch, decision: Decision) -> EventBatch:
+        """The kept events; ``weight`` is the new weight, the generator's stays as ``generator_weight``."""
+        with_columns = batch.with_event_columns(
+            generator_weight=batch.event["weight"],
+            weight=decision.weight,
+            keep_probability=decision.keep_probability,
+            **score_columns(self.skims, decision),
+        )
+        return with_columns.select(decision.is_kept)
+
+    def stream(self, batches: Iterable[EventBatch]) -> Iterator[tuple[EventBatch, Decision]]:
+        """Each batch with its decision, counted in ``totals``; memory holds one batch at a time."""
+        for batch in batches:
+            usable = self._without_corrupt(batch) if self._skip_corrupt else batch
+            decision = self.decide(usable)
+            self.totals.add(usable, decision)
+            self.totals.n_unknown_codes = self._scorer.n_unknown_codes
+            yield usable, decision
+
+    def _without_corrupt(self, batch: EventBatch) -> EventBatch:
+        is_finite = batch.is_finite()
+        for index in np.flatnonzero(~is_finite):
+            self.totals.skipped.append(f"{batch.source}: event {batch.event_id(int(index))}: a number is not finite")
+        self.totals.n_skipped += int((~is_finite).sum())
+        return batch if is_finite.all() else batch.select(is_finite)

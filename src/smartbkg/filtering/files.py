@@ -1,0 +1,143 @@
+"""One file in, one file out: filter a file of events, or score it, in constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.identity import unique_events
+from smartbkg.filtering.event_filter import EventFilter, FilterTotals, score_columns
+from smartbkg.filtering.scoring import EventScorer, score_events
+from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io.parquet import PARQUET
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
+from smartbkg.io.tables import TableWriter
+from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.provenance import record
+
+SCHEMA_VERSION = 1
+
+#: Called after each batch with the number of events read so far.
+Progress = Callable[[int], None]
+
+
+class ScoreSummary(NamedTuple):
+    """What was scored."""
+
+    n_events: int
+    """Events scored."""
+    n_skipped: int
+    """Events left out because they could not be read."""
+    skipped: tuple[str, ...]
+    """What was wrong with them."""
+
+
+def filter_file(
+    source: Path,
+    output: Path,
+    event_filter: EventFilter,
+    *,
+    settings: Mapping[str, Any],
+    inputs: tuple[Path, ...] = (),
+    scores: Path | None = None,
+    options: ReadOptions | None = None,
+    allow_duplicates: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    progress: Progress = lambda _: None,
+) -> FilterTotals:
+    """Filter a file: kept events with their weights to ``output``, every event's decision to ``scores``.
+
+    Parameters
+    ----------
+    settings : what was chosen (policy, seed, model): stored in the outputs.
+    inputs : further files that the result depends on; their checksums are stored.
+    scores : table of every event's score, keep probability, weight and fate; None = not written.
+    options : how to read; originals are kept where the output is not a native file.
+    allow_duplicates : let an event id come twice; such events share their fate.
+    progress : called after each batch.
+
+    Raises
+    ------
+    FileFormatError
+        The file holds no event.
+    UsageError
+        An output is an input or the other output.
+    """
+    _refuse_overlap(source, output, scores, *inputs)
+    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith(PARQUET.suffixes))
+    files = (source, *inputs)
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(open_events(source, options))
+        writer = stack.enter_context(create_events(output, record("kept", SCHEMA_VERSION, settings, files)))
+        table = None
+        if scores is not None:
+            table = stack.enter_context(TableWriter(scores, record("scores", SCHEMA_VERSION, settings, files)))
+        batches = unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates)
+        for batch, decision in event_filter.stream(batches):
+            writer.write(event_filter.kept(batch, decision))
+            if table is not None and len(batch):
+                columns = score_columns(event_filter.skims, decision)
+                columns |= {"keep_probability": decision.keep_probability, "is_kept": decision.is_kept}
+                table.write(_ids(batch) | columns | {"weight": decision.weight})
+            progress(event_filter.totals.n_events)
+        event_filter.totals.n_skipped += len(reader.skipped)
+        event_filter.totals.skipped += reader.skipped.messages
+        _refuse_empty(reader, event_filter.totals.n_events)
+        writer.describe(totals=asdict(event_filter.totals))
+    return event_filter.totals
+
+
+def score_file(
+    source: Path,
+    output: Path,
+    scorer: EventScorer,
+    *,
+    settings: Mapping[str, Any],
+    inputs: tuple[Path, ...] = (),
+    options: ReadOptions | None = None,
+    allow_duplicates: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    progress: Progress = lambda _: None,
+) -> ScoreSummary:
+    """Write every event's logit and score. Parameters and errors as in `filter_file`."""
+    _refuse_overlap(source, output, None, *inputs)
+    n_events = 0
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(open_events(source, options))
+        about = record("scores", SCHEMA_VERSION, settings, (source, *inputs))
+        table = stack.enter_context(TableWriter(output, about))
+        for batch in unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates):
+            table.write(_ids(batch) | score_columns(scorer.skims, score_events(scorer, batch)))
+            n_events += len(batch)
+            progress(n_events)
+        _refuse_empty(reader, n_events)
+    return ScoreSummary(n_events, len(reader.skipped), tuple(reader.skipped.messages))
+
+
+def _ids(batch: EventBatch) -> dict[str, Any]:
+    return {name: batch.event[name] for name in EVENT_ID}
+
+
+def _refuse_overlap(source: Path, output: Path, scores: Path | None, *inputs: Path) -> None:
+    refuse_same_file(output, source, *inputs)
+    if scores is not None:
+        refuse_same_file(scores, source, *inputs)
+        if scores.absolute() == output.absolute():
+            raise UsageError(f"kept events and scores go to the same file: {output}")
+
+
+def _refuse_empty(reader: EventReader, n_events: int) -> None:
+    if n_events == 0:
+        first = f", the first: {reader.skipped.messages[0]}" if reader.skipped.messages else ""
+        raise FileFormatError(
+            f"{reader.source}: holds no event that can be used ({len(reader.skipped)} left out{first})"
+        )
+
+
+__all__ = ["ScoreSummary", "filter_file", "score_file"]

@@ -1,0 +1,168 @@
+"""Weights into ROOT n-tuples, beside the analysis variables: one row a candidate or an event, matched by event id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import awkward as ak
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from smartbkg.errors import DatasetError, FileFormatError, nearest
+from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_BRANCHES, KEEP_PROBABILITY, SCORE, WEIGHT
+from smartbkg.events.identity import find_events
+from smartbkg.io.tables import Table, read_table
+from smartbkg.storage.atomic import atomic_path, refuse_same_file
+
+#: Branches that are added where the kept file has them.
+ADDED: Final = (WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)
+_STEP: Final = "50 MB"
+
+
+class NtupleSummary(NamedTuple):
+    """What was written."""
+
+    n_rows: int
+    """Rows of the new tree."""
+    n_events: int
+    """Different events among them."""
+    n_without_weight: int
+    """Rows left out because their event is not among the kept ones."""
+
+
+def add_weights(
+    ntuple: Path, kept: Sequence[Path], output: Path, tree: str | None = None, *, drop_unknown: bool = False
+) -> NtupleSummary:
+    """Copy a tree and add each row's weight, by (experiment, run, event).
+
+    Parameters
+    ----------
+    ntuple : ROOT file of an analysis of the kept events.
+    kept : files of `smartbkg filter` or `smartbkg merge` with the weights.
+    output : ROOT file to write, whole or not at all.
+    tree : name of the tree; may be left out where there is one.
+    drop_unknown : leave out rows of events that have no weight, where the default is an error.
+
+    Raises
+    ------
+    DatasetError
+        A row's event is not among the kept ones, or is there twice.
+    FileFormatError
+        Not a ROOT file, no such tree, or no event id in it.
+    """
+    refuse_same_file(output, ntuple, *kept)
+    weights = _weights(kept)
+    n_rows = n_dropped = 0
+    seen: list[NDArray[Any]] = []
+    with _open(ntuple) as file, atomic_path(output) as partial, uproot.recreate(partial) as new:
+        source = _tree(file, tree, ntuple)
+        branches = _id_branches(source.keys(), ntuple)
+        clash = [name for name in weights.columns if name in source.keys() and name not in EVENT_ID]  # noqa: SIM118
+        if clash:
+            raise DatasetError(f"{ntuple}: the tree '{source.name}' already has a branch '{clash[0]}'")
+        for chunk in source.iterate(library="ak", step_size=_STEP):
+            ids = {name: ak.to_numpy(chunk[branch]).astype(np.int64) for name, branch in branches.items()}
+            rows, missing = find_events(ids, weights.columns, weights.source)
+            if missing.any() and not drop_unknown:
+                first = int(np.flatnonzero(missing)[0])
+                raise DatasetError(
+                    f"{ntuple}: event {tuple(int(ids[name][first]) for name in EVENT_ID)} is not in {weights.source}; "
+                    "leave such rows out with --drop-unknown"
+                )
+            columns = _columns(chunk[~missing])
+            columns |= {name: weights[name][rows[~missing]] for name in weights.columns if name not in EVENT_ID}
+            if source.name not in new:
+                new.mktree(source.name, {name: _kind(values) for name, values in columns.items()})
+            new[source.name].extend(columns)
+            seen.append(np.stack([ids[name][~missing] for name in EVENT_ID], axis=1))
+            n_rows += int((~missing).sum())
+            n_dropped += int(missing.sum())
+    return NtupleSummary(n_rows, len(np.unique(np.concatenate(seen), axis=0)) if seen else 0, n_dropped)
+
+
+def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str = "events") -> NtupleSummary:
+    """Write a flat table (flags and variables of kept events) with its weights as a tree.
+
+    Parameters are those of `add_weights`; rows of the table without a weight are events that were not kept, and are
+    left out.
+    """
+    refuse_same_file(output, table, *kept)
+    source, weights = read_table(table), _weights(kept)
+    rows, missing = find_events(source.columns, weights.columns, weights.source)
+    columns = {
+        name: values[~missing]
+        for name, values in source.columns.items()
+        if name not in weights.columns and values.dtype.kind in "bfiu"
+    }
+    columns |= {name: source[name][~missing] for name in EVENT_ID}
+    columns |= {name: weights[name][rows[~missing]] for name in weights.columns if name not in EVENT_ID}
+    with atomic_path(output) as partial, uproot.recreate(partial) as new:
+        new[tree] = columns
+    return NtupleSummary(int((~missing).sum()), int((~missing).sum()), int(missing.sum()))
+
+
+def _weights(kept: Sequence[Path]) -> Table:
+    """Ids and weights of all kept events."""
+    tables = [read_table(path, columns=_weight_columns(path)) for path in kept]
+    names = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in names}
+    return Table(columns, {}, ", ".join(map(str, kept)))
+
+
+def _weight_columns(path: Path) -> list[str]:
+    from smartbkg.io.parquet import open_parquet
+
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+    if WEIGHT not in names:
+        raise FileFormatError(f"{path}: no column '{WEIGHT}': expected events kept by `smartbkg filter`")
+    return [name for name in names if name in (*EVENT_ID, *ADDED) or name == SCORE or name.startswith(f"{SCORE}_")]
+
+
+def _open(path: Path) -> Any:
+    try:
+        return uproot.open(path)
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such file") from error
+    except (OSError, ValueError, uproot.DeserializationError) as error:
+        raise FileFormatError(f"{path}: not a readable ROOT file: {str(error).splitlines()[0]}") from error
+
+
+def _tree(file: Any, name: str | None, path: Path) -> Any:
+    trees = file.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
+    if name is None and len(trees) == 1:
+        return file[trees[0]]
+    if name not in trees:
+        asked = "several trees, name one" if name is None else f"no tree '{name}'"
+        raise FileFormatError(f"{path}: {asked}: {nearest(name or '', trees)}")
+    return file[name]
+
+
+def _id_branches(names: Sequence[str], path: Path) -> dict[str, str]:
+    """Which branch holds which part of the event id."""
+    found = {}
+    for part, candidates in ID_BRANCHES.items():
+        present = [name for name in candidates if name in names]
+        if not present:
+            raise FileFormatError(f"{path}: no branch for the event id '{part}' (one of {', '.join(candidates)})")
+        found[part] = present[0]
+    return found
+
+
+def _columns(chunk: ak.Array) -> dict[str, Any]:
+    """Flat branches as numpy, jagged ones packed; their counters are left out, for uproot writes them anew."""
+    jagged = {name for name in chunk.fields if chunk[name].ndim > 1}
+    columns = {}
+    for name in chunk.fields:
+        if name in jagged:
+            columns[name] = ak.to_packed(chunk[name])
+        elif not (name.startswith("n") and name[1:] in jagged):
+            columns[name] = ak.to_numpy(chunk[name])
+    return columns
+
+
+def _kind(values: Any) -> Any:
+    return values.dtype if isinstance(values, np.ndarray) else values.type.content

@@ -1,0 +1,100 @@
+"""Reading and writing events in the formats of the field. `open_events` finds the format by itself."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import zipfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from smartbkg.errors import FileFormatError, UsageError, nearest
+from smartbkg.io.edm4hep import EDM4HEP
+from smartbkg.io.hepmc import HEPMC2, HEPMC3
+from smartbkg.io.mdst import MDST
+from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
+from smartbkg.io.parquet import PARQUET
+from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.io.root import check_whole
+from smartbkg.io.streams import STANDARD, open_source, source_name
+
+#: The formats of this package, in the order in which they are tried.
+FORMATS: Final[tuple[EventFormat, ...]] = (PARQUET, HEPMC3, HEPMC2, MDST, EDM4HEP, PARTICLE_LIST, PADDED_ARRAY)
+
+#: Entry points of other packages that bring an `EventFormat`.
+ENTRY_POINT_GROUP: Final = "smartbkg.formats"
+
+
+@functools.cache
+def known_formats() -> tuple[EventFormat, ...]:
+    """The formats of this package, then those of plug-ins (entry points ``smartbkg.formats``)."""
+    plugins = []
+    for entry_point in sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        try:
+            plugin = entry_point.load()
+        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises must not stop the others
+            logging.getLogger(__name__).warning("format plug-in '%s' cannot be loaded: %s", entry_point.name, error)
+            continue
+        if isinstance(plugin, EventFormat):
+            plugins.append(plugin)
+        else:
+            logging.getLogger(__name__).warning("format plug-in '%s' is no EventFormat", entry_point.name)
+    return (*FORMATS, *plugins)
+
+
+def open_events(path: str | Path, options: ReadOptions | None = None) -> EventReader:
+    """A reader of a file of events, its format found from content first, then suffix; ``-`` is standard input.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing, empty, of no known format, or of one that cannot be read from a pipe.
+    """
+    source = open_source(path)
+    name, options = source_name(path), options or ReadOptions()
+    found = next((known for known in known_formats() if known.recognises(source.head, source.path)), None)
+    if found is None:
+        source.stream.close()
+        if source.is_plain_file:
+            _refuse_damaged(source.head, source.path)
+        known = ", ".join(f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats())
+        raise FileFormatError(f"{name}: no known event format; readable are {known}")
+    if source.is_file and (source.is_plain_file or found.open_stream is not None):
+        source.stream.close()
+        return found.open(source.path, options)
+    if found.open_stream is None:
+        source.stream.close()
+        where = "compressed; unpack it first" if source.is_file else "a pipe; save it to a file first"
+        raise FileFormatError(f"{name}: {found.name} cannot be read from {where}")
+    return found.open_stream(source.stream, name, options)
+
+
+def _refuse_damaged(head: bytes, path: Path) -> None:
+    """Raise `FileFormatError` for a container that is damaged, so that its format could not be found."""
+    if head[:4] == b"root":
+        check_whole(path)
+    if head[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(path):
+        raise FileFormatError(f"{path}: a .npz or zip file that is truncated or damaged")
+
+
+def create_events(path: str | Path, provenance: Mapping[str, Any]) -> EventWriter:
+    """A writer of events, its format chosen by the suffix; standard output (``-``) and FIFOs are HepMC3.
+
+    Raises
+    ------
+    UsageError
+        No format that can be written has this suffix.
+    """
+    path = Path(path)
+    if str(path) == STANDARD or path.is_fifo():
+        path, suffix = path, ".hepmc3"
+    else:
+        suffix = path.name
+    by_suffix = {ending: known for known in known_formats() if known.create is not None for ending in known.suffixes}
+    for ending in sorted(by_suffix, key=len, reverse=True):
+        create = by_suffix[ending].create
+        if suffix.endswith(ending) and create is not None:
+            return create(path, provenance)
+    raise UsageError(f"{path}: cannot write events as '{path.suffix}': {nearest(path.suffix, by_suffix)}")

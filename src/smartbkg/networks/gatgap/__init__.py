@@ -1,0 +1,1 @@
+"""GATGAP: the network, its compiled kernels, gradients and runtime."""

@@ -1,0 +1,1 @@
+"""ONNX in the signature of Belle II's module: run, described, written."""

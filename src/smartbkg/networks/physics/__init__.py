@@ -1,0 +1,1 @@
+"""Node inputs made for the physics, in torch and compiled."""

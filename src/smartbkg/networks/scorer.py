@@ -1,0 +1,143 @@
+"""Scores of events, as fast as the CPU allows: the one way in which filters, productions and basf2 run a model.
+
+`load_scorer` opens any model file (``.safetensors``, upstream's ``.pth``, ``.onnx``). Architectures with compiled
+kernels run without torch; the others, and every model on a GPU, run in torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import EventError, UsageError, nearest
+from smartbkg.events import EventBatch
+from smartbkg.graphs import DecayGraphs, GraphRule, build_graphs
+from smartbkg.networks.architectures import architecture_named
+from smartbkg.networks.backends import Backend, TorchBackend
+from smartbkg.networks.bundle import ModelBundle
+from smartbkg.scores.calibration import Calibration, Identity
+
+
+class Scorer:
+    """A model ready to score events.
+
+    Parameters
+    ----------
+    backend : evaluates the network.
+    skims, graph_rule, processes, calibration, policy : as in `smartbkg.networks.bundle.ModelBundle`.
+    source : file of the model, for messages.
+
+    Attributes
+    ----------
+    n_unknown_codes : particles so far whose PDG code was not in the token table.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        skims: tuple[str, ...],
+        graph_rule: GraphRule,
+        processes: tuple[str, ...] = (),
+        calibration: Calibration | None = None,
+        policy: Mapping[str, Any] | None = None,
+        source: str = "",
+    ) -> None:
+        self.backend = backend
+        self.skims = skims
+        self.graph_rule = graph_rule
+        self.processes = processes
+        self.calibration: Calibration = Identity() if calibration is None else calibration
+        self.policy = policy
+        self.source = source
+        self.n_unknown_codes = 0
+
+    def logits(self, batch: EventBatch) -> NDArray[np.float32]:
+        """The network's outputs.
+
+        Returns
+        -------
+        (n_events, n_skims) float32. An event of which the graph rule keeps no particle is scored as an empty graph.
+
+        Raises
+        ------
+        EventError
+            A kept particle has a number that is not finite, or mothers are ambiguous.
+        """
+        graphs = build_graphs(batch, self.graph_rule)
+        self.n_unknown_codes += graphs.n_unknown_codes
+        if not np.isfinite(graphs.feature).all():
+            raise _not_finite(batch, graphs, self.graph_rule)
+        return self.backend(graphs, process_index(batch, self.processes))
+
+    def scores(self, batch: EventBatch) -> NDArray[np.float64]:
+        """Calibrated probabilities to pass each skim: (n_events, n_skims) float64 in (0, 1)."""
+        return self.calibrate(self.logits(batch), batch.event["process"])
+
+    def calibrate(self, logits: ArrayLike, process: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Scores of logits (n_events, n_skims) that were computed before."""
+        return self.calibration.apply(logits, process)
+
+
+def process_index(batch: EventBatch, processes: tuple[str, ...]) -> NDArray[np.int64]:
+    """(n_events,) position of each event's process in a model's list, -1 where it is not there."""
+    index = np.full(len(batch), -1, dtype=np.int64)
+    for position, name in enumerate(processes):
+        index[batch.event["process"] == name] = position
+    return index
+
+
+def _not_finite(batch: EventBatch, graphs: DecayGraphs, rule: GraphRule) -> EventError:
+    node, column = (int(i) for i in np.argwhere(~np.isfinite(graphs.feature))[0])
+    event = int(np.searchsorted(graphs.offsets, node, side="right")) - 1
+    particle = int(graphs.particle[node])
+    name = rule.features[column]
+    return EventError(
+        f"{name} of particle {particle - int(batch.offsets[event])} is {batch.particle[name][particle]}, "
+        "expected a finite number",
+        source=batch.source,
+        event=batch.event_id(event),
+    )
+
+
+def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = "cpu", source: str = "") -> Scorer:
+    """A scorer of a model in memory: compiled kernels on the CPU where the architecture has them, else torch.
+
+    Kernels may not run every width (`Architecture.is_supported`): torch runs the others.
+
+    Raises
+    ------
+    ModelError
+        The weights do not fit the architecture.
+    UsageError
+        The device is unknown or absent.
+    """
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise UsageError(f"unknown device '{device}': {nearest(kind, ['cpu', 'cuda'])}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads = {threads}, expected 1 or more")
+    architecture = architecture_named(bundle.config.architecture)
+    backend: Backend
+    is_compiled = architecture.compiled is not None and (
+        architecture.is_supported is None or architecture.load("is_supported")(bundle.config)
+    )
+    if kind == "cpu" and is_compiled:
+        backend = architecture.load("compiled")(bundle.config, bundle.state, threads or 1)
+    else:
+        backend = TorchBackend(bundle, device, threads)
+    return Scorer(
+        backend,
+        skims=bundle.skims,
+        graph_rule=bundle.graph_rule,
+        processes=bundle.processes,
+        calibration=bundle.calibration,
+        policy=bundle.policy,
+        source=source,
+    )
+
+
+__all__ = ["Scorer", "process_index", "scorer_of"]

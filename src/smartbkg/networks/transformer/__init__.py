@@ -1,0 +1,1 @@
+"""The transformer: the network, its compiled kernels and runtime."""

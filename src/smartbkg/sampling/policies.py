@@ -1,0 +1,210 @@
+"""From a score to the probability of keeping the event: the one decision that sets what the filter is worth.
+
+Whatever the policy, a kept event weighs w/q and no weighted sum is biased, as long as q > 0 wherever an event can pass.
+The policies differ in the effective events they yield per CPU second; `OptimalPolicy` has the most.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.errors import PolicyError, nearest
+from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy, UnsolvedOptimal, solve_optimal
+from smartbkg.sampling.policy import Policy, check_max_weight
+from smartbkg.sampling.statistics import check_probability
+
+#: Upstream's floor of 0.01 under its clipped exponential (basf2 module ``SmartBackground``).
+UPSTREAM_MAX_WEIGHT: Final = 100.0
+#: q = p has no floor upstream; this one only keeps an event of score 0 possible.
+SCORE_MAX_WEIGHT: Final = 1e4
+
+
+@dataclass(frozen=True)
+class ScoreFunction(Policy):
+    """A policy that increases with the score and looks at nothing else.
+
+    Of several skims the highest score counts: q(max p_i) = max q(p_i), so that one draw serves all of them.
+    """
+
+    def keep_probability(
+        self,
+        score: ArrayLike,
+        *,
+        weight: ArrayLike | None = None,  # noqa: ARG002 - the score alone decides
+        simulation_cost: ArrayLike | None = None,  # noqa: ARG002
+    ) -> NDArray[np.float64]:
+        scores = check_probability(score, "score")
+        return self.of_score(scores if scores.ndim == 1 else scores.max(axis=1))
+
+    @abc.abstractmethod
+    def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Keep probability, same shape as the scores, which are known to lie in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class ScorePolicy(ScoreFunction):
+    """q = clip(p, 1/max_weight, 1): sampling as first published (arXiv:2307.06434). Hardly worth its cost."""
+
+    kind: ClassVar[str] = "score"
+    max_weight: float = SCORE_MAX_WEIGHT
+
+    def __post_init__(self) -> None:
+        check_max_weight(self.max_weight)
+
+    def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip(score, 1 / self.max_weight, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "max_weight": self.max_weight}
+
+    @property
+    def label(self) -> str:
+        return "score"
+
+
+@dataclass(frozen=True)
+class ThresholdPolicy(ScoreFunction):
+    """q = 1 from the threshold up, 0 below: nothing can restore what is lost there, so the sample is biased."""
+
+    kind: ClassVar[str] = "threshold"
+    is_unbiased: ClassVar[bool] = False
+    threshold: float
+
+    def __post_init__(self) -> None:
+        check_probability([self.threshold], "threshold")
+
+    def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (score >= self.threshold).astype(np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "threshold": self.threshold}
+
+    @property
+    def label(self) -> str:
+        return f"threshold {self.threshold:g}"
+
+
+@dataclass(frozen=True)
+class ExponentialPolicy(ScoreFunction):
+    """q = clip(exp(a·(logit p − b)), 1/max_weight, 1): the rule of basf2's module ``SmartBackground``.
+
+    For rare events it is (p e^-b)^a; at a = 1/2 that is the optimal √p, with a strength fitted once by b.
+    """
+
+    kind: ClassVar[str] = "exp"
+    a: float
+    b: float
+    max_weight: float = UPSTREAM_MAX_WEIGHT
+
+    def __post_init__(self) -> None:
+        check_max_weight(self.max_weight)
+        if not (math.isfinite(self.a) and self.a > 0 and math.isfinite(self.b)):
+            raise PolicyError(
+                f"clipped exponential with a = {self.a}, b = {self.b}: expected finite a > 0 and finite b"
+            )
+
+    def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            exponent = self.a * (np.log(score) - np.log1p(-score) - self.b)
+        return np.clip(np.exp(np.minimum(exponent, 0.0)), 1 / self.max_weight, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "a": self.a, "b": self.b, "max_weight": self.max_weight}
+
+    @property
+    def label(self) -> str:
+        return f"exp({self.a:g}, {self.b:g})"
+
+
+def _optimal_from_dict(content: Mapping[str, Any]) -> Policy:
+    importance, mean_score = content.get("importance"), content.get("mean_score")
+    return OptimalPolicy(
+        float(content["lambda"]),
+        float(content["max_weight"]),
+        None if importance is None else tuple(float(a) for a in importance),
+        None if mean_score is None else tuple(float(m) for m in mean_score),
+        bool(content.get("has_simulation_cost", False)),
+    )
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Policy]]] = {
+    "score": lambda content: ScorePolicy(float(content["max_weight"])),
+    "threshold": lambda content: ThresholdPolicy(float(content["threshold"])),
+    "exp": lambda content: ExponentialPolicy(float(content["a"]), float(content["b"]), float(content["max_weight"])),
+    "optimal": _optimal_from_dict,
+}
+
+
+def policy_from_dict(content: Mapping[str, Any]) -> Policy:
+    """The policy that `Policy.to_dict` wrote.
+
+    Raises
+    ------
+    PolicyError
+        An unknown kind or a missing number.
+    """
+    kind = str(content.get("kind"))
+    if kind not in _READERS:
+        raise PolicyError(f"stored policy of unknown kind '{kind}': {nearest(kind, _READERS)}")
+    try:
+        return _READERS[kind](content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyError(f"stored policy '{kind}' is damaged: {error} in {dict(content)}") from error
+
+
+def parse_policy(
+    text: str, max_weight: float | None = None, importance: tuple[float, ...] | None = None
+) -> Policy | UnsolvedOptimal:
+    """The policy a user names: ``optimal``, ``score``, ``threshold=0.3`` or ``exp=0.46,-0.25``.
+
+    Parameters
+    ----------
+    max_weight : largest weight; each policy has its own default.
+    importance : (n_skims,) importances for ``optimal`` over several skims.
+
+    Raises
+    ------
+    PolicyError
+        Not one of those.
+    """
+    name, _, values = text.strip().partition("=")
+    wanted = {"optimal": 0, "score": 0, "threshold": 1, "exp": 2}
+    if name not in wanted:
+        raise PolicyError(f"unknown policy '{text}': {nearest(name, ['optimal', 'score', 'threshold=P', 'exp=A,B'])}")
+    try:
+        numbers = [float(value) for value in values.split(",")] if values else []
+    except ValueError as error:
+        raise PolicyError(
+            f"policy '{text}': {error}; expected numbers, as in threshold=0.3 or exp=0.46,-0.25"
+        ) from error
+    if len(numbers) != wanted[name]:
+        raise PolicyError(f"policy '{text}' has {len(numbers)} numbers, expected {wanted[name]}")
+    if name == "optimal":
+        return UnsolvedOptimal(DEFAULT_MAX_WEIGHT if max_weight is None else max_weight, importance)
+    if name == "score":
+        return ScorePolicy(SCORE_MAX_WEIGHT if max_weight is None else max_weight)
+    if name == "threshold":
+        return ThresholdPolicy(numbers[0])
+    return ExponentialPolicy(numbers[0], numbers[1], UPSTREAM_MAX_WEIGHT if max_weight is None else max_weight)
+
+
+__all__ = [
+    "DEFAULT_MAX_WEIGHT",
+    "ExponentialPolicy",
+    "OptimalPolicy",
+    "Policy",
+    "ScoreFunction",
+    "ScorePolicy",
+    "ThresholdPolicy",
+    "UnsolvedOptimal",
+    "parse_policy",
+    "policy_from_dict",
+    "solve_optimal",
+]

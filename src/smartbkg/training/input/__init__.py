@@ -1,0 +1,1 @@
+"""What a training step reads: data sets, graphs, batches, symmetries."""

@@ -1,0 +1,1 @@
+"""What training tells: on the terminal, in records, in TensorBoard."""

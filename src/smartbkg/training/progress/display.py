@@ -1,0 +1,113 @@
+"""The live display of a training on a terminal; plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from smartbkg.training.progress.reporting import EpochFigures, Reporter
+
+#: Epochs in the table of the display.
+_LINES = 12
+
+
+def make_display(console: Console | None = None) -> Reporter:
+    """A live display where the console is a terminal, plain lines where it is not."""
+    console = console or Console(stderr=True)
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+class PlainDisplay(Reporter):
+    """A line an epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._n_epochs = 0
+        self._started = time.monotonic()
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def begin(self, title: str, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+        self._started = time.monotonic()
+        self._line(title)
+
+    def epoch(self, figures: EpochFigures) -> None:
+        left = (self._n_epochs - figures.epoch) * figures.seconds
+        self._line(
+            f"epoch {figures.epoch}/{self._n_epochs}: loss {figures.training_loss:.4f}, validation "
+            f"{figures.validation_loss:.4f}, AUC {figures.auc:.4f}, speed-up {figures.speed_up:.3f}"
+            f"{' *' if figures.is_best else ''} ({duration(figures.seconds)}, at most {duration(left)} left)"
+        )
+
+    def note(self, text: str) -> None:
+        self._line(text)
+
+
+class LiveDisplay(Reporter):
+    """A table of the last epochs over a bar with the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rows: deque[EpochFigures] = deque(maxlen=_LINES)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[left]}"), console=console,
+        )  # fmt: skip
+        self._task = self._progress.add_task("training", total=1.0, loss="-", left="")
+        self._live = Live(self._content(), console=console, refresh_per_second=4)
+        self._n_epochs = 1
+        self._first: tuple[float, float] | None = None
+
+    def _content(self) -> Group:
+        table = Table("epoch", "loss", "validation", "AUC", "speed-up", "step", "time", "data", box=None)
+        for row in self._rows:
+            table.add_row(
+                f"{row.epoch}{' *' if row.is_best else ''}", f"{row.training_loss:.4f}", f"{row.validation_loss:.4f}",
+                f"{row.auc:.4f}", f"{row.speed_up:.3f}", f"{row.learning_rate:.1e}", duration(row.seconds),
+                f"{100 * row.loader_share:.0f} %",
+            )  # fmt: skip
+        return Group(table, self._progress)
+
+    def begin(self, title: str, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+        self._console.print(title, highlight=False, markup=False)
+        self._live.start()
+
+    def step(self, epoch: int, fraction: float, loss: float) -> None:
+        done = (epoch - 1 + fraction) / self._n_epochs
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, done)
+        started, done_then = self._first
+        fields: dict[str, Any] = {"loss": f"{loss:.4f}", "description": f"epoch {epoch}/{self._n_epochs}"}
+        if done > done_then:
+            fields["left"] = f"at most {duration((now - started) * (1 - done) / (done - done_then))} left"
+        self._progress.update(self._task, completed=done, **fields)
+
+    def epoch(self, figures: EpochFigures) -> None:
+        self._rows.append(figures)
+        self._live.update(self._content())
+
+    def note(self, text: str) -> None:
+        self._live.console.print(text, highlight=False, markup=False)
+
+    def end(self) -> None:
+        self._live.stop()
+
+
+def duration(seconds: float) -> str:
+    """A time in words: ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

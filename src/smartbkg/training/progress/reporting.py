@@ -1,0 +1,73 @@
+"""What a training says while it runs: figures an epoch, to whoever listens, and to CSV and JSONL files always."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from smartbkg.storage.atomic import write_text_atomically
+
+
+class EpochFigures(NamedTuple):
+    """One line of the log."""
+
+    epoch: int
+    """Number of the epoch, from 1."""
+    training_loss: float
+    validation_loss: float
+    auc: float
+    """Area under the ROC curve on validation events, mean over skims."""
+    speed_up: float
+    """Of the optimal policy on validation events, mean over skims; prior put back, no fitted calibration."""
+    learning_rate: float
+    """Size of the last step."""
+    is_best: bool
+    """Whether this is the best epoch so far."""
+    seconds: float
+    """Of the epoch, with its validation."""
+    loader_share: float
+    """Fraction of the time of the steps in which the network waited for data."""
+
+    def reproducible(self) -> dict[str, Any]:
+        """The figures without times: those that the same seed gives again."""
+        content = self._asdict()
+        return {name: content[name] for name in content if name not in ("seconds", "loader_share")}
+
+
+class Reporter:
+    """Listens to a training; the methods here say nothing."""
+
+    def begin(self, title: str, n_epochs: int) -> None:
+        """Training starts."""
+
+    def step(self, epoch: int, fraction: float, loss: float) -> None:
+        """A step was made: epoch from 1, the part of it that is done, mean loss so far."""
+
+    def epoch(self, figures: EpochFigures) -> None:
+        """An epoch is over."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line happened."""
+
+    def end(self) -> None:
+        """Training is over, well or not."""
+
+
+def log_paths(output: Path) -> tuple[Path, Path]:
+    """The CSV and the JSONL log of a training."""
+    return output.with_name(output.name + ".log.csv"), output.with_name(output.name + ".log.jsonl")
+
+
+def write_logs(output: Path, history: Sequence[EpochFigures]) -> None:
+    """Write both logs anew, so that they hold each epoch once, also after a resumption."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(EpochFigures._fields)
+    writer.writerows(history)
+    lines = [json.dumps(figures._asdict()) for figures in history]
+    for path, content in zip(log_paths(output), (table.getvalue(), "\n".join(lines) + "\n"), strict=True):
+        write_text_atomically(path, content)
