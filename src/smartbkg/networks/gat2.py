@@ -1,9 +1,10 @@
 """Graph attention made better: GATGAP's family of a particle, with physics inputs, edge types, residuals and a state.
 
-Each particle attends to its family as in `smartbkg.networks.gatgap.network`, with four differences: inputs made for the
-physics (`smartbkg.networks.physics.inputs`); attention that knows whether the other is the particle itself, its mother or
-a daughter; normalised layers that are added to their input (arXiv:2002.04745); and an event state, begun with the
-process, that each layer reads from all particles and hands back to them, so that both B mesons know of one another.
+Each particle attends to its family as in `smartbkg.networks.gatgap.network`, with four differences: inputs made for
+the physics (`smartbkg.networks.physics.inputs`); attention that knows whether the other is the particle itself, its
+mother or a daughter; normalised layers that are added to their input (arXiv:2002.04745); and an event state, begun
+with the process, that each layer reads from all particles and hands back to them, so that both B mesons know of one
+another.
 """
 
 from __future__ import annotations
