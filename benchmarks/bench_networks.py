@@ -109,15 +109,18 @@ def contestants(threads: int) -> dict[str, Callable[[EventBatch], object]]:
     if HAS_PYG:
         found["GATGAP, PyG"] = pyg_scorer(gatgap)
     found["GATGAP, runtime"] = scorer_of(gatgap, threads=threads).scores
-    in_torch = TorchBackend(gatgap, threads=threads)
-    in_torch._model.is_compiled = False
+    in_operations = gatgap.build()
+    in_operations.is_compiled = False
+    in_torch = TorchBackend(gatgap.config, in_operations)
     found["GATGAP, torch"] = Scorer(in_torch, skims=gatgap.skims, graph_rule=gatgap.graph_rule).scores
     onnx = onnx_scorer(gatgap, threads)
     if onnx is not None:
         found["GATGAP, ONNX"] = onnx.scores
     transformer = bundle_of(parse_config({"architecture": "transformer"}))
     found["transformer, torch"] = Scorer(
-        TorchBackend(transformer, threads=threads), skims=transformer.skims, graph_rule=transformer.graph_rule
+        TorchBackend(transformer.config, transformer.build()),
+        skims=transformer.skims,
+        graph_rule=transformer.graph_rule,
     ).scores
     for name in ("transformer", "gat2", "deepset", "gcn"):
         try:

@@ -78,7 +78,7 @@ def test_scores_equal_torch_for_every_configuration(config: GATGAPConfig) -> Non
     graphs = random_graphs(seed=3, counts=[41, 0, 1, 130, 8, 2, 60], n_tokens=541)
     process = np.full(graphs.n_events, -1)
     compiled = CompiledGATGAP(config, bundle.state)(graphs, process)
-    torch_logits = TorchBackend(bundle)(graphs, process)
+    torch_logits = TorchBackend(bundle.config, bundle.build())(graphs, process)
     np.testing.assert_allclose(1 / (1 + np.exp(-compiled)), 1 / (1 + np.exp(-torch_logits)), atol=1e-5)
     np.testing.assert_allclose(compiled, torch_logits, rtol=1e-4, atol=2e-5)
 
@@ -98,7 +98,9 @@ def test_events_of_0_and_2000_particles_are_scored(bundle: ModelBundle) -> None:
     batch = events([0, 2000, 1])
     scorer = scorer_of(bundle)
     scores = scorer.scores(batch)
-    expected = scorer.calibrate(TorchBackend(bundle)(random_free_graphs(scorer, batch), np.full(3, -1)))
+    expected = scorer.calibrate(
+        TorchBackend(bundle.config, bundle.build())(random_free_graphs(scorer, batch), np.full(3, -1))
+    )
     assert scores.shape == (3, 2)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
@@ -121,7 +123,10 @@ def test_numbers_that_are_not_finite_are_refused_by_name(bundle: ModelBundle, va
 def test_a_token_without_a_row_is_refused(bundle: ModelBundle, token: int) -> None:
     graphs = random_graphs(seed=1, counts=[4, 6])
     graphs.token[7] = token
-    for backend in (CompiledGATGAP(GATGAPConfig(n_layers=3, n_skims=2), bundle.state, 2), TorchBackend(bundle)):
+    for backend in (
+        CompiledGATGAP(GATGAPConfig(n_layers=3, n_skims=2), bundle.state, 2),
+        TorchBackend(bundle.config, bundle.build()),
+    ):
         with pytest.raises(ModelError, match=f"token {token}, expected 0 to 540"):
             backend(graphs, np.full(2, -1))
 

@@ -67,7 +67,7 @@ def test_compiled_logits_are_those_of_torch(config):
     compiled = backend(model)
     assert isinstance(compiled, CompiledTransformer)
     process = np.minimum(processes(graphs.n_events), len(model.config.processes) - 1)
-    expected = TorchBackend(model)(graphs, process)
+    expected = TorchBackend(model.config, model.build())(graphs, process)
     assert np.ptp(expected) > 0.1
     assert np.abs(compiled(graphs, process) - expected).max() < 1e-5
 
@@ -80,7 +80,10 @@ def test_light_particles_have_the_same_mass_as_in_torch(mass):
     momentum2 = sum(events.particle[name].astype(float) ** 2 for name in ("px", "py", "pz"))
     events.particle["energy"][:] = np.sqrt(momentum2 + mass**2)
     graphs, process = build_graphs(events, GraphRule()), processes(60)
-    assert np.abs(backend(model)(graphs, process) - TorchBackend(model)(graphs, process)).max() < 2e-5
+    assert (
+        np.abs(backend(model)(graphs, process) - TorchBackend(model.config, model.build())(graphs, process)).max()
+        < 2e-5
+    )
 
 
 def test_widths_without_kernels_run_in_torch():
@@ -92,19 +95,23 @@ def test_events_of_all_sizes():
     model = bundle()
     graphs = random_graphs(5, [0, 1, 2, 15, 16, 17, 0, 300, 40], n_tokens=500)
     process = processes(graphs.n_events)
-    assert np.allclose(backend(model)(graphs, process), TorchBackend(model)(graphs, process), atol=2e-5)
+    assert np.allclose(
+        backend(model)(graphs, process), TorchBackend(model.config, model.build())(graphs, process), atol=2e-5
+    )
 
 
 def test_2000_particles():
     model, graphs = bundle(), random_graphs(5, [3, 2000, 1], n_tokens=500)
     process = processes(3)
-    assert np.allclose(backend(model)(graphs, process), TorchBackend(model)(graphs, process), atol=2e-5)
+    assert np.allclose(
+        backend(model)(graphs, process), TorchBackend(model.config, model.build())(graphs, process), atol=2e-5
+    )
 
 
 def test_events_without_particles_are_told_apart_by_their_process():
     model, graphs = bundle(), random_graphs(5, [0] * 8)
     logits = backend(model)(graphs, processes(8))
-    assert np.abs(logits - TorchBackend(model)(graphs, processes(8))).max() < 1e-5
+    assert np.abs(logits - TorchBackend(model.config, model.build())(graphs, processes(8))).max() < 1e-5
     assert len(np.unique(logits[:, 0])) == 8
 
 
@@ -140,7 +147,9 @@ def test_mothers_in_a_circle_and_chains_beyond_the_reach():
     mother = np.concatenate([[1, 2, 0], np.arange(-1, 59)]).astype(np.int32)
     graphs = source._replace(mother=mother)
     process = processes(2)
-    assert np.allclose(backend(model)(graphs, process), TorchBackend(model)(graphs, process), atol=2e-5)
+    assert np.allclose(
+        backend(model)(graphs, process), TorchBackend(model.config, model.build())(graphs, process), atol=2e-5
+    )
 
 
 def test_neither_threads_nor_neighbours_change_a_logit():

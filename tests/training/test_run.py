@@ -394,3 +394,10 @@ def test_time_limit_ends_after_an_epoch(data: Path, tmp_path: Path) -> None:
     outcome = train([data], tmp_path / "M.safetensors", settings(optimiser__epochs=500, run__max_minutes=1e-4))
     assert len(outcome.history) == 1
     assert time.monotonic() - began < 60
+
+
+def test_widths_without_kernels_train_and_are_evaluated_by_torch(data: Path, tmp_path: Path) -> None:
+    content = settings(optimiser__epochs=1).model_dump()
+    content["network"] = {"architecture": "transformer", "width": 24, "heads": 4, "n_layers": 1, "emb_size": 4}
+    outcome = train([data], tmp_path / "m.safetensors", parse_training_config(content))
+    assert np.isfinite(outcome.history[0].auc)

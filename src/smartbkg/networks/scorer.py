@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import EventError, UsageError, nearest
+from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.graphs import DecayGraphs, GraphRule, build_graphs
-from smartbkg.networks.architectures import architecture_named
-from smartbkg.networks.backends import Backend, TorchBackend
+from smartbkg.networks.backends import Backend, make_backend
 from smartbkg.networks.bundle import ModelBundle
 from smartbkg.scores.calibration import Calibration, Identity
 
@@ -104,31 +103,18 @@ def _not_finite(batch: EventBatch, graphs: DecayGraphs, rule: GraphRule) -> Even
 
 
 def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = "cpu", source: str = "") -> Scorer:
-    """A scorer of a model in memory: compiled kernels on the CPU where the architecture has them, else torch.
-
-    Kernels may not run every width (`Architecture.is_supported`): torch runs the others.
+    """A scorer of a model in memory, run by what `smartbkg.networks.backends.make_backend` chooses.
 
     Raises
     ------
     ModelError
         The weights do not fit the architecture.
     UsageError
-        The device is unknown or absent.
+        The device is unknown or absent, or ``threads`` is not positive.
     """
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise UsageError(f"unknown device '{device}': {nearest(kind, ['cpu', 'cuda'])}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads = {threads}, expected 1 or more")
-    architecture = architecture_named(bundle.config.architecture)
-    backend: Backend
-    is_compiled = architecture.compiled is not None and (
-        architecture.is_supported is None or architecture.load("is_supported")(bundle.config)
+    backend = make_backend(
+        bundle.config, state=lambda: bundle.state, network=bundle.build, device=device, threads=threads
     )
-    if kind == "cpu" and is_compiled:
-        backend = architecture.load("compiled")(bundle.config, bundle.state, threads or 1)
-    else:
-        backend = TorchBackend(bundle, device, threads)
     return Scorer(
         backend,
         skims=bundle.skims,

@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smartbkg.networks.architectures import architecture_named
-from smartbkg.networks.backends import Backend
+from smartbkg.networks.backends import make_backend
 from smartbkg.networks.bundle import state_of
 from smartbkg.networks.config import ModelConfig
 from smartbkg.sampling import Costs, OptimalPolicy, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
 from smartbkg.scores.metrics import area_under_curve, calibration_curve
-from smartbkg.training.input.batches import batches
 from smartbkg.training.input.data import TrainingData
 
 #: Events at once when nothing has to be remembered for gradients.
@@ -55,7 +53,6 @@ def _spread(events: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return events[np.arange(n) * len(events) // max(1, n)]
 
 
-@torch.no_grad()
 def predict(
     model: torch.nn.Module,
     network: ModelConfig,
@@ -64,19 +61,18 @@ def predict(
     processes: NDArray[np.int64],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """(n_events, n_skims) outputs of the network for events of the data; by compiled kernels where there are any."""
+    """(n_events, n_skims) outputs of the network for events of the data, by the backend that a filter would use."""
     groups = [events[start : start + EVALUATION_BATCH] for start in range(0, len(events), EVALUATION_BATCH)]
     if not groups:
         return np.empty((0, len(data.skims)), dtype=np.float32)
-    architecture = architecture_named(network.architecture)
-    if device.type == "cpu" and architecture.compiled is not None:
-        backend: Backend = architecture.load("compiled")(network, state_of(model), torch.get_num_threads())
-        return np.concatenate([backend(data.store.fetch(group), processes[data.process[group]]) for group in groups])
-    was_training = model.training
-    model.eval()
-    logits = [model(batch.graphs).float().cpu().numpy() for batch in batches(data, groups, processes, device)]
-    model.train(was_training)
-    return np.concatenate(logits)
+    backend = make_backend(
+        network,
+        state=lambda: state_of(model),
+        network=lambda: model,
+        device=str(device),
+        threads=torch.get_num_threads(),
+    )
+    return np.concatenate([backend(data.store.fetch(group), processes[data.process[group]]) for group in groups])
 
 
 def natural_sample(weight: NDArray[np.float64], n: int) -> NDArray[np.int64]:

@@ -39,17 +39,6 @@ class LayerWeights(NamedTuple):
     """(units,)"""
 
 
-def is_supported(inputs: torch.Tensor, units: int) -> bool:
-    """Whether the kernels can run a layer: on the CPU, not while torch traces, units of a head in whole panels."""
-    return (
-        inputs.device.type == "cpu"
-        and inputs.dtype in (torch.float32, torch.float64)
-        and units % PANEL == 0
-        and type(inputs) is torch.Tensor
-        and not torch.compiler.is_compiling()
-    )
-
-
 def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[LayerWeights]) -> torch.Tensor:
     """Final states (n_events, units) of events; differentiable once.
 
@@ -289,4 +278,4 @@ def _as_tensors(
     ]
 
 
-__all__ = ["LayerWeights", "is_supported", "run_gat_layers"]
+__all__ = ["LayerWeights", "run_gat_layers"]

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from smartbkg.graphs.collate import GraphBatch
+from smartbkg.networks.backends import trains_in_kernels
 from smartbkg.networks.config import GATGAPConfig
-from smartbkg.networks.gatgap.autograd import LayerWeights, is_supported, run_gat_layers
+from smartbkg.networks.gatgap.autograd import LayerWeights, run_gat_layers
 from smartbkg.networks.layers import attend_to_family, pool_with_gate, pool_with_mean
 
 #: Slope of the leaky ReLU after each layer (torch's default); that inside the attention is 0.2.
@@ -86,7 +87,7 @@ class GATGAP(nn.Module):
 
     Attributes
     ----------
-    is_compiled : run the layers in compiled kernels where they can (`smartbkg.networks.gatgap.autograd.is_supported`),
+    is_compiled : run the layers in compiled kernels where they can (`smartbkg.networks.backends.trains_in_kernels`),
         else in torch's operations; both give the same to rounding.
     """
 
@@ -105,7 +106,7 @@ class GATGAP(nn.Module):
         """Logits (n_events, n_skims)."""
         node = torch.cat((self.pdg_embedding(batch.token), batch.feature), dim=1)
         layers = cast("list[GATLayer]", list(self.gat_layers))
-        if self.is_compiled and is_supported(node, self.config.units):
+        if self.is_compiled and trains_in_kernels(node, self.config.units):
             state: torch.Tensor | None = run_gat_layers(batch, node, [layer.weights() for layer in layers])
         else:
             state = None

@@ -22,7 +22,7 @@ from smartbkg.networks.transformer.relation_kernel import N_RELATIONS
 def is_supported(config: TransformerConfig) -> bool:
     """Whether the kernels run this configuration: the width of a head must be a multiple of `PANEL`.
 
-    Others are left to torch (`smartbkg.networks.scorer.scorer_of`), which is slower and gives the same scores.
+    Others are left to torch (`smartbkg.networks.backends.make_backend`), which is slower and gives the same scores.
     """
     return config.width // config.heads % PANEL == 0
 

@@ -123,7 +123,7 @@ class GraphStore:
             nodes["token"].astype(np.int32),
             np.ascontiguousarray(nodes["feature"]),
             nodes["mother"].astype(np.int32),
-            np.empty(0, dtype=np.int64),
+            np.full(len(nodes), -1, dtype=np.int64),  # which particle a node was is not stored
             0,
         )
 
