@@ -187,3 +187,18 @@ def test_comparison_with_full_simulation_is_one_page(reference_data: Path, tmp_p
         assert f"<h2>{title}</h2>" in text
     # the histograms of EvtGen lie beside the mDST file
     assert ("<h2>The generator against EvtGen</h2>" in text) == (importlib.util.find_spec("pythia8mc") is not None)
+
+
+def test_a_detector_from_a_file_simulates_and_is_recorded(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"base": "belle2", "name": "mine", "background": {"clusters": 10}}')
+    output = tmp_path / "flags.parquet"
+    assert run(str(events), "--output", str(output), "--skim", "BtoXll", "--detector", str(mine)) == 0
+    recorded = read_table(output, "flags").metadata["settings"]["detector"]
+    assert recorded["name"] == "mine"
+    assert recorded["digest"] == BELLE2.replace("mine", background={"clusters": 10.0}).digest
+    mine.write_text('{"base": "belle2", "name": "mine", "backgrund": {}}')
+    assert run(str(events), "--output", str(output), "--detector", str(mine)) == 2
+    assert "did you mean 'background'" in capsys.readouterr().err

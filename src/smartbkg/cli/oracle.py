@@ -17,6 +17,10 @@ FILE = click.Path(path_type=Path)
 @click.option("--skim", "skim_name", required=True, metavar="NAME", help="Skim or module:function.")
 @click.option("--soft-labels", type=FILE, help="Parquet file to write: each event's pass fraction, labels to train on.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event and replica.")
+@click.option(
+    "--detector", default="belle2", show_default=True, metavar="NAME|FILE",
+    help="Whose pass probabilities: belle2, alternative, ..., or FILE.json of changes to one.",
+)  # fmt: skip
 @click.option("--costs", "cost_text", help="Seconds to generate, filter, simulate an event; default 0.08,0.63,97.04.")
 @click.option("--max-weight", default=25.0, show_default=True, help="1/max-weight is the least keep probability.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")
@@ -26,19 +30,22 @@ def command(
     skim_name: str,
     soft_labels: Path | None,
     seed: int,
+    detector: str,
     cost_text: str | None,
     max_weight: float,
     jobs: int,
 ) -> None:
     """Simulate EVENTS many times each and say how much a perfect filter would save."""
+    from smartbkg.experiment.detector.files import read_detector
     from smartbkg.experiment.oracle import parse_costs, run_oracle
 
+    parameters = read_detector(detector)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=None)
         result = run_oracle(
-            events, skim_name, n_replicas, output=soft_labels, seed=seed, n_jobs=jobs, costs=parse_costs(cost_text),
-            max_weight=max_weight, progress=lambda n: bar.advance(task, n),
+            events, skim_name, n_replicas, output=soft_labels, seed=seed, detector=parameters, n_jobs=jobs,
+            costs=parse_costs(cost_text), max_weight=max_weight, progress=lambda n: bar.advance(task, n),
         )  # fmt: skip
     click.echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
     click.echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")

@@ -19,7 +19,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--output", required=True, type=FILE, help="Parquet file to write: ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
 @click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
-@click.option("--detector", metavar="NAME", help="Detector's set of numbers: belle2 (default), alternative, ...")
+@click.option(
+    "--detector",
+    metavar="NAME|FILE",
+    help="Detector: belle2 (default), alternative, ... or FILE.json of changes.",
+)
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads; the output is the same."
 )
@@ -107,15 +111,16 @@ def _simulate(
     *,
     allow_duplicates: bool,
 ) -> str:
-    from smartbkg.experiment.detector.parameters import BELLE2, detector_parameters
+    from smartbkg.experiment.detector.files import read_detector
+    from smartbkg.experiment.detector.parameters import BELLE2
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
 
-    parameters = BELLE2 if detector is None else detector_parameters(detector)
+    parameters = BELLE2 if detector is None else read_detector(detector)
     summary = simulate_file(
         events, output, seed=seed, skims=skims or DEFAULT_SKIMS, detector=parameters, n_jobs=jobs,
         allow_duplicates=allow_duplicates, progress=progress,
     )  # fmt: skip
-    lines = [f"{output}: {summary.n_events} events" + ("" if detector is None else f", detector {detector}")]
+    lines = [f"{output}: {summary.n_events} events" + ("" if detector is None else f", detector {parameters.name}")]
     for name, n_passing in summary.n_passing.items():
         lines.append(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")
     if summary.n_unknown:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
+from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.simulation import BATCH_SIZE, ordered_map, passes_only
 from smartbkg.experiment.skims.registry import Skim, find_skim
 from smartbkg.io import open_events
@@ -74,6 +75,7 @@ def count_passes(
     n_replicas: int,
     *,
     seed: int = 1,
+    detector: DetectorParameters = BELLE2,
     n_jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> PassCounts:
@@ -82,6 +84,7 @@ def count_passes(
     Parameters
     ----------
     n_replicas : even, at least 4.
+    detector : whose pass probabilities they are.
     progress : called with the number of simulations of each batch that is done.
 
     Raises
@@ -96,7 +99,7 @@ def count_passes(
     def count(batch: EventBatch) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
         passed = np.zeros((len(batch), len(stages), 2), dtype=np.int32)
         for replica in range(1, n_replicas + 1):
-            passes = passes_only(batch, seed, replica, skim)
+            passes = passes_only(batch, seed, replica, skim, detector)
             passed[:, np.flatnonzero(stages >= replica), (replica + 1) % 2] += passes[:, None]
             if progress is not None:
                 progress(len(batch))
@@ -316,6 +319,7 @@ def run_oracle(
     *,
     output: Path | None = None,
     seed: int = 1,
+    detector: DetectorParameters = BELLE2,
     n_jobs: int = 1,
     costs: Costs = BELLE_II_COSTS,
     max_weight: float = DEFAULT_MAX_WEIGHT,
@@ -325,8 +329,13 @@ def run_oracle(
     skim = find_skim(skim_name)
     if output is not None:
         refuse_same_file(output, source)
-    counts = count_passes(source, skim, n_replicas, seed=seed, n_jobs=n_jobs, progress=progress)
+    counts = count_passes(source, skim, n_replicas, seed=seed, detector=detector, n_jobs=n_jobs, progress=progress)
     if output is not None:
-        settings = {"skim": skim.name, "replicas": n_replicas, "seed": seed}
+        settings = {
+            "skim": skim.name,
+            "replicas": n_replicas,
+            "seed": seed,
+            "detector": {"name": detector.name, "version": detector.version, "digest": detector.digest},
+        }
         write_probabilities(output, source, counts, skim, settings)
     return judge(counts, costs, max_weight, seed)

@@ -128,9 +128,11 @@ def simulate_events(
     )
 
 
-def passes_only(batch: EventBatch, seed: int, replica: int, skim: Skim) -> NDArray[np.bool_]:
+def passes_only(
+    batch: EventBatch, seed: int, replica: int, skim: Skim, detector: DetectorParameters = BELLE2
+) -> NDArray[np.bool_]:
     """(n_events,) bool, True where an event passes one skim, as in `simulate_events`, without what it does not need."""
-    response = simulate_detector(batch, seed, replica)
+    response = simulate_detector(batch, seed, replica, detector)
     return apply_skim(skim, reconstruct(response, kinds=TOP_KINDS if skim.kinds is None else skim.kinds))
 
 

@@ -297,7 +297,8 @@ class BackgroundParameters(NamedTuple):
     """ns, uniform time window around the collision [phys, calorimeter]"""
 
 
-_GROUPS: Final = ("geometry", "tracking", "calorimeter", "identification", "background")
+#: Groups of numbers, in the order of their columns.
+GROUPS: Final = ("geometry", "tracking", "calorimeter", "identification", "background")
 
 
 @dataclass(frozen=True)
@@ -314,7 +315,7 @@ class DetectorParameters:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        groups = {name: dict(getattr(self, name)._asdict()) for name in _GROUPS}
+        groups = {name: dict(getattr(self, name)._asdict()) for name in GROUPS}
         return {"name": self.name, "version": self.version, **groups}
 
     @property
@@ -324,7 +325,7 @@ class DetectorParameters:
 
     def to_record(self) -> NDArray[np.void]:
         """(1,) structured array with a nested record a group: what compiled code reads by the same names."""
-        groups = {name: getattr(self, name) for name in _GROUPS}
+        groups = {name: getattr(self, name) for name in GROUPS}
         dtype = [
             (
                 name,
@@ -359,8 +360,8 @@ class DetectorParameters:
         """
         groups: dict[str, Any] = {}
         for group, numbers in changes.items():
-            if group not in _GROUPS:
-                raise UsageError(f"detector parameters: unknown group '{group}': {nearest(group, _GROUPS)}")
+            if group not in GROUPS:
+                raise UsageError(f"detector parameters: unknown group '{group}': {nearest(group, GROUPS)}")
             old = getattr(self, group)
             for key, value in numbers.items():
                 if key not in old._fields:
@@ -397,6 +398,11 @@ ALTERNATIVE: Final = BELLE2.replace(
 _BY_NAME: Final = {parameters.name: parameters for parameters in (BELLE2, BELLE2_WITHOUT_BACKGROUND, ALTERNATIVE)}
 
 
+def detector_names() -> tuple[str, ...]:
+    """Names of the sets of this package."""
+    return tuple(_BY_NAME)
+
+
 def detector_parameters(name: str) -> DetectorParameters:
     """The set of that name.
 
@@ -406,5 +412,5 @@ def detector_parameters(name: str) -> DetectorParameters:
         There is no such set.
     """
     if name not in _BY_NAME:
-        raise UsageError(f"unknown detector '{name}': {nearest(name, _BY_NAME)}")
+        raise UsageError(f"unknown detector '{name}': {nearest(name, _BY_NAME)}; or a file of changes, FILE.json")
     return _BY_NAME[name]
