@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.errors import ModelError, UsageError
 from smartbkg.graphs import GraphRule
 from smartbkg.networks import parse_config as parse_model_config
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
+from smartbkg.storage.configuration import (
+    Section,
+    as_yaml,
+    parse_assignments,
+    parse_configuration,
+    read_yaml,
+    with_overrides,
+)
 
 #: Largest steps that suit an architecture better than the usual one.
 _LEARNING_RATE: Final = {"transformer": 1e-3, "gat2": 2e-3}
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -195,39 +196,13 @@ def parse_training_config(content: Mapping[str, Any], source: str = "configurati
     UsageError
         Unknown key (names the nearest), or an impossible value: says where, what was got, what was expected.
     """
-    try:
-        config = TrainingConfig.model_validate(dict(content))
-    except ValidationError as error:
-        raise UsageError(f"{source}: {_explain(error)}") from error
+    config = parse_configuration(TrainingConfig, content, source)
     try:
         _ = config.graph_rule
         parse_model_config({"architecture": "gatgap", **config.network})
     except ModelError as error:
         raise UsageError(f"{source}: {error}") from error
     return config
-
-
-def _explain(error: ValidationError) -> str:
-    """The first mistake in one line."""
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    where = ".".join(path) or "it"
-    if first["type"] == "extra_forbidden":
-        section = _section_at(path[:-1])
-        return f"unknown key '{where}': {nearest(path[-1], section.model_fields)}"
-    message = (
-        "expected a list, as [a, b]" if first["type"] == "tuple_type" else first["msg"].removeprefix("Value error, ")
-    )
-    return f"{where} = {first['input']!r}: {message}".replace("\n", " ")
-
-
-def _section_at(path: list[str]) -> type[BaseModel]:
-    section: type[BaseModel] = TrainingConfig
-    for name in path:
-        annotation = section.model_fields[name].annotation
-        candidates = [annotation, *get_args(annotation)]
-        section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return section
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
@@ -243,86 +218,9 @@ def read_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -
     UsageError
         The file is missing, no YAML, or no valid configuration.
     """
-    content: Any = {}
-    if path is not None:
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot read: {error}") from error
-        except yaml.YAMLError as error:
-            raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(content, dict):
-            raise UsageError(f"{path}: holds a {type(content).__name__}, expected sections such as 'optimiser:'")
-    for dotted, value in (overrides or {}).items():
-        *sections, key = dotted.split(".")
-        place = content
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise UsageError(f"'{dotted}': '{section}' is a value, not a section")
-        place[key] = value
-    return parse_training_config(content, str(path) if path is not None else "options")
+    content = {} if path is None else read_yaml(path)
+    source = "options" if path is None else str(path)
+    return parse_training_config(with_overrides(content, overrides or {}), source)
 
 
-def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """Dotted key → value from texts such as ``optimiser.learning_rate=1e-3``; values are YAML.
-
-    Raises
-    ------
-    UsageError
-        No ``=`` in it, or no YAML after it.
-    """
-    values: dict[str, Any] = {}
-    for text in assignments:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {text}: expected KEY=VALUE, as in optimiser.learning_rate=0.001")
-        try:
-            values[key.strip()] = _number_or_yaml(value)
-        except yaml.YAMLError as error:
-            raise UsageError(f"--set {text}: no valid value: {' '.join(str(error).split())}") from error
-    return values
-
-
-def _number_or_yaml(text: str) -> Any:
-    """YAML, but with 1e-3 a number as everybody expects (YAML 1.1 wants 1.0e-3)."""
-    try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
-
-
-def as_yaml(config: TrainingConfig, *, commented: bool = False) -> str:
-    """The configuration as YAML.
-
-    Parameters
-    ----------
-    commented : with the meaning of each key beside it.
-    """
-    if not commented:
-        return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    lines: list[str] = []
-    for name, entry in TrainingConfig.model_fields.items():
-        value = getattr(config, name)
-        if isinstance(value, Section):
-            lines += ["", f"# {_first_line(type(value).__doc__)}", f"{name}:"]
-            lines += [line for key in type(value).model_fields for line in _commented(value, key, "  ")]
-        else:
-            lines += ["", f"# {entry.description}", *_plain(name, value, "")]
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().splitlines()[0]
-
-
-def _plain(name: str, value: Any, indent: str) -> list[str]:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
-    return [f"{indent}{name}: {text.removesuffix('...' + chr(10)).strip()}"]
-
-
-def _commented(section: Section, key: str, indent: str) -> list[str]:
-    value = section.model_dump(mode="json")[key]
-    description = type(section).model_fields[key].description or ""
-    first, *others = _plain(key, value, indent)
-    return [f"{first:<36} # {description}", *others]
+__all__ = ["TrainingConfig", "as_yaml", "parse_assignments", "parse_training_config", "read_config"]
