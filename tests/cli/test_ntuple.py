@@ -92,3 +92,12 @@ def test_rows_of_other_events_are_an_error_or_left_out(chain: Chain, ntuple: Pat
     with pytest.raises(DatasetError, match="--drop-unknown"):
         run(ntuple, part.kept, "-o", output, "--tree", "candidates")
     assert not output.exists()
+
+
+def test_every_spelling_of_the_event_id_that_flags_know_is_known_here(chain: Chain, tmp_path: Path) -> None:
+    kept = read_table(chain.kept, columns=["experiment", "run", "evtNum"])
+    path, output = tmp_path / "short.root", tmp_path / "weighted.root"
+    with uproot.recreate(path) as file:
+        file["t"] = {"exp": kept["experiment"], "run": kept["run"], "evt": kept["evtNum"], "x": np.arange(len(kept))}
+    result = run(path, chain.kept, "--output", output)
+    assert f"{len(kept)} rows of {len(kept)} events" in result.output

@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 from smartbkg.closure.check import DEFAULT_SETTINGS, ClosureSettings, check_closure, check_samples, check_subset
 from smartbkg.closure.report import ClosureReport
 from smartbkg.errors import DatasetError, nearest
-from smartbkg.events.columns import EVENT_ID, FRACTION_PREFIX, GENERATOR_WEIGHT, KEEP_PROBABILITY, PASSES_PREFIX, WEIGHT
+from smartbkg.events.columns import (
+    EVENT_ID,
+    FRACTION_PREFIX,
+    GENERATOR_WEIGHT,
+    IS_KEPT,
+    KEEP_PROBABILITY,
+    PASSES_PREFIX,
+    WEIGHT,
+)
 from smartbkg.events.columns import IS_KEPT as _IS_KEPT
 from smartbkg.events.identity import match_events
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import write_text_atomically
 
 #: Columns of flags and n-tuples that are no event-level variables.
-NO_VARIABLES: Final = (*EVENT_ID, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY, "is_kept")
+NO_VARIABLES: Final = (*EVENT_ID, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY, IS_KEPT)
 
 
 def validate_files(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from smartbkg.closure.check import ClosureSettings, check_samples
 from smartbkg.closure.files import choose_flags, event_variables
 from smartbkg.errors import DatasetError
-from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX, WEIGHT
+from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX, SCORE, WEIGHT
 from smartbkg.events.identity import match_events
 from smartbkg.io.tables import Table, read_table, write_table
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
@@ -176,7 +176,7 @@ def reweight_files(
     name = choose_flags(table, skim)
     names = tuple(variables) or event_variables(table)
     rows = match_events(table.columns, of_scores.columns, str(scores))
-    column = "score" if "score" in of_scores.columns else f"score_{name}"
+    column = SCORE if SCORE in of_scores.columns else f"{SCORE}_{name}"
     return compare_modes(
         {variable: table[variable] for variable in names},
         of_scores[column][rows],

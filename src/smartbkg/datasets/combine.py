@@ -16,6 +16,7 @@ from smartbkg.datasets.header import (
     check_disjoint,
     read_header,
 )
+from smartbkg.events.columns import VARIABLE_PREFIX
 from smartbkg.io.parquet import ParquetReader, ParquetWriter
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.provenance import record
@@ -53,15 +54,21 @@ def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = Fals
     further: dict[str, Any] = {"is_soft": headers[0].is_soft}
     if headers[0].graph_rule is not None:
         further["graph_rule"] = headers[0].graph_rule
+
+    def is_wanted(name: str) -> bool:
+        return not name.startswith(VARIABLE_PREFIX) or name.removeprefix(VARIABLE_PREFIX) in variables
+
     with ParquetWriter(output, record(DATASET_KIND, DATASET_SCHEMA, {"merged": True}, inputs)) as writer:
         columns: list[str] | None = None
         for path in inputs:
             with ParquetReader(path) as reader:
                 for batch in reader.batches():
                     if columns is None:
-                        columns = [n for n in batch.event if not n.startswith("var_") or n[4:] in variables]
+                        columns = [name for name in batch.event if is_wanted(name)]
                     writer.write(
-                        type(batch)(batch.offsets, {n: batch.event[n] for n in columns}, batch.particle, batch.source)
+                        type(batch)(
+                            batch.offsets, {name: batch.event[name] for name in columns}, batch.particle, batch.source
+                        )
                     )
         writer.describe(**summary.to_metadata(), **further)
     return summary

@@ -16,8 +16,17 @@ import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
-from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PASSES_PREFIX
-from smartbkg.events.columns import ID_NAMES as _ID_NAMES
+from smartbkg.events.columns import (
+    EVENT_DTYPES,
+    EVENT_ID,
+    EVENT_NUMBER,
+    EXPERIMENT,
+    ID_NAMES,
+    PASSES_PREFIX,
+    RUN,
+    id_column,
+    is_id_column,
+)
 from smartbkg.events.selection import Selection, parse_selection
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.mdst import TREE, event_ids, is_basf2
@@ -195,12 +204,12 @@ def _stack(columns: Columns) -> NDArray[np.int64]:
 
 def _ids(columns: Columns, path: Path, options: ReadOptions) -> NDArray[np.int64]:
     """(n_rows, 3) event ids; experiment and run from the options where the table has none."""
-    given = {"experiment": options.experiment, "run": options.run, "evtNum": None}
+    given = {EXPERIMENT: options.experiment, RUN: options.run, EVENT_NUMBER: None}
     parts: list[NDArray[np.int64]] = []
     n_rows = len(next(iter(columns.values())))
     for name in EVENT_ID:
-        found = next((known for known in _ID_NAMES[name] if known in columns), None)
-        if found is None and len(columns) == 1 and name == "evtNum":
+        found = id_column(name, columns)
+        if found is None and len(columns) == 1 and name == EVENT_NUMBER:
             found = next(iter(columns))  # a bare list of event numbers, as basf2's SaveFlag writes it
         value = given[name]
         if value is not None:
@@ -208,9 +217,9 @@ def _ids(columns: Columns, path: Path, options: ReadOptions) -> NDArray[np.int64
         elif found is not None:
             parts.append(_whole(columns[found], found, path))
         else:
-            hint = f": give it with --{name}" if name != "evtNum" else ""
+            hint = f": give it with --{name}" if name != EVENT_NUMBER else ""
             raise FileFormatError(
-                f"{path}: no column '{name}' (or {', '.join(_ID_NAMES[name][1:])}){hint}; {nearest(name, columns)}"
+                f"{path}: no column '{name}' (or {', '.join(ID_NAMES[name][1:])}){hint}; {nearest(name, columns)}"
             )
     return np.stack(parts, axis=1)
 
@@ -236,7 +245,7 @@ def _needed(names: Sequence[str], wanted: Sequence[str], source: str) -> list[st
             raise FileFormatError(f"{source}: no column '{name}': {nearest(name, names)}")
     if len(names) == 1:
         return list(names)
-    ids = [name for name in names if any(name in known for known in _ID_NAMES.values())]
+    ids = [name for name in names if is_id_column(name)]
     return list(dict.fromkeys([*ids, *wanted])) or list(names)
 
 
@@ -249,11 +258,7 @@ def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
                 for name, kind in file.classnames().items()
                 if kind.startswith(("TTree", "ROOT::RNTuple"))
             }
-        usable = {
-            name: tree
-            for name, tree in trees.items()
-            if any(known in tree.keys() for known in _ID_NAMES["evtNum"])  # noqa: SIM118
-        }
+        usable = {name: tree for name, tree in trees.items() if id_column(EVENT_NUMBER, tree.keys()) is not None}
         if len(usable) != 1:
             names = ", ".join(usable or trees) or "none"
             raise FileFormatError(f"{path}: expected one tree with event numbers (__event__), found: {names}")
@@ -277,10 +282,10 @@ def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
     try:
         with csv.open_csv(path) as reader:
             needed = _needed(reader.schema.names, wanted, str(path))
-            if not any(name in _ID_NAMES["evtNum"] for name in needed):
+            if id_column(EVENT_NUMBER, needed) is None:
                 raise FileFormatError(
-                    f"{path}: not a table of events: no column 'evtNum' (or {', '.join(_ID_NAMES['evtNum'][1:])}) in "
-                    f"the first line: {', '.join(reader.schema.names)[:80]}"
+                    f"{path}: not a table of events: no column 'evtNum' (or {', '.join(ID_NAMES[EVENT_NUMBER][1:])}) "
+                    f"in the first line: {', '.join(reader.schema.names)[:80]}"
                 )
             for batch in reader:
                 yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in needed}

@@ -1,4 +1,4 @@
-"""The columns of an event: shape, type, unit, meaning. Every reader fills these and every writer knows them.
+"""Names of all columns: of events and particles, and of what filters, skims and oracles add to them. Nowhere else.
 
 Event columns have shape (n_events,). Particle columns are jagged; in memory they are flat, shape (n_particles,), with
 ``offsets`` (n_events + 1,) saying where each event begins. Names are those of basf2's variables.
@@ -7,22 +7,10 @@ Units: GeV, cm, ns, c = 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
 
 
 class Field(NamedTuple):
@@ -95,59 +83,74 @@ class ParticleStatus:
 #: The processes of an e+ e- collider at the Υ(4S), in the order of tables and plots.
 PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "taupair")
 
+# ---- The event id in tables of other programs ----
 
-#: Event column with the expected simulation seconds of each event: looked at where a policy was planned with it.
-SIMULATION_COST: Final = "simulation_cost"
-
-
-#: Names of the event id's columns in tables of other programs.
+#: Names of the event id's columns, ours first: basf2's VariablesToNtuple (``__experiment__``), its variables
+#: (``expNum``), and those common in n-tuples. Flags, n-tuples and every other table are read by this one list.
 ID_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "experiment": ("experiment", "__experiment__", "exp", "expNum"),
-    "run": ("run", "__run__", "runNum"),
-    "evtNum": ("evtNum", "__event__", "event", "evt", "eventNumber"),
+    EXPERIMENT: (EXPERIMENT, "__experiment__", "exp", "expNum"),
+    RUN: (RUN, "__run__", "runNum"),
+    EVENT_NUMBER: (EVENT_NUMBER, "__event__", "event", "evt", "eventNumber"),
 }
 
 
-#: Names of the event id in n-tuples: ours, and those that basf2's VariablesToNtuple writes.
-ID_BRANCHES: Final[Mapping[str, tuple[str, ...]]] = {
-    "experiment": ("experiment", "__experiment__", "expNum"),
-    "run": ("run", "__run__", "runNum"),
-    "evtNum": ("evtNum", "__event__", "event"),
-}
+def id_column(part: str, names: Collection[str]) -> str | None:
+    """The column that holds one part of the event id in a table, None where there is none.
+
+    Parameters
+    ----------
+    part : one of `EVENT_ID`.
+    names : columns of the table. Where several would do, the first of `ID_NAMES` is taken.
+    """
+    return next((name for name in ID_NAMES[part] if name in names), None)
 
 
-#: Column of an oracle's table: P(pass) of a skim, from many simulations of the event.
-ORACLE_PREFIX: Final = "pass_probability_"
+def is_id_column(name: str) -> bool:
+    """Whether a column of that name holds a part of the event id."""
+    return any(name in names for names in ID_NAMES.values())
 
 
-KEEP_PROBABILITY: Final = "keep_probability"
+# ---- What a filter adds, (n_events,) float64 each unless said otherwise ----
 
-
-GENERATOR_WEIGHT: Final = "generator_weight"
-
-
+#: Calibrated probability to pass; ``score_<skim>`` where there are several (`score_columns`).
 SCORE: Final = "score"
+#: Output of the network before calibration; ``logit_<skim>`` where there are several (`logit_columns`).
+LOGIT: Final = "logit"
+#: Keep probability q in (0, 1].
+KEEP_PROBABILITY: Final = "keep_probability"
+#: The generator's weight before it was divided by the keep probability; ``weight`` is the quotient.
+GENERATOR_WEIGHT: Final = "generator_weight"
+#: bool: the event was kept.
+IS_KEPT: Final = "is_kept"
+#: Expected simulation seconds of the event: used where a policy was planned with it.
+SIMULATION_COST: Final = "simulation_cost"
 
 
 def score_columns(skims: Sequence[str]) -> tuple[str, ...]:
     """Names of the score columns: ``score`` for one skim, ``score_<skim>`` for several."""
-    return (SCORE,) if len(skims) == 1 else tuple(f"{SCORE}_{skim}" for skim in skims)
+    return _by_skim(SCORE, skims)
 
 
-SAMPLING_WEIGHT: Final = "sampling_weight"
+def logit_columns(skims: Sequence[str]) -> tuple[str, ...]:
+    """Names of the logit columns: ``logit`` for one skim, ``logit_<skim>`` for several."""
+    return _by_skim(LOGIT, skims)
 
 
-#: Prefixes of the columns that say whether an event passed a skim, in flags (first two) and in data sets.
+def _by_skim(name: str, skims: Sequence[str]) -> tuple[str, ...]:
+    return (name,) if len(skims) == 1 else tuple(f"{name}_{skim}" for skim in skims)
+
+
+# ---- What flags, data sets and oracles hold: a prefix, then the name of the skim or variable ----
+
+#: Flags, bool: the event passed the skim.
 PASSES_PREFIX: Final = "passes_"
-
-
+#: Flags, float in [0, 1]: fraction of the simulated replicas that passed.
 FRACTION_PREFIX: Final = "pass_fraction_"
-
-
+#: Data set, bool or float in [0, 1], NaN where the skim was not run: as the two above.
 LABEL_PREFIX: Final = "label_"
-
-
+#: Data set, float32: a variable of the reconstructed event, NaN where it is undefined.
 VARIABLE_PREFIX: Final = "var_"
-
-
-IS_KEPT: Final = "is_kept"
+#: Data set, float64: natural events that the event stands for, where failing events were thinned out.
+SAMPLING_WEIGHT: Final = "sampling_weight"
+#: Oracle's table, float64: P(pass) of the event, from many simulations.
+ORACLE_PREFIX: Final = "pass_probability_"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.columns import EVENT_ID, FRACTION_PREFIX, ORACLE_PREFIX
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.simulation import BATCH_SIZE, ordered_map, passes_only
 from smartbkg.experiment.skims.registry import Skim, find_skim
@@ -285,10 +285,8 @@ def write_probabilities(path: Path, source: Path, counts: PassCounts, skim: Skim
     n_replicas = int(counts.n_replicas[-1])
     columns = {
         **counts.event,
-        f"pass_fraction_{skim.name}": counts.total / n_replicas,
-        f"pass_probability_{skim.name}": estimate_prior(counts.total, n_replicas).posterior_mean(
-            counts.total, n_replicas
-        ),
+        FRACTION_PREFIX + skim.name: counts.total / n_replicas,
+        ORACLE_PREFIX + skim.name: estimate_prior(counts.total, n_replicas).posterior_mean(counts.total, n_replicas),
         "nReplicas": np.full(len(counts.total), n_replicas, dtype=np.int32),
     }
     provenance = record(

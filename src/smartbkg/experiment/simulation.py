@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, PROCESS, WEIGHT
+from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX, PROCESS, WEIGHT
 from smartbkg.events.identity import unique_events
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
@@ -64,7 +64,7 @@ class SimulationResult:
         """The columns of a file of flags: ids, ``passes_<skim>``, variables as float32."""
         return {
             **self.event,
-            **{f"passes_{name}": values for name, values in self.passes.items()},
+            **{PASSES_PREFIX + name: values for name, values in self.passes.items()},
             **{name: values.astype(np.float32) for name, values in self.variables.items()},
             "nUnknownParticles": self.n_unknown,
         }

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import EventError, UsageError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, SIMULATION_COST
+from smartbkg.events.columns import EVENT_ID, SIMULATION_COST, logit_columns, score_columns
 from smartbkg.filtering.scoring import EventScorer, ScoredEvents, choose_skims, score_events
 from smartbkg.sampling.draw import SystematicSampler, draw
 from smartbkg.sampling.policies import Policy
@@ -72,14 +72,12 @@ class FilterTotals:
         return self.n_kept / self.n_events if self.n_events else 0.0
 
 
-def score_columns(skims: Sequence[str], scored: ScoredEvents | Decision) -> dict[str, NDArray[np.generic]]:
+def scored_columns(skims: Sequence[str], scored: ScoredEvents | Decision) -> dict[str, NDArray[np.generic]]:
     """Columns ``logit, score`` for one skim, ``logit_<skim>, score_<skim>`` for several."""
-    if len(skims) == 1:
-        return {"logit": scored.logit[:, 0], "score": scored.score[:, 0]}
     columns: dict[str, NDArray[np.generic]] = {}
-    for position, skim in enumerate(skims):
-        columns[f"logit_{skim}"] = scored.logit[:, position]
-        columns[f"score_{skim}"] = scored.score[:, position]
+    for position, (logit, score) in enumerate(zip(logit_columns(skims), score_columns(skims), strict=True)):
+        columns[logit] = scored.logit[:, position]
+        columns[score] = scored.score[:, position]
     return columns
 
 
@@ -183,7 +181,7 @@ class EventFilter:
             generator_weight=batch.event["weight"],
             weight=decision.weight,
             keep_probability=decision.keep_probability,
-            **score_columns(self.skims, decision),
+            **scored_columns(self.skims, decision),
         )
         return with_columns.select(decision.is_kept)
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.columns import EVENT_ID, IS_KEPT, KEEP_PROBABILITY, WEIGHT
 from smartbkg.events.identity import unique_events
-from smartbkg.filtering.event_filter import EventFilter, FilterTotals, score_columns
+from smartbkg.filtering.event_filter import EventFilter, FilterTotals, scored_columns
 from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.parquet import PARQUET
@@ -82,9 +82,9 @@ def filter_file(
         for batch, decision in event_filter.stream(batches):
             writer.write(event_filter.kept(batch, decision))
             if table is not None and len(batch):
-                columns = score_columns(event_filter.skims, decision)
-                columns |= {"keep_probability": decision.keep_probability, "is_kept": decision.is_kept}
-                table.write(_ids(batch) | columns | {"weight": decision.weight})
+                columns = scored_columns(event_filter.skims, decision)
+                columns |= {KEEP_PROBABILITY: decision.keep_probability, IS_KEPT: decision.is_kept}
+                table.write(_ids(batch) | columns | {WEIGHT: decision.weight})
             progress(event_filter.totals.n_events)
         event_filter.totals.n_skipped += len(reader.skipped)
         event_filter.totals.skipped += reader.skipped.messages
@@ -113,7 +113,7 @@ def score_file(
         about = record("scores", SCHEMA_VERSION, settings, (source, *inputs))
         table = stack.enter_context(TableWriter(output, about))
         for batch in unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates):
-            table.write(_ids(batch) | score_columns(scorer.skims, score_events(scorer, batch)))
+            table.write(_ids(batch) | scored_columns(scorer.skims, score_events(scorer, batch)))
             n_events += len(batch)
             progress(n_events)
         _refuse_empty(reader, n_events)

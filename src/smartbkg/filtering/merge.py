@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, PROCESS, WEIGHT
+from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, LOGIT, PROCESS, SCORE, WEIGHT
 from smartbkg.events.identity import keys_of
 from smartbkg.filtering.event_filter import keep_probabilities
 from smartbkg.filtering.scoring import EventScorer, choose_skims, score_events
@@ -203,7 +203,7 @@ def _common_columns(paths: Sequence[Path]) -> list[str]:
     for name in (GENERATOR_WEIGHT, KEEP_PROBABILITY):
         if name not in common:
             raise DatasetError(f"{paths[0]}: no column '{name}': were these events kept by `smartbkg filter`?")
-    return [name for name in common if not name.startswith(("score", "logit"))]
+    return [name for name in common if not name.startswith((SCORE, LOGIT))]
 
 
 def _check_mixtures(paths: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ import uproot
 from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, FileFormatError, nearest
-from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_BRANCHES, KEEP_PROBABILITY, SCORE, WEIGHT
+from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_PROBABILITY, SCORE, WEIGHT, id_column
 from smartbkg.events.identity import find_events
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
@@ -144,11 +144,11 @@ def _tree(file: Any, name: str | None, path: Path) -> Any:
 def _id_branches(names: Sequence[str], path: Path) -> dict[str, str]:
     """Which branch holds which part of the event id."""
     found = {}
-    for part, candidates in ID_BRANCHES.items():
-        present = [name for name in candidates if name in names]
-        if not present:
+    for part, candidates in ID_NAMES.items():
+        branch = id_column(part, names)
+        if branch is None:
             raise FileFormatError(f"{path}: no branch for the event id '{part}' (one of {', '.join(candidates)})")
-        found[part] = present[0]
+        found[part] = branch
     return found
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch, load_token_table
-from smartbkg.events.columns import PARTICLE_DTYPES, ParticleStatus
+from smartbkg.events.columns import PARTICLE_DTYPES, VARIABLE_PREFIX, ParticleStatus
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
@@ -36,7 +36,6 @@ from smartbkg.io.records import assemble
 _TOKEN_TABLE: Final = "gatgap-2023"
 _FEATURES: Final = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
 #: Event-level numbers keep their name behind this prefix, by which a data set knows them as variables.
-_VARIABLE: Final = "var_"
 
 
 def codes_of_tokens(tokens: NDArray[Any], reader: EventReader) -> NDArray[np.int32]:
@@ -142,7 +141,7 @@ class ParticleListReader(EventReader):
             if field.name in ("label", "evtNum"):
                 event[field.name] = table.column(field.name).to_numpy(zero_copy_only=False)
             elif pa.types.is_floating(field.type):
-                event[_VARIABLE + field.name] = table.column(field.name).to_numpy(zero_copy_only=False)
+                event[VARIABLE_PREFIX + field.name] = table.column(field.name).to_numpy(zero_copy_only=False)
         return event
 
     def close(self) -> None:

@@ -14,10 +14,8 @@ from typing import NamedTuple
 import click
 import numpy as np
 
-from smartbkg.events.columns import PROCESSES
+from smartbkg.events.columns import PASSES_PREFIX, PROCESSES
 from smartbkg.io.tables import iterate_table
-
-_PREFIX = "passes_"
 
 
 class Retention(NamedTuple):
@@ -54,8 +52,8 @@ def measure_retention(flags: Sequence[Path]) -> dict[str, dict[str, Retention]]:
                 chosen = table["process"] == process
                 total[str(process)] = total.get(str(process), 0) + int(chosen.sum())
                 for name in table.columns:
-                    if name.startswith(_PREFIX):
-                        skim = name.removeprefix(_PREFIX)
+                    if name.startswith(PASSES_PREFIX):
+                        skim = name.removeprefix(PASSES_PREFIX)
                         skims[skim] = None
                         key = (skim, str(process))
                         passing[key] = passing.get(key, 0) + int(table[name][chosen].sum())

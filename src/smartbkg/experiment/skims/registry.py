@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import UsageError, nearest
+from smartbkg.events.columns import PASSES_PREFIX
 from smartbkg.experiment.reconstruction.reconstruct import ReconstructedEvents
 
 Selection = Callable[[ReconstructedEvents], NDArray[np.bool_]]
@@ -49,7 +50,7 @@ class Skim:
     @property
     def column(self) -> str:
         """Name of its column in a file of flags."""
-        return f"passes_{self.name}"
+        return PASSES_PREFIX + self.name
 
 
 _REGISTRY: Final[dict[str, Skim]] = {}
