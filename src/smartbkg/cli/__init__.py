@@ -5,8 +5,10 @@ Verbs are imported when they are called, so that ``smartbkg --help`` costs no to
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ import click
 
 from smartbkg._version import __version__
 from smartbkg.errors import SmartBKGError, nearest
+from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
+from smartbkg.storage.printing import printable
 
 #: verb → what it does, in the order of the workflow. The module `smartbkg.cli.<verb>` holds ``command``.
 VERBS: Final[Mapping[str, str]] = {
@@ -80,25 +84,64 @@ def command_line() -> None:
 
 
 def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
-    """Let SIGTERM unwind the stack, so that temporary files are removed as after Ctrl-C."""
+    """Let a signal unwind the stack, so that temporary files are removed as after Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: a user's mistake is one line on stderr and exit code 1, or 2 for wrong usage."""
+    """Run the command line: what a user can mend is one line on stderr and exit code 1, or 2 for wrong usage."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _terminate)
     exit_code: Any
     try:
         exit_code = command_line.main(args=arguments, prog_name="smartbkg", standalone_mode=False)
+        _flush_output()
     except click.exceptions.Exit as stop:
         exit_code = stop.exit_code
     except click.ClickException as error:
         error.show()
         exit_code = error.exit_code
     except SmartBKGError as error:
-        click.echo(f"error: {error}", err=True)
-        exit_code = error.exit_code
+        exit_code = _say(f"error: {printable(str(error))}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped: no half-written output is left", err=True)
-        exit_code = 130
+        exit_code = _say("stopped: no half-written output is left", 130)
+    except (OSError, MemoryError) as error:
+        if not is_of_machine(error):
+            raise
+        exit_code = _say(f"error: {printable(_where(error) + reason_of(error))}", 1)
     sys.exit(exit_code if isinstance(exit_code, int) else 0)
+
+
+def _where(error: BaseException) -> str:
+    """The file that an error of the machine concerns, as the beginning of a message."""
+    name = getattr(error, "filename", None)
+    return "" if name is None else f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: "
+
+
+def _flush_output() -> None:
+    """Write what is left for standard output now, while it can still be told that nobody takes it."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise MachineError(f"standard output: cannot write: {reason_of(error)}") from error
+
+
+def _say(message: str, exit_code: int) -> int:
+    """Tell the user on standard error, where it takes anything, and give the exit code back.
+
+    What is still buffered for a standard output that failed is dropped, so that Python's own exit does not fail on it.
+    """
+    with contextlib.suppress(OSError):
+        click.echo(message, err=True)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+    return exit_code

@@ -1,0 +1,28 @@
+"""Text from files, made safe to print: a name must not move the cursor, set the title or recolour a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+#: Unicode categories that a terminal may act on instead of showing: control, format, surrogate, private, separators.
+_ACTIVE: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal may act on written as an escape; line ends and tabs stay.
+
+    >>> printable("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter in "\n\t" or unicodedata.category(letter) not in _ACTIVE
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+__all__ = ["printable"]
