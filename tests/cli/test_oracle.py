@@ -52,10 +52,9 @@ def test_fractions_are_those_of_repeated_simulation(
     [
         (["--skim", "TauGenerics"], "did you mean 'TauGeneric'"),
         (["--skim", "TauGeneric", "--replicas", "7"], "expected an even number"),
-        (["--skim", "TauGeneric", "--costs", "1,2"], "three numbers"),
         (["--skim", "feiHadronicB0", "--replicas", "4"], "none of 60 events passed"),
     ],
-    ids=["skim", "replicas", "costs", "nothing"],
+    ids=["skim", "replicas", "nothing"],
 )
 def test_mistakes_are_one_line(
     events: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str

@@ -59,10 +59,21 @@ def test_a_plan_for_all_skims_is_the_models_policy(chain: Chain, tmp_path: Path)
 def test_plans_for_single_skims_are_stored_beside_one_another(chain: Chain, tmp_path: Path) -> None:
     output = tmp_path / "planned.safetensors"
     run(chain.model, chain.dataset, "--skim", "first", "--output", output, "--replicas", 20)
-    run(output, chain.dataset, "--skim", "second", "--replicas", 20)
+    run(output, chain.dataset, "--skim", "second", "--write", "--replicas", 20)
     stored = load_bundle(output).policy
     first, second = (choose_policy(None, stored, (skim,), "") for skim in ("first", "second"))
     assert first != second
+
+
+def test_looking_at_a_plan_changes_no_file(chain: Chain, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(chain.model.read_bytes())
+    result = run(model, chain.dataset, "--replicas", 5)
+    assert "is unchanged; --write or --output stores this policy" in result.output
+    assert model.read_bytes() == chain.model.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+    run(model, chain.dataset, "--replicas", 5, "--write")
+    assert load_bundle(model).policy is not None
 
 
 def test_the_oracle_is_judged_beside_the_model(chain: Chain, tmp_path: Path) -> None:
@@ -70,12 +81,12 @@ def test_the_oracle_is_judged_beside_the_model(chain: Chain, tmp_path: Path) -> 
     oracle = tmp_path / "oracle.parquet"
     columns = {name: scores[name] for name in EVENT_ID} | {"pass_probability_first": scores["score"]}
     write_table(oracle, columns, record("oracle", 1, {}))
-    result = run(chain.model, chain.dataset, "--skim", "first", "--oracle", oracle, "--dry-run", "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--skim", "first", "--oracle", oracle, "--replicas", 20)
     assert "100.0% of it reached" in result.output
 
 
 def test_a_luminosity_is_turned_into_effective_events(chain: Chain) -> None:
-    result = run(chain.model, chain.dataset, "--skim", "first", "--luminosity", 100, "--dry-run", "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--skim", "first", "--luminosity", 100, "--replicas", 20)
     assert "effective passing events" in result.output
 
 
@@ -90,9 +101,9 @@ def test_recalibration_mends_scores_that_are_no_probabilities(chain: Chain, tmp_
     assert isinstance(bundle.calibration, Affine)
     wrong = Affine(tuple(0.2 * s for s in bundle.calibration.scale), (0.5, 0.5))
     save_bundle(output, replace(bundle, calibration=wrong))
-    before = run(output, chain.dataset, "--skim", "first", "--dry-run", "--replicas", 20)
+    before = run(output, chain.dataset, "--skim", "first", "--replicas", 20)
     assert "of the speed-up and biases nothing" in before.output
-    after = run(output, chain.dataset, "--skim", "first", "--recalibrate", "--replicas", 20)
+    after = run(output, chain.dataset, "--skim", "first", "--recalibrate", "--write", "--replicas", 20)
     assert "biases nothing" not in after.output, after.output
     mended = load_bundle(output).calibration
     assert isinstance(mended, Affine)
@@ -102,16 +113,14 @@ def test_recalibration_mends_scores_that_are_no_probabilities(chain: Chain, tmp_
 def test_measured_costs_take_the_place_of_given_ones(chain: Chain) -> None:
     simulate = f'{sys.executable} -c "sum(i*i for i in range({{events}}*20000))"'
     result = run(
-        chain.model, chain.dataset, "--skim", "first", "--measure", "--simulate-command", simulate, "--dry-run",
+        chain.model, chain.dataset, "--skim", "first", "--measure", "--simulate-command", simulate,
         "--replicas", 20,
     )  # fmt: skip
     assert "/ 97.04" not in result.output
     with pytest.raises(UsageError, match="ended with code 3"):
-        run(
-            chain.model, chain.dataset, "--measure", "--generate-command", f'{sys.executable} -c "exit(3)"', "--dry-run"
-        )
+        run(chain.model, chain.dataset, "--measure", "--generate-command", f'{sys.executable} -c "exit(3)"')
     with pytest.raises(UsageError, match="cannot run"):
-        run(chain.model, chain.dataset, "--measure", "--generate-command", "no-such-program", "--dry-run")
+        run(chain.model, chain.dataset, "--measure", "--generate-command", "no-such-program")
 
 
 def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Chain, tmp_path: Path) -> None:
@@ -137,18 +146,19 @@ def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Cha
         (["--policy", "treshold=1"], PolicyError, "unknown policy"),
         (["--importance", "1"], PolicyError, "1 importances for 2 skims"),
         (["--effective", "1", "--luminosity", "1"], UsageError, "exclude"),
+        (["--write", "--output", "m.safetensors"], UsageError, "give one of the two"),
         (["--effective", "-1"], PolicyError, "expected a positive number"),
         (["--picture", "plan.jpgg"], UsageError, "cannot draw"),
     ],
 )
 def test_mistakes_are_named(chain: Chain, options: list[str], error: type[SmartBKGError], message: str) -> None:
     with pytest.raises(error, match=message):
-        run(chain.model, chain.dataset, "--dry-run", "--replicas", 5, *options)
+        run(chain.model, chain.dataset, "--replicas", 5, *options)
 
 
 def test_a_data_set_without_the_models_skim_is_refused(chain: Chain) -> None:
     with pytest.raises(DatasetError, match="no labels of the skim 'first'"):
-        run(chain.model, chain.events, "--dry-run")
+        run(chain.model, chain.events)
 
 
 def test_a_model_judged_on_its_training_data_uses_what_it_did_not_learn_from(chain: Chain, tmp_path: Path) -> None:

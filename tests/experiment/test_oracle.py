@@ -15,7 +15,6 @@ from smartbkg.experiment.oracle import (
     cross_fit_terms,
     estimate_prior,
     judge,
-    parse_costs,
     stages_of,
     write_probabilities,
 )
@@ -152,9 +151,3 @@ def test_soft_labels_say_how_many_simulations_they_cost(counts: PassCounts, tmp_
     assert table.metadata["simulations"] == N_EVENTS * N_REPLICAS
     assert (table["pass_probability_mine"] > 0).all()
     assert (table["nReplicas"] == N_REPLICAS).all()
-
-
-@pytest.mark.parametrize("text", ["1,2", "a,b,c", "1,2,3,4"])
-def test_costs_that_are_not_three_numbers_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="three numbers"):
-        parse_costs(text)

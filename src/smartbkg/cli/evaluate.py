@@ -6,20 +6,17 @@ from pathlib import Path
 
 import click
 
-from smartbkg.cli.options import FILE
+from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.errors import UsageError
-from smartbkg.sampling.cost import Costs
 
 
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("dataset", type=FILE)
 @click.option("--output", "-o", type=FILE, required=True, help="The report: one HTML page.")
-@click.option("--skim", help="Skim to judge; needed where the model has several.")
-@click.option("--policy", help="Judge this policy in place of the model's own.")
-@click.option("--t-gen", default=0.08, show_default=True, help="CPU seconds to generate an event.")
-@click.option("--t-filter", default=0.63, show_default=True, help="... to score it.")
-@click.option("--t-sim", default=97.04, show_default=True, help="... to simulate and reconstruct it.")
+@click.option("--skim", help="Skim to evaluate; needed where the model has several.")
+@click.option("--policy", help="Evaluate this policy in place of the model's own.")
+@cost_options
 @click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: how good a perfect filter would be.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw that is checked for bias.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
@@ -38,14 +35,14 @@ def command(
 ) -> None:
     """Check MODEL on DATASET: separation, calibration, speed-up, closure; write a report.
 
-    Events that the model was trained on do not judge it.
+    Only events that the model was not trained on are used.
     """
     from smartbkg.evaluation.files import evaluate_model
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")
     evaluation = evaluate_model(
-        model, dataset, output, skim=skim, policy=policy, costs=Costs(t_gen, t_filter, t_sim), oracle=oracle,
+        model, dataset, output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim), oracle=oracle,
         seed=seed, threads=threads,
     )  # fmt: skip
     outlook = evaluation.outlook

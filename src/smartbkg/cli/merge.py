@@ -7,19 +7,20 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.filtering.merge import METHODS
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--output", "-o", type=FILE, required=True, help="Merged file of kept events (Parquet).")
 @click.option(
-    "--method", type=click.Choice(["concatenate", "balance", "union"]), default="concatenate", show_default=True,
+    "--method", type=click.Choice(METHODS), default="concatenate", show_default=True,
     help="Different generated events as they are, or with the weights of least variance; or the same ones.",
 )  # fmt: skip
 @click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
 def command(files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...]) -> None:
     """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
-    from smartbkg.filtering.merge import METHODS, merge_files
+    from smartbkg.filtering.merge import merge_files
     from smartbkg.networks.model_file import load_scorer
 
     chosen = next(one for one in METHODS if one == method)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
+from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 
 if TYPE_CHECKING:
     from smartbkg.networks.scorer import Scorer
@@ -93,6 +94,28 @@ def choose_model(
     elif payload is not None:
         raise UsageError("--payload belongs to --global-tag")
     return ModelChoice(model, model_config, threads, device)
+
+
+def cost_options(function: Function) -> Function:
+    """``--t-gen``, ``--t-filter`` and ``--t-sim``; see `choose_costs`."""
+    options = [
+        click.option(
+            "--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="CPU seconds to generate an event."
+        ),
+        click.option(
+            "--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="CPU seconds to score an event."
+        ),
+        click.option(
+            "--t-sim", default=BELLE_II_COSTS.simulation, show_default=True,
+            help="CPU seconds to simulate and reconstruct an event.",
+        ),
+    ]  # fmt: skip
+    return _apply(options, function)
+
+
+def choose_costs(t_gen: float, t_filter: float, t_sim: float) -> Costs:
+    """The `Costs` of the options of `cost_options`."""
+    return Costs(t_gen, t_filter, t_sim)
 
 
 def reading_options(function: Function) -> Function:

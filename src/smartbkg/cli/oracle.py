@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-FILE = click.Path(path_type=Path)
+from smartbkg.cli.options import FILE, choose_costs, cost_options
 
 
 @click.command("oracle")
@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
     "--detector", default="belle2", show_default=True, metavar="NAME|FILE",
     help="Whose pass probabilities: belle2, alternative, ..., or FILE.json of changes to one.",
 )  # fmt: skip
-@click.option("--costs", "cost_text", help="Seconds to generate, filter, simulate an event; default 0.08,0.63,97.04.")
+@cost_options
 @click.option("--max-weight", default=25.0, show_default=True, help="1/max-weight is the least keep probability.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")
 def command(
@@ -31,13 +31,15 @@ def command(
     soft_labels: Path | None,
     seed: int,
     detector: str,
-    cost_text: str | None,
+    t_gen: float,
+    t_filter: float,
+    t_sim: float,
     max_weight: float,
     jobs: int,
 ) -> None:
     """Simulate EVENTS many times each and say how much a perfect filter would save."""
     from smartbkg.experiment.detector.files import read_detector
-    from smartbkg.experiment.oracle import parse_costs, run_oracle
+    from smartbkg.experiment.oracle import run_oracle
 
     parameters = read_detector(detector)
     console = Console(stderr=True)
@@ -45,7 +47,7 @@ def command(
         task = bar.add_task("simulating", total=None)
         result = run_oracle(
             events, skim_name, n_replicas, output=soft_labels, seed=seed, detector=parameters, n_jobs=jobs,
-            costs=parse_costs(cost_text), max_weight=max_weight, progress=lambda n: bar.advance(task, n),
+            costs=choose_costs(t_gen, t_filter, t_sim), max_weight=max_weight, progress=lambda n: bar.advance(task, n),
         )  # fmt: skip
     click.echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
     click.echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")

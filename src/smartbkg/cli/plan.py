@@ -10,9 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartbkg.cli.options import FILE
-from smartbkg.errors import SmartBKGError, UsageError
-from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+from smartbkg.cli.options import FILE, choose_costs, cost_options
+from smartbkg.errors import UsageError
+from smartbkg.sampling.cost import Costs
+from smartbkg.sampling.luminosity import events_of_luminosity
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 from smartbkg.sampling.policy import Policy
 from smartbkg.storage.atomic import refuse_same_file
@@ -20,21 +21,14 @@ from smartbkg.storage.atomic import refuse_same_file
 if TYPE_CHECKING:
     from smartbkg.sampling.plan import Outlook, Plan
 
-#: Cross-sections at the Υ(4S) in nb (Belle II Physics Book, doi:10.1093/ptep/ptz106, table 4; B pairs shared equally).
-CROSS_SECTIONS = {
-    "mixed": 0.555, "charged": 0.555, "uubar": 1.61, "ddbar": 0.40, "ssbar": 0.38, "ccbar": 1.30, "taupair": 0.919,
-}  # fmt: skip
-
 
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("dataset", type=FILE)
-@click.option("--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="Seconds to generate an event.")
-@click.option("--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="Seconds for the decision.")
-@click.option("--t-sim", default=BELLE_II_COSTS.simulation, show_default=True, help="Seconds to simulate an event.")
+@cost_options
 @click.option("--skim", "skims", multiple=True, help="Plan for this skim (repeat for several). Default: all.")
 @click.option("--importance", multiple=True, type=float, help="Importance of each --skim, in their order.")
-@click.option("--policy", "policies", multiple=True, help="Also judge threshold=P, exp=A,B.")
+@click.option("--policy", "policies", multiple=True, help="Also compare threshold=P, exp=A,B.")
 @click.option(
     "--max-weight", default=DEFAULT_MAX_WEIGHT, show_default=True, help="Largest weight of the optimal policy."
 )
@@ -42,21 +36,26 @@ CROSS_SECTIONS = {
 @click.option("--luminosity", type=float, help="... or an integrated luminosity in 1/fb, of the data set's processes.")
 @click.option("--recalibrate", is_flag=True, help="Fit the model's calibration again on half of the events.")
 @click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: the true pass probabilities.")
-@click.option("--measure", is_flag=True, help="Time the filter here, and the commands below, in place of --t-...")
+@click.option("--measure", is_flag=True, help="Measure the costs instead of using --t-gen, --t-filter, --t-sim.")
 @click.option("--generate-command", help="Makes {events} events: timed with --measure.")
 @click.option("--simulate-command", help="Simulates {events} events: timed with --measure.")
 @click.option("--measure-events", default=100, show_default=True, help="What {events} becomes.")
 @click.option("--picture", type=FILE, help="Draw speed-up against kept fraction (.png, .pdf, .svg).")
-@click.option("--dry-run", is_flag=True, help="Do not write the policy into the model.")
-@click.option("--output", "-o", type=FILE, help="Write the model with the policy here. Default: in place.")
+@click.option("--output", "-o", type=FILE, help="Write the model with the policy to this file.")
+@click.option("--write", is_flag=True, help="Write the policy into MODEL itself.")
 @click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
 def command(model: Path, dataset: Path, **options: Any) -> None:
-    """Choose a policy for MODEL on the labelled events of DATASET, and write it into the model."""
+    """Choose a policy for MODEL on the labelled events of DATASET.
+
+    MODEL stays as it is unless --write is given; --output writes a copy with the policy.
+    """
     from smartbkg.evaluation.scored_dataset import score_dataset
     from smartbkg.evaluation.store_policy import store_policy
     from smartbkg.networks.model_file import load_scorer
     from smartbkg.sampling.plan import COMPARED, make_plan
 
+    if options["write"] and options["output"] is not None:
+        raise UsageError("--write changes the model itself and --output writes a copy: give one of the two")
     for output, inputs in ((options["output"], (dataset,)), (options["picture"], (dataset, model))):
         if output is not None:
             refuse_same_file(output, *inputs)
@@ -69,7 +68,7 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         oracle=options["oracle"],
         is_recalibrated=options["recalibrate"],
     )
-    costs = Costs(options["t_gen"], options["t_filter"], options["t_sim"])
+    costs = choose_costs(options["t_gen"], options["t_filter"], options["t_sim"])
     if options["measure"]:
         costs = _measured(costs, scored.filter_seconds, options)
     plan = make_plan(
@@ -89,9 +88,11 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         from smartbkg.plots.plan import plot_plan
 
         save_figure(plot_plan(plan, scored.events), options["picture"])
-    if not options["dry_run"]:
-        stored = store_policy(model, plan, options["output"], scored.calibration)
+    if options["write"] or options["output"] is not None:
+        stored = store_policy(model, plan, options["output"] or model, scored.calibration)
         click.echo(f"policy written to {stored}", err=True)
+    else:
+        click.echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
 
 
 def _training_of(model: Path) -> dict[str, Any] | None:
@@ -126,12 +127,7 @@ def _wanted(plan: Plan, effective: float | None, luminosity: float | None, proce
         raise UsageError("--effective and --luminosity exclude one another")
     if luminosity is None:
         return effective
-    names = sorted({str(name) for name in process})
-    unknown = [name for name in names if name not in CROSS_SECTIONS]
-    if unknown:
-        raise SmartBKGError(f"no cross-section is known for '{unknown[0]}': use --effective")
-    n_generated = luminosity * 1e6 * sum(CROSS_SECTIONS[name] for name in names)
-    return n_generated * min(plan.unfiltered_effective_per_event)
+    return events_of_luminosity(luminosity, process) * min(plan.unfiltered_effective_per_event)
 
 
 def _row(outlook: Outlook) -> list[str]:
@@ -153,7 +149,7 @@ def _print(plan: Plan, note: str) -> None:
     costs = plan.costs
     retention = ", ".join(f"{skim} {value:.2%}" for skim, value in zip(plan.skims, plan.retention, strict=True))
     lines = [
-        f"retention: {retention}; seconds an event: {costs.generation:.3g} / {costs.filtering:.3g} / "
+        f"retention: {retention}; seconds per event: {costs.generation:.3g} / {costs.filtering:.3g} / "
         f"{plan.unfiltered_seconds_per_event - costs.generation:.4g} (generation / decision / simulation)",
         f"λ = {plan.recommended.lambda_:.4g}; the model's own estimate {plan.own_estimate:.3f}; "
         f"free bound {plan.free_bound:.3f}",

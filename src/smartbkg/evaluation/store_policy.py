@@ -13,8 +13,8 @@ from smartbkg.sampling.plan import Plan
 from smartbkg.scores.calibration import Calibration
 
 
-def store_policy(model: Path, plan: Plan, output: Path | None = None, calibration: Calibration | None = None) -> Path:
-    """Write the recommended policy into a model file (in place unless ``output`` is given).
+def store_policy(model: Path, plan: Plan, output: Path, calibration: Calibration | None = None) -> Path:
+    """Write a model file with the recommended policy to ``output``, which may be the model itself.
 
     A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A
     new calibration, where there is one, replaces the model's.
@@ -41,7 +41,6 @@ def store_policy(model: Path, plan: Plan, output: Path | None = None, calibratio
     best = plan.outlooks[0]
     figures = {"speed_up": best.speed_up.value, "speed_up_error": best.speed_up.error, "n_events": plan.n_events}
     metrics = {**bundle.metrics, "plan": {**figures, "skims": list(plan.skims), "kept_fraction": best.kept_fraction}}
-    target = model if output is None else output
     calibrated = bundle.calibration if calibration is None else calibration
-    save_bundle(target, replace(bundle, policy=stored, metrics=metrics, calibration=calibrated))
-    return target
+    save_bundle(output, replace(bundle, policy=stored, metrics=metrics, calibration=calibrated))
+    return output

@@ -295,21 +295,6 @@ def write_probabilities(path: Path, source: Path, counts: PassCounts, skim: Skim
     write_table(path, columns, provenance)
 
 
-def parse_costs(text: str | None) -> Costs:
-    """Costs from ``generation,filtering,simulation`` in seconds; Belle II's where there is no text.
-
-    >>> parse_costs("0.08,0.63,97.04") == BELLE_II_COSTS
-    True
-    """
-    if text is None:
-        return BELLE_II_COSTS
-    try:
-        generation, filtering, simulation = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(f"costs '{text}': expected three numbers, generation,filtering,simulation") from error
-    return Costs(generation, filtering, simulation)
-
-
 def run_oracle(
     source: Path,
     skim_name: str,
