@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PASSES_PREFIX
 from smartbkg.io.parquet import open_parquet
+from smartbkg.io.tables import ROW_GROUP_ROWS
 from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, record
 
 EventId = tuple[int, int, int]
@@ -35,8 +36,10 @@ def write_flags(path: Path, ids: Sequence[EventId], **passes: Sequence[bool]) ->
     }
     columns |= {PASSES_PREFIX + skim: pa.array(list(values), pa.bool_()) for skim, values in passes.items()}
     metadata = {METADATA_KEY: json.dumps(record("flags", FLAGS_SCHEMA, {}), sort_keys=True)}
-    with atomic_path(path) as partial:
-        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial)
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    with atomic_path(path) as partial, CheckedParquetWriter(partial, table.schema, group_rows=ROW_GROUP_ROWS) as writer:
+        for rows in table.to_batches():
+            writer.write(rows)
 
 
 class PassingEvents:

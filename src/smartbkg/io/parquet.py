@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from smartbkg.errors import EventError, FileFormatError
@@ -23,38 +22,32 @@ from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.parquet import CheckedParquetFile, CheckedParquetWriter, record_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 SCHEMA_VERSION = 1
 ROW_GROUP_EVENTS = 8192
 
 
-def metadata_of(schema: pa.Schema) -> dict[str, Any]:
+def metadata_of(schema: pa.Schema, source: str = "") -> dict[str, Any]:
     """The provenance record in a Parquet schema, empty where there is none."""
-    content = (schema.metadata or {}).get(METADATA_KEY.encode())
-    return dict(json.loads(content)) if content else {}
+    return record_of(schema.metadata, source)
 
 
-def metadata_of_file(file: pq.ParquetFile) -> dict[str, Any]:
+def metadata_of_file(file: CheckedParquetFile) -> dict[str, Any]:
     """The provenance record of a Parquet file, with what its writer added at the end (`ParquetWriter.describe`)."""
-    content = (file.metadata.metadata or {}).get(METADATA_KEY.encode())
-    return dict(json.loads(content)) if content else {}
+    return record_of(file.metadata.metadata, file.source)
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """A Parquet file, opened for reading.
+def open_parquet(path: Path) -> CheckedParquetFile:
+    """A Parquet file, opened for reading; rows are verified as they are read.
 
     Raises
     ------
     FileFormatError
-        Missing, truncated, or not Parquet.
+        Missing, truncated, not Parquet, or damaged.
     """
-    try:
-        return pq.ParquetFile(path, memory_map=False, pre_buffer=False, page_checksum_verification=True)
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise FileFormatError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+    return CheckedParquetFile(path)
 
 
 class _ArrowColumns(NamedTuple):
@@ -126,23 +119,22 @@ class ParquetReader(EventReader):
         self.n_events = self._file.metadata.num_rows
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
-        n_read = 0
         for group in range(self._file.metadata.num_row_groups):
             n_here = self._file.metadata.row_group(group).num_rows
             n_good = 0
-            try:
-                for table in self._file.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
-                    batch = assemble(self, *_columns_of(table, self.source), mother_must_exist=False)
-                    n_good += table.num_rows
-                    if len(batch):
-                        yield batch
-            except (pa.ArrowException, OSError) as error:
-                lost = f"events {n_read + n_good} to {n_read + n_here - 1}"
-                self.skip(
-                    FileFormatError(f"{self.source}: damaged Parquet data, {lost}: {str(error).splitlines()[0]}"),
-                    n_here - n_good,
-                )
-            n_read += n_here
+            tables = self._file.iter_batches(batch_size=size, row_groups=[group], use_threads=False)
+            while True:
+                try:
+                    table = next(tables, None)
+                except FileFormatError as error:
+                    self.skip(error, n_here - n_good)
+                    break
+                if table is None:
+                    break
+                n_good += table.num_rows
+                batch = assemble(self, *_columns_of(table, self.source), mother_must_exist=False)
+                if len(batch):
+                    yield batch
 
     def close(self) -> None:
         self._file.close()
@@ -167,7 +159,7 @@ class ParquetWriter(EventWriter):
         self._provenance = dict(provenance)
         self._stack = contextlib.ExitStack()
         self._partial = self._stack.enter_context(atomic_path(path))
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: CheckedParquetWriter | None = None
         self._waiting: list[EventBatch] = []
         empty = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
         none = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
@@ -200,15 +192,15 @@ class ParquetWriter(EventWriter):
     def _write_group(self, group: pa.RecordBatch) -> None:
         if self._writer is None:
             schema = group.schema.with_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
-            self._writer = pq.ParquetWriter(
+            self._writer = CheckedParquetWriter(
                 self._partial,
                 schema,
+                group_rows=ROW_GROUP_EVENTS,
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=_repetitive_columns(schema),
-                write_page_checksum=True,
             )
-        self._writer.write_batch(group.cast(self._writer.schema), row_group_size=ROW_GROUP_EVENTS)
+        self._writer.write(group)
 
     def close(self) -> None:
         try:
@@ -217,7 +209,7 @@ class ParquetWriter(EventWriter):
             self._flush(is_last=True)
             if self._writer is not None:
                 with disk_errors(self.path):
-                    self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(self._provenance, sort_keys=True)})
+                    self._writer.describe(json.dumps(self._provenance, sort_keys=True))
                     self._writer.close()
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
@@ -226,8 +218,8 @@ class ParquetWriter(EventWriter):
 
     def abort(self) -> None:
         if self._writer is not None:
-            with contextlib.suppress(OSError, pa.ArrowException):
-                self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.abort()
         stop = SystemExit()
         with contextlib.suppress(SystemExit):
             self._stack.__exit__(SystemExit, stop, None)

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
 from smartbkg.io.parquet import metadata_of, open_parquet
 from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, check_schema
 
 ROW_GROUP_ROWS = 1 << 17
@@ -87,7 +87,7 @@ class TableWriter:
         self._provenance = provenance
         self._stack = contextlib.ExitStack()
         self._partial: Path | None = None
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: CheckedParquetWriter | None = None
 
     def __enter__(self) -> Self:
         self._partial = self._stack.enter_context(atomic_path(self.path))
@@ -102,11 +102,13 @@ class TableWriter:
             if self._writer is None:
                 content = json.dumps(self._provenance, sort_keys=True)
                 schema = batch.schema.with_metadata({METADATA_KEY: content})
-                self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd", write_page_checksum=True)
+                self._writer = CheckedParquetWriter(
+                    self._partial, schema, group_rows=ROW_GROUP_ROWS, compression="zstd"
+                )
             schema = self._writer.schema
             if batch.schema.names != schema.names:
                 raise UsageError(f"{self.path}: rows with columns {batch.schema.names}, expected {schema.names}")
-            self._writer.write_batch(batch.cast(schema), row_group_size=ROW_GROUP_ROWS)
+            self._writer.write(batch)
         self.n_rows += batch.num_rows
 
     def __exit__(
@@ -115,7 +117,7 @@ class TableWriter:
         try:
             if self._writer is not None:
                 with disk_errors(self.path):
-                    self._writer.close()
+                    self._writer.__exit__(kind, error, trace)
             elif kind is None:
                 raise UsageError(f"{self.path}: a table without columns cannot be written")
         except BaseException as failure:
@@ -165,15 +167,12 @@ def iterate_table(
     """
     source = str(path)
     with open_parquet(Path(path)) as file:
-        metadata = metadata_of(file.schema_arrow)
+        metadata = metadata_of(file.schema_arrow, source)
         _check(metadata, kind, schema_version, source)
         wanted = _wanted(file.schema_arrow.names, columns, source)
-        try:
-            for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
-                table = pa.Table.from_batches([batch])
-                yield Table({name: _to_numpy(table.column(name), name, source) for name in wanted}, metadata, source)
-        except (pa.ArrowException, OSError) as error:
-            raise FileFormatError(f"{source}: damaged Parquet data: {str(error).splitlines()[0]}") from error
+        for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
+            table = pa.Table.from_batches([batch])
+            yield Table({name: _to_numpy(table.column(name), name, source) for name in wanted}, metadata, source)
 
 
 def read_table(
@@ -193,13 +192,10 @@ def read_table(
     """
     source = str(path)
     with open_parquet(Path(path)) as file:
-        metadata = metadata_of(file.schema_arrow)
+        metadata = metadata_of(file.schema_arrow, source)
         _check(metadata, kind, schema_version, source)
         wanted = _wanted(file.schema_arrow.names, columns, source)
-        try:
-            table = file.read(columns=wanted, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise FileFormatError(f"{source}: damaged Parquet data: {str(error).splitlines()[0]}") from error
+        table = file.read(columns=wanted, use_threads=False)
     return Table({name: _to_numpy(table.column(name), name, source) for name in wanted}, metadata, source)
 
 

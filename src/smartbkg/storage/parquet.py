@@ -1,0 +1,302 @@
+"""Parquet files that prove what they hold: row groups and the footer carry checksums, and every count is compared.
+
+Page checksums of Parquet cover the pages' data, not their headers and not the footer: one damaged bit there can lose a
+row group without a word. Files written here hold, under a key of their own in the footer, the CRC-32 of the bytes of
+each row group, and the SHA-256 of what the footer says (columns, records, rows). Whatever wrote a file, the rows that
+come out are compared with the rows that the footer announces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from smartbkg.errors import FileFormatError
+from smartbkg.storage.machine import reading
+from smartbkg.storage.provenance import METADATA_KEY
+
+#: Key of the checksums in the footer.
+CHECKSUMS_KEY: Final = "smartbkg_checksums"
+_BLOCK: Final = 1 << 22
+_FIRST_BYTE: Final = 4  # after the magic
+
+
+class _Group(NamedTuple):
+    """A row group as its writer knew it."""
+
+    n_rows: int
+    end: int
+    """Position behind its last byte."""
+    crc: int
+    """CRC-32 of its bytes."""
+
+
+def _kind(kind: pa.DataType) -> str:
+    """A type by what it holds: dictionaries and names inside lists are matters of encoding."""
+    if pa.types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    return f"list of {_kind(kind.value_type)}" if pa.types.is_list(kind) else str(kind)
+
+
+def _footer_digest(schema: pa.Schema, records: Sequence[bytes], groups: Sequence[_Group]) -> str:
+    columns = [[field.name, _kind(field.type)] for field in schema]
+    content = [columns, [record.decode(errors="replace") for record in records], [list(group) for group in groups]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+class _Sink:
+    """A file that is written to, with a checksum of what went into it since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = path.open("wb")
+        self._n_bytes = 0
+        self.crc = 0
+        self.closed = False
+
+    def write(self, content: bytes) -> int:
+        self.crc = zlib.crc32(content, self.crc)
+        self._n_bytes += len(content)
+        return self._handle.write(content)
+
+    def tell(self) -> int:
+        return self._n_bytes
+
+    def flush(self) -> None:
+        self._handle.flush()
+
+    def close(self) -> None:
+        self.closed = True
+        self._handle.close()
+
+
+class CheckedParquetWriter:
+    """Writes a Parquet file with checksums, row group by row group.
+
+    Parameters
+    ----------
+    path : the file; what it held is lost.
+    schema : of the rows, with the provenance record in its metadata.
+    group_rows : rows of a row group; rows are collected until there are as many.
+    options : of `pyarrow.parquet.ParquetWriter`.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, group_rows: int, **options: Any) -> None:
+        self.schema = schema
+        self._group_rows = group_rows
+        self._groups: list[_Group] = []
+        self._waiting: list[pa.RecordBatch] = []
+        self._record = (schema.metadata or {}).get(METADATA_KEY.encode(), b"")
+        self._last_record = self._record
+        self._sink = _Sink(path)
+        self._writer = pq.ParquetWriter(self._sink, schema, write_page_checksum=True, **options)
+        self._sink.crc = 0  # from behind the magic
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows of the schema."""
+        if rows.num_rows:
+            self._waiting.append(rows.cast(self.schema))
+        while sum(batch.num_rows for batch in self._waiting) >= self._group_rows:
+            self._write_group(self._group_rows)
+
+    def describe(self, record: str) -> None:
+        """Replace the provenance record by one with what is known only at the end."""
+        self._last_record = record.encode()
+
+    def _write_group(self, n_rows: int) -> None:
+        table = pa.Table.from_batches(self._waiting, self.schema)
+        rest = table.slice(n_rows)
+        self._writer.write_table(table.slice(0, n_rows).unify_dictionaries(), row_group_size=n_rows)
+        self._groups.append(_Group(min(n_rows, table.num_rows), self._sink.tell(), self._sink.crc))
+        self._sink.crc = 0
+        self._waiting = rest.to_batches() if rest.num_rows else []
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        if self._sink.closed:
+            return
+        try:
+            n_waiting = sum(batch.num_rows for batch in self._waiting)
+            if n_waiting:
+                self._write_group(n_waiting)
+            digest = _footer_digest(self.schema, [self._record, self._last_record], self._groups)
+            checksums = json.dumps({"groups": [list(group) for group in self._groups], "sha256": digest})
+            metadata = {CHECKSUMS_KEY: checksums}
+            if self._last_record:
+                metadata[METADATA_KEY] = self._last_record.decode()
+            self._writer.add_key_value_metadata(metadata)
+            self._writer.close()
+        finally:
+            self._sink.close()
+
+    def abort(self) -> None:
+        """Give the file up: nothing more is written."""
+        if not self._sink.closed:
+            self._sink.close()
+        self._writer.is_open = False  # else it would write a footer when it is collected
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no annotations
+    """A Parquet file whose rows are verified as they are read.
+
+    Raises
+    ------
+    FileFormatError
+        Missing, truncated, not Parquet, or a footer that is not the one that was written; while reading: rows that are
+        damaged or fewer than announced.
+    MachineError
+        The disk fails, or there is not enough memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.source = str(path)
+        self._path = path
+        with self._damage("not a readable Parquet file"):
+            try:
+                super().__init__(path, memory_map=False, pre_buffer=False, page_checksum_verification=True)
+            except FileNotFoundError as error:
+                raise FileFormatError(f"{path}: no such file") from error
+            self._groups = self._announced()
+            n_rows = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
+            self._first_rows = [0, *itertools.accumulate(n_rows)]
+
+    def _damage(self, what: str) -> _Damage:
+        return _Damage(self.source, what)
+
+    def _announced(self) -> list[_Group] | None:
+        """The row groups that the writer noted, None where it noted none; refuses a footer that contradicts itself."""
+        metadata = self.metadata
+        n_rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        if sum(n_rows) != metadata.num_rows:
+            raise ValueError(f"the footer announces {metadata.num_rows} rows, its row groups hold {sum(n_rows)}")
+        further = metadata.metadata or {}
+        if CHECKSUMS_KEY.encode() not in further:
+            return None
+        content = json.loads(further[CHECKSUMS_KEY.encode()])
+        groups = [_Group(*(int(number) for number in group)) for group in content["groups"]]
+        key = METADATA_KEY.encode()
+        records = [(self.schema_arrow.metadata or {}).get(key, b""), further.get(key, b"")]
+        if content["sha256"] != _footer_digest(self.schema_arrow, records, groups):
+            raise ValueError("the footer is not the one that was written")
+        if [group.n_rows for group in groups] != n_rows:
+            raise ValueError(f"row groups of {n_rows[:3]} rows, {[group.n_rows for group in groups[:3]]} were written")
+        return groups
+
+    def iter_batches(
+        self,
+        batch_size: int = 65536,
+        row_groups: Sequence[int] | None = None,
+        columns: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in batches that lie within one row group each, verified."""
+        for group in range(self.metadata.num_row_groups) if row_groups is None else row_groups:
+            yield from self._group_batches(group, batch_size, columns, options)
+
+    def _group_batches(
+        self, group: int, size: int, columns: Sequence[str] | None, options: Mapping[str, Any]
+    ) -> Iterator[pa.RecordBatch]:
+        n_announced = self.metadata.row_group(group).num_rows
+        first = self._first_rows[group]
+        n_rows = 0
+        with self._damage(f"damaged Parquet data, rows {first} to {first + n_announced - 1}"):
+            self._verify(group)
+            batches = super().iter_batches(size, row_groups=[group], columns=columns, **options)
+        while True:
+            with self._damage(f"damaged Parquet data, rows {first + n_rows} to {first + n_announced - 1}"):
+                batch = next(batches, None)
+                if batch is None:
+                    if n_rows != n_announced:
+                        raise ValueError(f"{n_rows} of {n_announced} rows are there")
+                    return
+            n_rows += batch.num_rows
+            yield batch
+
+    def read(self, columns: Sequence[str] | None = None, **options: Any) -> pa.Table:
+        """All rows, verified."""
+        with self._damage("damaged Parquet data"):
+            for group in range(self.metadata.num_row_groups):
+                self._verify(group)
+            table = super().read(columns=columns, **options)
+            if table.num_rows != self.metadata.num_rows:
+                raise ValueError(f"{table.num_rows} of {self.metadata.num_rows} rows are there")
+            return table
+
+    def _verify(self, group: int) -> None:
+        """Compare the bytes of a row group with their checksum, where it has one."""
+        if self._groups is None:
+            return
+        start = self._groups[group - 1].end if group else _FIRST_BYTE
+        left = self._groups[group].end - start
+        crc = 0
+        with self._path.open("rb") as handle:
+            handle.seek(start)
+            while left > 0 and (block := handle.read(min(left, _BLOCK))):
+                crc = zlib.crc32(block, crc)
+                left -= len(block)
+        if left or crc != self._groups[group].crc:
+            raise ValueError("its bytes are not those that were written (CRC-32)")
+
+
+class _Damage:
+    """Whatever damaged bytes raise, as an error that names the file; errors of the machine as those."""
+
+    def __init__(self, source: str, what: str) -> None:
+        self._source = source
+        self._what = what
+        self._machine = reading(source)
+
+    def __enter__(self) -> None:
+        self._machine.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._machine.__exit__(kind, error, trace)
+        if isinstance(error, pa.ArrowException | OSError | ValueError | KeyError | TypeError | IndexError):
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FileFormatError(f"{self._source}: {self._what}: {reason}") from error
+
+
+def record_of(metadata: Mapping[bytes, bytes] | None, source: str) -> dict[str, Any]:
+    """The provenance record in Parquet metadata, empty where there is none.
+
+    Raises
+    ------
+    FileFormatError
+        It is no JSON object.
+    """
+    content = (metadata or {}).get(METADATA_KEY.encode())
+    if not content:
+        return {}
+    try:
+        return dict(json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise FileFormatError(f"{source}: its provenance record is damaged: {error}") from error
+
+
+__all__ = ["CHECKSUMS_KEY", "CheckedParquetFile", "CheckedParquetWriter", "record_of"]
