@@ -57,3 +57,6 @@ FROZEN_UNIFORM = 0.31447982535591734
 @given(st.integers(), st.integers(-5, 4000), st.integers(0, 9000), st.integers(0, 2**60))
 def test_one_event_alone_gets_the_same_number(seed, experiment, run, event):
     assert event_uniform(seed, experiment, run, event) == event_uniforms(seed, experiment, run, event)[0]
+    content = np.array([event], dtype=np.uint64)
+    with_content = event_uniforms(seed, experiment, run, event, content=content)[0]
+    assert event_uniform(seed, experiment, run, event, content=event) == with_content

@@ -13,9 +13,11 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+#: 2^64 over the golden ratio: what SplitMix64 adds between numbers.
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+#: Multipliers of SplitMix64's finaliser.
+MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)  # event loops ask for the same few again and again
@@ -33,21 +35,29 @@ def derive_seed(seed: int, context: str, *keys: int | str) -> int:
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64's finaliser (Steele, Lea, Flood, doi:10.1145/2660193.2660195), a bijection of 64-bit numbers."""
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
+    state = (state ^ (state >> np.uint64(30))) * MIX_1
+    state = (state ^ (state >> np.uint64(27))) * MIX_2
     return state ^ (state >> np.uint64(31))
 
 
 def event_keys(
-    seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike, replica: int = 0
+    seed: int,
+    experiment: ArrayLike,
+    run: ArrayLike,
+    event: ArrayLike,
+    replica: int = 0,
+    *,
+    content: ArrayLike | None = None,
 ) -> NDArray[np.uint64]:
-    """A well-mixed 64-bit key an event, to seed a generator of its own.
+    """A well-mixed 64-bit key per event, to seed a generator of its own.
 
     Parameters
     ----------
     seed : any integer.
     experiment, run, event : (n_events,) integers, broadcast against one another.
     replica : counts independent repetitions of the same event.
+    content : (n_events,) uint64, `smartbkg.events.content.content_digests`: different events of one id then get
+        unrelated keys. Not given: the id alone decides.
 
     Returns
     -------
@@ -57,35 +67,39 @@ def event_keys(
     keys = np.zeros(np.broadcast(*(np.atleast_1d(a) for a in (experiment, run, event))).shape, dtype=np.uint64) + state
     for column in (experiment, run, event):
         value = np.atleast_1d(column).astype(np.int64).view(np.uint64)
-        keys = _mix(keys + _GOLDEN + _mix(value + _GOLDEN))
+        keys = _mix(keys + GOLDEN + _mix(value + GOLDEN))
+    if content is not None:
+        keys = _mix(keys + GOLDEN + _mix(np.asarray(content, dtype=np.uint64) + GOLDEN))
     return keys
 
 
-def event_uniforms(seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike) -> NDArray[np.float64]:
-    """One uniform number in [0, 1) an event, keyed on (seed, experiment, run, event) alone.
+def event_uniforms(
+    seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike, *, content: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """One uniform number in [0, 1) per event, keyed on (seed, experiment, run, event) and, if given, its content alone.
 
     Returns
     -------
     (n_events,) float64: the upper 53 bits of the event's key.
     """
-    keys = event_keys(seed, experiment, run, event)
+    keys = event_keys(seed, experiment, run, event, content=content)
     return np.asarray((keys >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def event_uniform(seed: int, experiment: int, run: int, event: int) -> float:
+def event_uniform(seed: int, experiment: int, run: int, event: int, *, content: int | None = None) -> float:
     """The number of `event_uniforms` for one event, without arrays: for event loops that see one event at a time.
 
     >>> bool(event_uniform(1, 7, 2, 99) == event_uniforms(1, 7, 2, 99)[0])
     True
     """
     state = derive_seed(seed, "event", 0)
-    for value in (experiment, run, event):
+    for value in (experiment, run, event) if content is None else (experiment, run, event, content):
         state = _mix_one((state + _GOLDEN_ONE + _mix_one((value + _GOLDEN_ONE) & _MASK)) & _MASK)
     return float((state >> 11) * 2.0**-53)
 
 
 _MASK = 0xFFFFFFFFFFFFFFFF
-_GOLDEN_ONE, _MIX_1_ONE, _MIX_2_ONE = int(_GOLDEN), int(_MIX_1), int(_MIX_2)
+_GOLDEN_ONE, _MIX_1_ONE, _MIX_2_ONE = int(GOLDEN), int(MIX_1), int(MIX_2)
 
 
 def _mix_one(state: int) -> int:

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import binomtest
 
 from smartbkg.errors import PolicyError
-from smartbkg.sampling.draw import SystematicSampler, draw, draw_each_skim, uniforms
+from smartbkg.sampling.draw import SystematicSampler, draw, draw_each_skim
+from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.weights import any_skim_probability
 from smartbkg.seeds import event_uniforms
 
@@ -39,7 +40,7 @@ def test_a_decision_depends_on_seed_and_event_alone() -> None:
 
 def test_the_draw_shares_no_random_number_with_others_of_the_same_seed() -> None:
     others = event_uniforms(7, 3, 4, EVENTS)
-    assert abs(np.corrcoef(uniforms(7, 3, 4, EVENTS), others)[0, 1]) < 5 / np.sqrt(N)
+    assert abs(np.corrcoef(DrawKey(7, rule=1).uniforms(3, 4, EVENTS), others)[0, 1]) < 5 / np.sqrt(N)
 
 
 def test_draws_of_two_skims_are_independent_and_their_union_has_its_probability() -> None:

@@ -17,7 +17,7 @@ from smartbkg.filtering.policy_choice import stored_policy
 from smartbkg.graphs import GraphRule
 from smartbkg.networks.model_file import load_scorer, model_suffix
 from smartbkg.networks.scorer import Scorer, scorer_of
-from smartbkg.sampling.draw import uniform
+from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.policies import Policy, ScorePolicy, ThresholdPolicy, parse_policy
 
 
@@ -45,7 +45,8 @@ class NNFilterModule(Module):
 
     Notes
     -----
-    The draw is a function of basf2's random seed and of (experiment, run, event) alone.
+    The draw is a function of basf2's random seed and of the event alone, its id and its content: events of one id in
+    other jobs are drawn independently.
     """
 
     policy: str | None = None
@@ -77,7 +78,7 @@ class NNFilterModule(Module):
         self._particles = belle2().PyStoreArray("MCParticles")
         self._extra_info = ExtraInfo()
         self._extra_info.register()
-        self._seed = job_seed()
+        self._key = DrawKey(job_seed())
         try:
             self._load(self._source.find(*self._run()))
         except ConditionsError:
@@ -122,7 +123,7 @@ class NNFilterModule(Module):
         weights = batch.event["weight"]
         one_skim = scores[:, 0] if scores.shape[1] == 1 else scores
         keep_probability = float(self._policy.keep_probability(one_skim, weight=weights)[0])
-        is_kept = uniform(self._seed, *batch.event_id(0)) < keep_probability
+        is_kept = bool(self._key.of_events(batch)[0] < keep_probability)
         weight = float(weights[0]) / keep_probability if is_kept else 0.0
         self._write(scores[0].tolist(), keep_probability, weight)
         self._count(batch.n_particles, is_kept)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import PARTICLE_DTYPES
+from smartbkg.events.columns import PARTICLE_DTYPES, ParticleStatus
+from smartbkg.events.content import LEFT_OUT
 from smartbkg.graphs import GraphRule
 
 #: Particle columns in the order in which `_columns` reads them.
@@ -31,8 +32,9 @@ class EventReader:
         self._keeps_production = rule is None
         # a particle that is bridged is no node, but leads from its daughters to its mother
         skips = rule is not None and not rule.bridged_codes
-        self._required = rule.required_status if rule is not None and skips else 0
-        self._excluded = rule.excluded_status if rule is not None and skips else 0
+        # what the digest of the content looks at is read in any case
+        self._required = rule.required_status & ParticleStatus.PRIMARY if rule is not None and skips else 0
+        self._excluded = rule.excluded_status & LEFT_OUT if rule is not None and skips else 0
 
     def read(self, particles: Iterable[Any], meta: Any, process: str = "") -> EventBatch:
         """The event that is being processed.

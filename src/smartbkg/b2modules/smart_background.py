@@ -14,9 +14,10 @@ from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.errors import ConditionsError, ModelError, UsageError, nearest
+from smartbkg.events import EventBatch
 from smartbkg.networks.onnx.backend import load_onnx_scorer
 from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config
-from smartbkg.sampling.draw import draw_each_skim, uniform
+from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.policies import ExponentialPolicy
 
 DEFAULT_WEIGHTS: Final = "SmartBackgroundWeights_default"
@@ -74,7 +75,7 @@ class SmartBackground(Module):
         self._particles = belle2().PyStoreArray("MCParticles")
         self._extra_info = ExtraInfo()
         self._extra_info.register()
-        self._seed = job_seed()
+        self._key = DrawKey(job_seed())
         self._load()
 
     def beginRun(self) -> None:
@@ -123,22 +124,19 @@ class SmartBackground(Module):
             self._extra_info.write(**{f"SmartBKG_Prediction_{n}": q for n, q in zip(names, keep.tolist(), strict=True)})
             self.return_value(1)
             return
-        weights = (
-            self._joint_weights(keep, batch.event_id(0)) if self._joint_draw else self._weights_of(keep, names, batch)
-        )
+        weights = self._joint_weights(keep, batch) if self._joint_draw else self._weights_of(keep, names, batch)
         self._extra_info.write(**{f"weight_{name}": weight for name, weight in zip(names, weights, strict=True)})
         self.return_value(int(max(weights) > 0))
 
-    def _weights_of(self, keep: Any, names: Sequence[str], batch: Any) -> list[float]:
+    def _weights_of(self, keep: Any, names: Sequence[str], batch: EventBatch) -> list[float]:
         """One draw a skim, as basf2 has it."""
-        ids = (batch.event[name] for name in ("experiment", "run", "evtNum"))
-        is_sampled = draw_each_skim(keep[None, :], names, self._seed, *ids)[0]
-        return [1 / q if sampled else 0.0 for q, sampled in zip(keep.tolist(), is_sampled, strict=True)]
+        chances = [float(self._key.of_events(batch, name)[0]) for name in names]
+        return [1 / q if chance < q else 0.0 for q, chance in zip(keep.tolist(), chances, strict=True)]
 
-    def _joint_weights(self, keep: Any, event: tuple[int, int, int]) -> list[float]:
+    def _joint_weights(self, keep: Any, batch: EventBatch) -> list[float]:
         """One draw for all skims."""
         joint = float(keep.max())
-        weight = 1 / joint if uniform(self._seed, *event) < joint else 0.0
+        weight = 1 / joint if self._key.of_events(batch)[0] < joint else 0.0
         return [weight] * len(keep)
 
     def _present_event_type(self) -> str:

@@ -21,6 +21,7 @@ from smartbkg.filtering.event_filter import DRAWS, Draw, EventFilter, FilterTota
 from smartbkg.filtering.files import filter_file
 from smartbkg.filtering.policy_choice import choose_policy
 from smartbkg.filtering.scoring import choose_skims
+from smartbkg.sampling.draw_key import RULE, RULES
 
 
 @click.command()
@@ -35,6 +36,11 @@ from smartbkg.filtering.scoring import choose_skims
     "--draw", type=click.Choice(DRAWS), default="independent", show_default=True,
     help="systematic: the number kept is within one event of what is expected, but it depends on the events' order.",
 )  # fmt: skip
+@click.option("--stream", help="Name that decides in place of the events' content; each job needs one of its own.")
+@click.option(
+    "--draw-rule", type=click.IntRange(min(RULES), max(RULES)), default=RULE, show_default=True,
+    help="Version of the rule of the draw, to repeat an old one (1: seed and event ids alone).",
+)  # fmt: skip
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice; both share their fate.")
 @click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
 @reading_options
@@ -46,6 +52,8 @@ def command(
     skims: tuple[str, ...],
     seed: int,
     draw: Draw,
+    stream: str | None,
+    draw_rule: int,
     allow_duplicates: bool,
     scores: Path | None,
     batch_size: int,
@@ -63,9 +71,11 @@ def command(
     if draw == "systematic" and allow_duplicates:
         raise UsageError("--draw systematic with --allow-duplicates: events of one id would not share their fate")
     event_filter = EventFilter(
-        scorer, chosen_policy, seed=seed, skims=chosen, skip_corrupt=reading["skip_corrupt"], draw=draw
-    )
+        scorer, chosen_policy, seed=seed, skims=chosen, skip_corrupt=reading["skip_corrupt"], draw=draw, stream=stream,
+        rule=draw_rule,
+    )  # fmt: skip
     settings = {"policy": chosen_policy.to_dict(), "seed": seed, "skims": list(chosen), "draw": draw}
+    settings |= {"draw_rule": draw_rule, **({} if stream is None else {"stream": stream})}
     with progress_bar() as bar:
         task = bar.add_task("filtering", total=None)
         totals = filter_file(

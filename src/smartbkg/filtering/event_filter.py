@@ -1,23 +1,34 @@
 """`EventFilter`: a stream of events in, the events worth simulating out, with the weights that keep every sum unbiased.
 
-Each event's decision depends on the seed and on its own (experiment, run, event) alone: order, chunking and number of
-workers change nothing. A systematic draw depends on the order as well, still not on the chunking.
+Each event's decision depends on the draw's key and on the event alone: order, chunking, format and number of workers
+change nothing. A systematic draw depends on the order as well, still not on the chunking. Events that a filter has kept
+are drawn anew, and their weights are multiplied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import EventError, UsageError, nearest
+from smartbkg.errors import EventError, PolicyError, UsageError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, SIMULATION_COST, logit_columns, score_columns
+from smartbkg.events.columns import (
+    EVENT_ID,
+    GENERATOR_WEIGHT,
+    KEEP_PROBABILITY,
+    SIMULATION_COST,
+    WEIGHT,
+    logit_columns,
+    score_columns,
+)
+from smartbkg.events.content import content_digests
 from smartbkg.filtering.scoring import EventScorer, ScoredEvents, choose_skims, score_events
-from smartbkg.sampling.draw import SystematicSampler, draw
+from smartbkg.sampling.draw import SystematicSampler
+from smartbkg.sampling.draw_key import RULE, DrawKey, digest_of_draws, recorded_draws
 from smartbkg.sampling.policies import Policy
 
 #: Ways to draw: each event by itself, or at equal steps of the running sum of the keep probabilities.
@@ -33,11 +44,11 @@ class Decision(NamedTuple):
     score: NDArray[np.float64]
     """(n_events, n_skims) calibrated P(pass | event)."""
     keep_probability: NDArray[np.float64]
-    """(n_events,)"""
+    """(n_events,) of this draw; of an event that came through earlier draws, not their product."""
     is_kept: NDArray[np.bool_]
     """(n_events,) True = simulate this event."""
     weight: NDArray[np.float64]
-    """(n_events,) generator weight / keep probability for kept events, 0 for the others."""
+    """(n_events,) the weight the event came with / keep probability for kept events, 0 for the others."""
 
 
 @dataclass
@@ -112,6 +123,18 @@ def keep_probabilities(
     )
 
 
+def generator_weights(batch: EventBatch) -> NDArray[np.float64]:
+    """(n_events,) the generator's weights, also of events that a filter has kept."""
+    name = GENERATOR_WEIGHT if GENERATOR_WEIGHT in batch.event else WEIGHT
+    return np.asarray(batch.event[name], dtype=np.float64)
+
+
+def total_keep_probability(batch: EventBatch, keep_probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_events,) the product of the keep probabilities of all draws, this one's and those before."""
+    before = batch.event.get(KEEP_PROBABILITY)
+    return keep_probability if before is None else keep_probability * before.astype(np.float64)
+
+
 class EventFilter:
     """Keeps the events worth simulating, by chance, and weights them.
 
@@ -124,6 +147,13 @@ class EventFilter:
     skip_corrupt : leave out (and count) events with numbers that are not finite, where the default is an error.
     draw : ``independent``, or ``systematic`` (`SystematicSampler`) over the events in the order in which they are
         streamed; the first event names the stream, so that files of other events start elsewhere under the same seed.
+    stream : a name that decides in place of the events' content (`DrawKey`).
+    rule : version of the rule of the draw, to repeat an old one.
+
+    Attributes
+    ----------
+    key : what decides on the events besides the events.
+    draws : the draws that kept events have come through, this one last: what their file records.
     """
 
     def __init__(
@@ -135,18 +165,27 @@ class EventFilter:
         skims: Sequence[str] = (),
         skip_corrupt: bool = False,
         draw: Draw = "independent",
+        stream: str | None = None,
+        rule: int = RULE,
     ) -> None:
         if draw not in DRAWS:
             raise UsageError(f"draw '{draw}': {nearest(draw, DRAWS)}")
-        self._draw: Draw = draw
+        self.key = DrawKey(seed, stream, rule=rule, method=draw)
+        self.draws = [self.key.to_dict()]
         self._sampler: SystematicSampler | None = None
         self._scorer = scorer
         self._policy = policy
-        self._seed = seed
         self._positions = choose_skims(scorer.skims, skims)
         self._skip_corrupt = skip_corrupt
         self.skims = tuple(scorer.skims[position] for position in self._positions)
         self.totals = FilterTotals()
+
+    def follow(self, metadata: Mapping[str, Any]) -> None:
+        """Take the draws that the events of a file have come through into the key, by the file's provenance record."""
+        earlier = recorded_draws(metadata)
+        if earlier:
+            self.key = replace(self.key, earlier=digest_of_draws(earlier))
+            self.draws = [*earlier, self.key.to_dict()]
 
     def decide(self, batch: EventBatch) -> Decision:
         """Score, keep probability, draw and weight of each event of a batch.
@@ -157,7 +196,14 @@ class EventFilter:
         ------
         EventError
             An event's numbers, or the score of one, are not finite.
+        PolicyError
+            A filter has kept these events, and nothing says by which draw.
         """
+        if KEEP_PROBABILITY in batch.event and not self.key.earlier and self.key.stream is None:
+            raise PolicyError(
+                f"{batch.source or 'these events'}: a filter has kept them, and the file does not record by which "
+                "draw. Drawn by the same numbers again, the sample would be biased: name this draw with --stream"
+            )
         logit, score = score_events(self._scorer, batch)
         logit, score = logit[:, self._positions], score[:, self._positions]
         weight = batch.event["weight"].astype(np.float64)
@@ -168,19 +214,21 @@ class EventFilter:
 
     def _drawn(self, batch: EventBatch, keep_probability: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(n_events,) bool, True = keep."""
-        if self._draw == "independent":
-            return draw(keep_probability, self._seed, *(batch.event[name] for name in EVENT_ID))
+        if self.key.method == "independent":
+            return self.key.of_events(batch) < keep_probability
         if self._sampler is None and len(batch):
             first = "/".join(str(batch.event[name][0]) for name in EVENT_ID)
-            self._sampler = SystematicSampler(self._seed, first)
+            if self.key.uses_content:
+                first += f"/{int(content_digests(batch.slice(0, 1))[0]):x}"
+            self._sampler = SystematicSampler(self.key.derived_seed("systematic"), first)
         return np.zeros(0, dtype=np.bool_) if self._sampler is None else self._sampler.draw(keep_probability)
 
     def kept(self, batch: EventBatch, decision: Decision) -> EventBatch:
-        """The kept events; ``weight`` is the new weight, the generator's stays as ``generator_weight``."""
+        """The kept events, with ``weight`` · ``keep_probability`` = ``generator_weight`` over all draws together."""
         with_columns = batch.with_event_columns(
-            generator_weight=batch.event["weight"],
+            generator_weight=generator_weights(batch),
             weight=decision.weight,
-            keep_probability=decision.keep_probability,
+            keep_probability=total_keep_probability(batch, decision.keep_probability),
             **scored_columns(self.skims, decision),
         )
         return with_columns.select(decision.is_kept)

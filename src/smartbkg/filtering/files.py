@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, IS_KEPT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, IS_KEPT, KEEP_PROBABILITY, WEIGHT
 from smartbkg.events.identity import unique_events
-from smartbkg.filtering.event_filter import EventFilter, FilterTotals, scored_columns
+from smartbkg.filtering.event_filter import (
+    EventFilter,
+    FilterTotals,
+    generator_weights,
+    scored_columns,
+    total_keep_probability,
+)
 from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.parquet import PARQUET
@@ -74,16 +81,25 @@ def filter_file(
     files = (source, *inputs)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_events(source, options))
-        writer = stack.enter_context(create_events(output, record("kept", SCHEMA_VERSION, settings, files)))
+        batches = unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates)
+        first = next(batches, None)  # only then a reader of a stream knows what its header says
+        event_filter.follow(reader.metadata)
+        draws = event_filter.draws
+        about = record("kept", SCHEMA_VERSION, settings, files, draws=draws)
+        writer = stack.enter_context(create_events(output, about))
         table = None
         if scores is not None:
-            table = stack.enter_context(TableWriter(scores, record("scores", SCHEMA_VERSION, settings, files)))
-        batches = unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates)
-        for batch, decision in event_filter.stream(batches):
+            about = record("scores", SCHEMA_VERSION, settings, files, draws=draws)
+            table = stack.enter_context(TableWriter(scores, about))
+        for batch, decision in event_filter.stream(chain([] if first is None else [first], batches)):
             writer.write(event_filter.kept(batch, decision))
             if table is not None and len(batch):
                 columns = scored_columns(event_filter.skims, decision)
-                columns |= {KEEP_PROBABILITY: decision.keep_probability, IS_KEPT: decision.is_kept}
+                columns |= {
+                    KEEP_PROBABILITY: total_keep_probability(batch, decision.keep_probability),
+                    GENERATOR_WEIGHT: generator_weights(batch),
+                    IS_KEPT: decision.is_kept,
+                }
                 table.write(_ids(batch) | columns | {WEIGHT: decision.weight})
             progress(event_filter.totals.n_events)
         event_filter.totals.n_skipped += len(reader.skipped)

@@ -1,8 +1,9 @@
 """Which events are kept: chance, but the same chance every time.
 
-`draw` is the default: an event's fate is a function of (seed, experiment, run, event) alone, so order, chunks and
-number of workers do not matter and a job can be repeated. `SystematicSampler` fixes the *number* kept to within one
-event at the price of depending on the order. `draw_each_skim` repeats upstream's one draw a skim, for comparison.
+`draw` is the default: an event's fate is a function of the key (`smartbkg.sampling.draw_key`) and of the event alone,
+so order, chunks and number of workers do not matter and a job can be repeated. `SystematicSampler` fixes the *number*
+kept to within one event at the price of depending on the order. `draw_each_skim` repeats upstream's one draw per skim,
+for comparison.
 """
 
 from __future__ import annotations
@@ -14,38 +15,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import PolicyError
+from smartbkg.sampling.draw_key import RULE_OF_IDS, DrawKey
 from smartbkg.sampling.statistics import check_probability
-from smartbkg.seeds import derive_seed, event_uniform, event_uniforms
+from smartbkg.seeds import derive_seed
 
 _BITS: Final = 53
 _ONE: Final = 1 << _BITS
 _MASK: Final = _ONE - 1
 
 
-def uniforms(seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike) -> NDArray[np.float64]:
-    """(n_events,) the uniform number in [0, 1) that decides on each event.
-
-    The seed is first mixed with the purpose "draw": a generator or simulation run under the same seed must not share
-    its random numbers with the filter, or the decision would depend on what it must be independent of.
-    """
-    return event_uniforms(derive_seed(seed, "draw"), experiment, run, event)
-
-
-def uniform(seed: int, experiment: int, run: int, event: int) -> float:
-    """The number of `uniforms` for one event: for event loops that see one event at a time."""
-    return event_uniform(derive_seed(seed, "draw"), experiment, run, event)
-
-
 def draw(
-    keep_probability: ArrayLike, seed: int, experiment: ArrayLike, run: ArrayLike, event: ArrayLike
+    keep_probability: ArrayLike,
+    key: DrawKey | int,
+    experiment: ArrayLike,
+    run: ArrayLike,
+    event: ArrayLike,
+    content: ArrayLike | None = None,
 ) -> NDArray[np.bool_]:
     """Keep each event with its probability, independently of all others.
 
     Parameters
     ----------
     keep_probability : (n_events,) q in [0, 1]; 1 always keeps, 0 never.
-    seed : any integer; another one gives an independent sample.
+    key : seed, stream and earlier draws. A number is a seed of the rule that looks at ids alone.
     experiment, run, event : (n_events,) what the event is known by.
+    content : (n_events,) `smartbkg.events.content.content_digests`, which the default key asks for.
 
     Returns
     -------
@@ -57,16 +51,17 @@ def draw(
         A probability is outside [0, 1].
     """
     q = check_probability(keep_probability, "keep probability")
-    return uniforms(seed, experiment, run, event) < q
+    return _key_of(key).uniforms(experiment, run, event, content) < q
 
 
 def draw_each_skim(
     keep_probability: ArrayLike,
     skims: Sequence[str],
-    seed: int,
+    key: DrawKey | int,
     experiment: ArrayLike,
     run: ArrayLike,
     event: ArrayLike,
+    content: ArrayLike | None = None,
 ) -> NDArray[np.bool_]:
     """One independent draw a skim, as basf2's ``SmartBackground`` does.
 
@@ -76,6 +71,7 @@ def draw_each_skim(
     ----------
     keep_probability : (n_events, n_skims) q_i.
     skims : names, one a column.
+    key, experiment, run, event, content : as for `draw`.
 
     Returns
     -------
@@ -84,11 +80,13 @@ def draw_each_skim(
     q = check_probability(keep_probability, "keep probability")
     if q.ndim != 2 or q.shape[1] != len(skims):
         raise PolicyError(f"keep probabilities of shape {q.shape} for {len(skims)} skims")
-    drawn = [
-        event_uniforms(derive_seed(seed, "draw", skim), experiment, run, event) < q[:, column]
-        for column, skim in enumerate(skims)
-    ]
+    chosen = _key_of(key)
+    drawn = [chosen.uniforms(experiment, run, event, content, skim) < q[:, column] for column, skim in enumerate(skims)]
     return np.stack(drawn, axis=1)
+
+
+def _key_of(key: DrawKey | int) -> DrawKey:
+    return key if isinstance(key, DrawKey) else DrawKey(key, rule=RULE_OF_IDS)
 
 
 class SystematicSampler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.streams import open_source
+from smartbkg.storage.provenance import METADATA_KEY
 
 _NAMES_2: Final = re.compile(rb'^N \d+ (".*")\s*$', re.MULTILINE)
 _NUMBER: Final = re.compile(rb"E (-?\d+)")
@@ -140,7 +142,7 @@ class HepMCReader(EventReader):
             if texts.header.version == 2 and (found := _NAMES_2.search(texts.text)):
                 names = tuple(re.findall(r'"([^"]*)"', found[1].decode(errors="replace")))
             self._weight_names = names if names else tuple(str(k) for k in range(int(counts[0])))
-            self.metadata = {**self.metadata, "weights": list(self._weight_names)}
+            self.metadata = {**self.metadata, **_record(texts.header), "weights": list(self._weight_names)}
         n_weights = len(self._weight_names or ())
         is_other = (counts != n_weights) & (counts != 0)
         owner = np.repeat(np.arange(len(counts)), counts)
@@ -192,6 +194,19 @@ class HepMCReader(EventReader):
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _record(header: RunHeader) -> dict[str, Any]:
+    """The provenance record that our writer put into the header, empty where there is none."""
+    mark = b"A " + METADATA_KEY.encode() + b" "
+    for line in header.lines:
+        if line.startswith(mark):
+            try:
+                found = json.loads(line.removeprefix(mark).replace(b"\\\\", b"\\"))
+            except ValueError:
+                return {}
+            return dict(found) if isinstance(found, dict) else {}
+    return {}
 
 
 class _Once:
