@@ -7,8 +7,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "smartbkg"
 STOREYS = [
     {"_version", "errors", "seeds", "compilation"},
     {"storage"},
-    {"events"},
-    {"io", "graphs", "scores", "sampling", "conditions"},
+    {"events", "scores"},
+    {"io", "graphs", "sampling", "conditions"},
     {"networks", "filtering", "datasets", "closure", "inspection"},
     {"training", "plots", "b2modules"},
     {"evaluation", "experiment", "NN_filter_module", "basf2_shim"},

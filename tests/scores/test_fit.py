@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from smartbkg.errors import DatasetError
-from smartbkg.scores.calibration import Affine, Isotonic, PerProcess, expit, logit
+from smartbkg.scores.calibration import Affine, Isotonic, PerProcess
 from smartbkg.scores.fit import fit_calibration
+from smartbkg.scores.logistic import expit, logit
 
 
 def sample(n: int = 40_000, scale: float = 2.5, offset: float = -3.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

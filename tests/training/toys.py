@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.io.parquet import ParquetWriter
-from smartbkg.scores.calibration import expit
+from smartbkg.scores.logistic import expit
 
 PARTICLE_CODES = np.array([211, -211, 321, -321, 11, -11, 13, 22, 111, 421])
 

@@ -6,20 +6,18 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from smartbkg.errors import PolicyError
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.optimal import solve_optimal
 from smartbkg.sampling.policy import check_weights
 from smartbkg.sampling.statistics import check_probability, speed_up_of_means, speed_up_terms
+from smartbkg.scores.logistic import expit, fit_logistic, logit
 
 #: A loss of speed-up by poor calibration above this share is worth a warning.
 TOLERATED_LOSS: Final = 0.01
 #: The 99 % quantile of χ² with two degrees of freedom (scale and offset).
 LEAST_DEVIANCE: Final = 9.2
-_SMALLEST: Final = 1e-12
-_ITERATIONS: Final = 50
 
 
 class CalibrationCheck(NamedTuple):
@@ -34,7 +32,6 @@ class CalibrationCheck(NamedTuple):
     lost_speed_up: float
     """Share of the speed-up lost by solving λ on these scores and not on recalibrated ones. Cross-fitted: it may come
     out slightly negative where there is nothing to gain."""
-
     deviance: float
     """Twice the gain in log-likelihood by recalibrating: below 9.2 in 99 % of samples if the scores are calibrated."""
 
@@ -50,31 +47,6 @@ class CalibrationCheck(NamedTuple):
             f"{self.scale:.2f}): this costs {self.lost_speed_up:.1%} of the speed-up and biases nothing; "
             "calibrate the model again"
         )
-
-
-def fit_logistic(
-    logit: NDArray[np.float64], label: NDArray[np.float64], multiplicity: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Scale and offset that maximise the likelihood of labels under expit(scale·logit + offset), by Newton's method.
-
-    A unit normal prior on (scale − 1) keeps the fit finite where the classes are separable.
-
-    Parameters
-    ----------
-    logit, label, multiplicity : (n_events,).
-    """
-    design = np.stack([logit, np.ones_like(logit)], axis=1)
-    parameters, prior = np.array([1.0, 0.0]), np.diag([1.0, 1e-6])
-    for _ in range(_ITERATIONS):
-        p = expit(design @ parameters)
-        gradient = design.T @ (multiplicity * (label - p)) - prior @ (parameters - [1.0, 0.0])
-        curvature = (design * (multiplicity * p * (1 - p))[:, None]).T @ design + prior
-        step = np.linalg.solve(curvature, gradient)
-        # Newton's step overshoots far from the optimum; a bounded one always arrives.
-        parameters = parameters + step * min(1.0, 2.0 / max(1e-300, float(np.abs(step).max())))
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(parameters[0]), float(parameters[1])
 
 
 def check_calibration(
@@ -102,19 +74,25 @@ def check_calibration(
     w = None if weight is None else check_weights(weight)
     if not 0 < float(m @ y) < float(m.sum()):
         raise PolicyError(f"calibration of {len(p)} events needs passing and failing ones")
-    held = p.clip(_SMALLEST, 1 - _SMALLEST)
-    logit = np.log(held) - np.log1p(-held)
-    # A fold calibrates the other, so that the recalibrated scores have not seen the labels that judge them.
+    x = logit(p)
+    # Each half calibrates the other, so that recalibrated scores have not seen the labels they are compared with.
     fold = np.arange(len(p)) % 2 == 0
     recalibrated = np.empty_like(p)
     for one, other in ((fold, ~fold), (~fold, fold)):
-        scale, offset = fit_logistic(logit[other], y[other], m[other])
-        recalibrated[one] = expit(scale * logit[one] + offset)
+        scale, offset = _fit(x[other], y[other], m[other])
+        recalibrated[one] = expit(scale * x[one] + offset)
     before, after = (_speed_up(values, y, costs, max_weight, w, m) for values in (p, recalibrated))
-    scale, offset = fit_logistic(logit, y, m)
+    scale, offset = _fit(x, y, m)
     # Thinned events stand for several, but tell no more than one: the multiplicities enter with mean 1.
-    gain = _log_likelihood(scale * logit + offset, y, m / m.mean()) - _log_likelihood(logit, y, m / m.mean())
+    gain = _log_likelihood(scale * x + offset, y, m / m.mean()) - _log_likelihood(x, y, m / m.mean())
     return CalibrationCheck(scale, offset, float(m @ p / (m @ y)), 1 - before / after, 2 * gain)
+
+
+def _fit(x: NDArray[np.float64], label: NDArray[np.float64], multiplicity: NDArray[np.float64]) -> tuple[float, float]:
+    """Scale and offset of half a sample; no change where that half has passing or failing events alone."""
+    if not 0 < float(multiplicity @ label) < float(multiplicity.sum()):
+        return 1.0, 0.0
+    return fit_logistic(x, label, multiplicity)
 
 
 def _log_likelihood(logit: NDArray[np.float64], label: NDArray[np.float64], multiplicity: NDArray[np.float64]) -> float:
@@ -130,12 +108,12 @@ def _speed_up(
     multiplicity: NDArray[np.float64],
 ) -> float:
     if not score.any():
-        return speed_up_of_nothing(costs)
+        return speed_up_of_keeping_all(costs)
     policy = solve_optimal(score, costs, max_weight, weight, multiplicity=multiplicity)
     terms = speed_up_terms(label, policy.keep_probability(score, weight=weight), costs, weight=weight)
     return float(speed_up_of_means(np.average(terms, axis=0, weights=multiplicity), costs))
 
 
-def speed_up_of_nothing(costs: Costs) -> float:
+def speed_up_of_keeping_all(costs: Costs) -> float:
     """Speed-up of keeping every event: the decision is paid and nothing gained."""
     return (costs.generation + costs.simulation) / (costs.before_decision + costs.simulation)

@@ -19,6 +19,7 @@ from smartbkg.errors import PolicyError, nearest
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy, UnsolvedOptimal, solve_optimal
 from smartbkg.sampling.policy import Policy, check_max_weight
 from smartbkg.sampling.statistics import check_probability
+from smartbkg.scores.logistic import log_odds
 
 #: Upstream's floor of 0.01 under its clipped exponential (basf2 module ``SmartBackground``).
 UPSTREAM_MAX_WEIGHT: Final = 100.0
@@ -111,8 +112,7 @@ class ExponentialPolicy(ScoreFunction):
             )
 
     def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore"):
-            exponent = self.a * (np.log(score) - np.log1p(-score) - self.b)
+        exponent = self.a * (log_odds(score) - self.b)
         return np.clip(np.exp(np.minimum(exponent, 0.0)), 1 / self.max_weight, 1.0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,27 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import ModelError, nearest
-
-#: Scores stay this far from 0 and 1, so that odds and logarithms exist.
-SMALLEST_SCORE: Final = 1e-12
-
-
-def expit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logistic function 1 / (1 + exp(-x)), within [`SMALLEST_SCORE`, 1 - `SMALLEST_SCORE`]."""
-    small = np.exp(-np.abs(logits))
-    return np.clip(np.where(logits >= 0, 1.0, small) / (1.0 + small), SMALLEST_SCORE, 1.0 - SMALLEST_SCORE)
-
-
-def logit(probability: ArrayLike) -> NDArray[np.float64]:
-    """The inverse of `expit`: log(p / (1 - p)) of probabilities held within its range."""
-    held = np.clip(np.asarray(probability, dtype=np.float64), SMALLEST_SCORE, 1.0 - SMALLEST_SCORE)
-    return np.asarray(np.log(held) - np.log1p(-held))
+from smartbkg.scores.logistic import SMALLEST_SCORE, expit, logit
 
 
 class Calibration(abc.ABC):
@@ -203,4 +189,4 @@ def calibration_from_dict(content: Mapping[str, Any]) -> Calibration:
     )
 
 
-__all__ = ["Affine", "Calibration", "Identity", "Isotonic", "PerProcess", "calibration_from_dict", "expit", "logit"]
+__all__ = ["Affine", "Calibration", "Identity", "Isotonic", "PerProcess", "calibration_from_dict"]

@@ -6,15 +6,13 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from smartbkg.errors import DatasetError, MissingDependencyError
-from smartbkg.scores.calibration import Affine, Calibration, Isotonic, PerProcess, logit
+from smartbkg.scores.calibration import Affine, Calibration, Isotonic, PerProcess
+from smartbkg.scores.logistic import fit_logistic, logit
 
 #: Passing and failing events from which a process gets a calibration of its own.
 LEAST_OF_PROCESS: Final = 50
-#: The slope of a fit stays within these: outside, the sample was too small to say.
-_SLOPES: Final = (0.05, 20.0)
 
 Method = Literal["affine", "temperature", "isotonic", "prior"]
 
@@ -83,45 +81,10 @@ def _fit(
         knots = [_isotonic(*column) for column in columns]
         return Isotonic(tuple(x for x, _ in knots), tuple(y for _, y in knots))
     fits = [
-        _logistic(*column, float(logit(prior)), is_offset_free=method == "affine")
+        fit_logistic(*column, float(logit(prior)), is_offset_free=method == "affine")
         for column, prior in zip(columns, retention, strict=True)
     ]
     return Affine(tuple(scale for scale, _ in fits), tuple(offset for _, offset in fits))
-
-
-def _logistic(
-    x: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], offset: float, *, is_offset_free: bool
-) -> tuple[float, float]:
-    """Scale and offset of the largest likelihood of y under expit(scale·x + offset)."""
-    w = w / w.sum()
-    fraction = float((w * y).sum())
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        z = parameters[0] * x + parameters[1]
-        residual = w * (np.where(z >= 0, 1.0, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z))) - y)
-        value = (w * (np.logaddexp(0, z) - y * z)).sum()
-        return float(value / fraction), np.array([(residual * x).sum(), residual.sum()]) / fraction
-
-    if is_offset_free:
-        found = optimize.minimize(
-            loss, np.array([1.0, offset]), jac=True, method="L-BFGS-B", bounds=[_SLOPES, (-40, 40)],
-            options={"ftol": 1e-14, "gtol": 1e-10},
-        )  # fmt: skip
-        return float(found.x[0]), float(found.x[1])
-
-    def offset_of(scale: float) -> float:
-        """The offset at which the mean score is the pass fraction."""
-        return float(
-            optimize.brentq(lambda b: loss(np.array([scale, b]))[1][1], -40 - scale * x.max(), 40 - scale * x.min())
-        )
-
-    best = optimize.minimize_scalar(
-        lambda log_scale: loss(np.array([np.exp(log_scale), offset_of(float(np.exp(log_scale)))]))[0],
-        bounds=tuple(np.log(_SLOPES)),
-        method="bounded",
-    )
-    scale = float(np.exp(best.x))
-    return scale, offset_of(scale)
 
 
 def _isotonic(
