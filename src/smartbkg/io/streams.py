@@ -6,9 +6,10 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,6 +17,7 @@ from typing import IO, Any, Final
 from backports import zstd
 
 from smartbkg.errors import FileFormatError
+from smartbkg.storage.machine import MachineError, reading, reason_of
 
 #: The path that means standard input or output.
 STANDARD = "-"
@@ -23,13 +25,18 @@ HEAD_BYTES: Final = 4096
 BLOCK_BYTES: Final = 1 << 20
 
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
+#: Bit of the first byte after zstd's magic: a checksum follows the content.
+_ZSTD_CHECKSUM: Final = 1 << 2
+#: What our writer puts into the header of its HepMC files.
+_OURS: Final = re.compile(rb"^(T smartbkg\\\||A smartbkg )", re.MULTILINE)
 _DAMAGED: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
 
 class _Prefixed(io.RawIOBase):
     """A stream from which some bytes were read already: they come first again."""
 
-    def __init__(self, head: bytes, stream: IO[bytes], below: IO[bytes] | None = None) -> None:
+    def __init__(self, head: bytes, stream: IO[bytes], source: str, below: IO[bytes] | None = None) -> None:
+        self._source = source
         self._head = head
         self._stream = stream
         self._below = below
@@ -39,7 +46,7 @@ class _Prefixed(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._head:
-            content = read_some(self._stream, len(buffer))
+            content = read_some(self._stream, len(buffer), self._source)
         else:
             content, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
         buffer[: len(content)] = content
@@ -63,6 +70,7 @@ class Source:
     stream : all of its bytes, decompressed.
     is_file : whether it can be opened again: no pipe.
     is_plain_file : whether it is a file and not compressed, so that it can be read at any place.
+    is_unproven : whether it is compressed without a checksum of its content, so that damage can give other numbers.
     """
 
     path: Path
@@ -70,6 +78,7 @@ class Source:
     stream: IO[bytes]
     is_file: bool
     is_plain_file: bool
+    is_unproven: bool = False
 
 
 def read_some(stream: IO[bytes], size: int, source: str = "") -> bytes:
@@ -82,7 +91,8 @@ def read_some(stream: IO[bytes], size: int, source: str = "") -> bytes:
     """
     read: Any = getattr(stream, "read1", stream.read)
     try:
-        return bytes(read(size))
+        with reading(source):
+            return bytes(read(size))
     except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{source}: damaged or truncated data: {reason}") from error
@@ -94,10 +104,52 @@ def read_blocks(stream: IO[bytes], source: str) -> Iterator[bytes]:
         yield block
 
 
+class _Members(io.RawIOBase):
+    """What xz or bzip2 holds, all members of it; Python's own readers take a damaged later member for the end."""
+
+    def __init__(self, stream: IO[bytes], start: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._start = start
+        self._member = start()
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._member.eof:
+                self._waiting = self._member.unused_data.lstrip(b"\0") or self._stream.read(BLOCK_BYTES).lstrip(b"\0")
+                if not self._waiting:
+                    return 0
+                self._member = self._start()
+            elif self._member.needs_input and not self._waiting:
+                self._waiting = self._stream.read(BLOCK_BYTES)
+                if not self._waiting:
+                    raise EOFError("it ends before its end is marked")
+            content = self._member.decompress(self._waiting, len(buffer))
+            self._waiting = b""
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+
+
 def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    opened: Any = {"gzip": gzip.open, "xz": lzma.open, "bzip2": bz2.open, "zstd": zstd.open}.get(kind or "")
+    if kind in ("xz", "bzip2"):
+        start: Callable[[], Any] = lzma.LZMADecompressor if kind == "xz" else bz2.BZ2Decompressor
+        return io.BufferedReader(_Members(stream, start), BLOCK_BYTES)
+    opened: Any = {"gzip": gzip.open, "zstd": zstd.open}.get(kind or "")
     return None if opened is None else opened(stream, "rb")
+
+
+def _has_checksum(head: bytes) -> bool:
+    """Whether compressed data announces a checksum of its content at its beginning; gzip and bzip2 always have one."""
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return len(head) > 4 and bool(head[4] & _ZSTD_CHECKSUM)
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return len(head) > 7 and head[7] & 0x0F != 0
+    return True
 
 
 def _head_of(stream: IO[bytes], source: str) -> bytes:
@@ -118,6 +170,8 @@ def open_source(path: str | Path) -> Source:
     path = Path(path)
     source = source_name(path)
     if str(path) == STANDARD:
+        if sys.stdin is None:
+            raise FileFormatError(f"{source}: it is closed")
         raw: IO[bytes] = sys.stdin.buffer
     else:
         try:
@@ -125,23 +179,29 @@ def open_source(path: str | Path) -> Source:
         except FileNotFoundError as error:
             raise FileFormatError(f"{source}: no such file") from error
         except OSError as error:
-            raise FileFormatError(f"{source}: cannot read: {error.strerror}") from error
+            raise MachineError(f"{source}: cannot read: {reason_of(error)}") from error
     head = _head_of(raw, source)
     if not head:
         if raw is not sys.stdin.buffer:
             raw.close()
         raise FileFormatError(f"{source}: the file is empty")
-    stream: IO[bytes] = io.BufferedReader(_Prefixed(head, raw), BLOCK_BYTES)
+    stream: IO[bytes] = io.BufferedReader(_Prefixed(head, raw, source), BLOCK_BYTES)
     unpacked = _decompressed(stream, head)
+    is_unproven = not _has_checksum(head)
     if unpacked is not None:
         try:
             head = _head_of(unpacked, source)
+            if is_unproven and _OURS.search(head):
+                raise FileFormatError(
+                    f"{source}: compressed without the checksum that smartbkg writes: damaged, or packed again by a "
+                    "program that leaves it out; unpack and pack it with zstd's own command"
+                )
         except FileFormatError:
             stream.close()
             raise
-        stream = io.BufferedReader(_Prefixed(head, unpacked, stream), BLOCK_BYTES)
+        stream = io.BufferedReader(_Prefixed(head, unpacked, source, stream), BLOCK_BYTES)
     is_file = str(path) != STANDARD and path.is_file()
-    return Source(path, head, stream, is_file, is_file and unpacked is None)
+    return Source(path, head, stream, is_file, is_file and unpacked is None, is_unproven)
 
 
 def source_name(path: str | Path) -> str:

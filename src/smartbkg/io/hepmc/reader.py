@@ -69,6 +69,8 @@ class HepMCReader(EventReader):
             self._n_seen += len(texts.starts)
             if len(batch):
                 yield batch
+        for error in splitter.lost:
+            self.skip(error)
         if splitter.failure is not None:
             self.warn(f"cannot be read after {self._n_seen} events: {splitter.failure}")
         elif not splitter.is_ended:
@@ -227,7 +229,10 @@ def open_path(path: Path, options: ReadOptions) -> EventReader:
     """A reader of a file, plain or compressed, that can be read again."""
     source = open_source(path)
     source.stream.close()
-    return HepMCReader(lambda: open_source(path).stream, str(path), version_of(source.head) or 3, options)
+    reader = HepMCReader(lambda: open_source(path).stream, str(path), version_of(source.head) or 3, options)
+    if source.is_unproven:
+        reader.warn("is compressed without a checksum: damage may give other numbers without an error (zstd --check)")
+    return reader
 
 
 def open_pipe(version: int, stream: IO[bytes], source: str, options: ReadOptions) -> EventReader:

@@ -14,7 +14,9 @@ from smartbkg.errors import FileFormatError
 from smartbkg.io.streams import read_blocks
 
 #: Larger events are taken for a damaged file.
-LARGEST_EVENT: Final = 1 << 28
+LARGEST_EVENT: Final = 1 << 26
+#: Bytes of text in one batch, whatever the number of events that was asked for: numbers take some times as much memory.
+LARGEST_BATCH: Final = 1 << 25
 
 _BOUNDARY: Final = re.compile(rb"\n(?=E |HepMC::)")
 _START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-START_EVENT_LISTING": 2}
@@ -79,25 +81,28 @@ class EventSplitter:
     ----------
     is_ended : whether the line that ends a listing was the last one.
     failure : why reading stopped, None at a normal end.
+    lost : events of which nothing but remains in a header was found, one error each (only where it is tolerant).
     """
 
     def __init__(self, stream: IO[bytes], source: str, *, is_tolerant: bool = False) -> None:
         self.source = source
         self.is_ended = False
         self.failure: FileFormatError | None = None
+        self.lost: list[FileFormatError] = []
         self._is_tolerant = is_tolerant
         self._blocks = read_blocks(stream, source)
         self._header: RunHeader | None = None
 
     def groups(self, size: int) -> Iterator[EventTexts]:
-        """The events, at most ``size`` together and all of one listing."""
+        """The events, at most ``size`` and `LARGEST_BATCH` bytes together and all of one listing."""
         waiting: list[bytes] = []
-        offset = 0
+        offset, n_bytes = 0, 0
         for segment, begin in self._segments():
             is_event = segment.startswith(b"E ")
-            if waiting and (not is_event or len(waiting) == size):
+            if waiting and (not is_event or len(waiting) == size or n_bytes + len(segment) > LARGEST_BATCH):
                 yield self._group(waiting, offset)
-                waiting = []
+                waiting, n_bytes = [], 0
+            n_bytes += len(segment)
             if is_event:
                 offset = offset if waiting else begin
                 waiting.append(segment)
@@ -119,13 +124,28 @@ class EventSplitter:
         name = lines[0].strip()
         self.is_ended = name.endswith(b"-END_EVENT_LISTING")
         if name in _START:
-            self._header = RunHeader(_START[name], tuple(lines[1:]))
+            self._header = RunHeader(_START[name], self._header_lines(_START[name], lines[1:]))
         elif not self.is_ended and not name.startswith(b"HepMC::Version"):
             raise FileFormatError(f"{self.source}: unknown line '{name[:60].decode(errors='replace')}'")
         elif any(line.strip() for line in lines[1:]):
             raise FileFormatError(
                 f"{self.source}: unknown line '{lines[1][:60].decode(errors='replace')}' after {name.decode()}"
             )
+
+    def _header_lines(self, version: int, lines: list[bytes]) -> tuple[bytes, ...]:
+        """The lines of a header; others are what is left of an event whose first line was lost."""
+        letters = (b"W ", b"T ", b"A ") if version == 3 else ()
+        for number, line in enumerate(lines):
+            if line.strip() and not line.startswith(letters):
+                error = FileFormatError(
+                    f"{self.source}: unknown line '{line[:60].decode(errors='replace')}' before the first event: the "
+                    "line with which an event begins is damaged"
+                )
+                if not self._is_tolerant:
+                    raise error
+                self.lost.append(error)
+                return tuple(lines[:number])
+        return tuple(lines)
 
     def _next_block(self) -> bytes | None:
         try:

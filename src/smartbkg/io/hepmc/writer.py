@@ -50,7 +50,7 @@ def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
     elif final.endswith(".xz"):
         stream = lzma.LZMAFile(raw, "wb", preset=1)  # noqa: SIM115 - closed by the caller
     elif final.endswith((".zst", ".zstd")):
-        stream = zstd.ZstdFile(raw, "wb")
+        stream = zstd.ZstdFile(raw, "wb", options={zstd.CompressionParameter.checksum_flag: 1})
     return cast(IO[bytes], stream)
 
 
