@@ -115,6 +115,16 @@ def test_a_name_is_taken_once() -> None:
         register_skim(Skim("a b", lambda events: np.zeros(len(events), dtype=bool)))
 
 
+def test_a_name_of_the_package_is_taken_before_its_skims_were_asked_for() -> None:
+    code = (
+        "from smartbkg.experiment.skims.registry import Skim, register_skim, skim_names\n"
+        "try: register_skim(Skim('feiSLB0', len))\n"
+        "except Exception as error: print(type(error).__name__, len(skim_names()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["UsageError", "10"]
+
+
 def test_b_to_x_ll_wants_two_leptons_of_one_flavour() -> None:
     def lepton(flavour: int, energy: float, phi: float, **further: float) -> dict[str, Any]:
         pid = np.zeros(5)

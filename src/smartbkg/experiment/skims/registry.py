@@ -9,7 +9,6 @@ far as they apply to the embedded experiment; `docs/skims.md` says where they do
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable
@@ -54,6 +53,8 @@ class Skim:
 
 
 _REGISTRY: Final[dict[str, Skim]] = {}
+#: Not empty from the moment at which loading begins: what is loaded registers skims, which asks for loading again.
+_LOADING_BEGAN: Final[set[str]] = set()
 
 
 def register_skim(skim: Skim) -> Skim:
@@ -66,6 +67,7 @@ def register_skim(skim: Skim) -> Skim:
     """
     if not skim.name.isidentifier():
         raise UsageError(f"skim name '{skim.name}' is not an identifier: letters, digits and _ only")
+    _load()
     if _REGISTRY.get(skim.name, skim) != skim:
         raise UsageError(f"there is already a skim '{skim.name}'")
     _REGISTRY[skim.name] = skim
@@ -93,13 +95,19 @@ def skim(name: str, *, code: str = "", kinds: Iterable[str] | None = None) -> Ca
     return add
 
 
-@functools.cache
 def _load() -> None:
-    """Register the skims of this package and of others that are installed."""
-    importlib.import_module("smartbkg.experiment.skims.belle2")
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        if entry.name not in _REGISTRY:
-            register_skim(_as_skim(entry.load(), entry.name))
+    """Register the skims of this package and of others that are installed, once."""
+    if _LOADING_BEGAN:
+        return
+    _LOADING_BEGAN.add(ENTRY_POINTS)
+    try:
+        importlib.import_module("smartbkg.experiment.skims.belle2")
+        for entry in metadata.entry_points(group=ENTRY_POINTS):
+            if entry.name not in _REGISTRY:
+                register_skim(_as_skim(entry.load(), entry.name))
+    except BaseException:
+        _LOADING_BEGAN.clear()
+        raise
 
 
 def _as_skim(loaded: Any, name: str) -> Skim:
