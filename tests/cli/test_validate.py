@@ -9,10 +9,11 @@ from click.testing import CliRunner, Result
 from filtered_sample import Chain, make_chain
 
 from smartbkg.cli.validate import command
-from smartbkg.errors import DatasetError, FileFormatError, PolicyError
-from smartbkg.io.tables import read_table, write_table
+from smartbkg.errors import DatasetError, FileFormatError, PolicyError, UsageError
+from smartbkg.events import EventBatch
+from smartbkg.io import create_events, open_events
+from smartbkg.io.tables import read_table
 from smartbkg.sampling.policies import ThresholdPolicy
-from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 
 def run(*arguments: object) -> Result:
-    everything = [str(argument) for argument in arguments] + ["--replicas", "200"]
+    everything = [str(argument) for argument in arguments] + ["--replicas", "500"]
     return CliRunner().invoke(command, everything, catch_exceptions=False)
 
 
@@ -42,23 +43,97 @@ def test_a_right_filter_closes(chain: Chain, other: Chain, tmp_path: Path, way: 
     assert {variable["name"] for variable in content["variables"]} == {"Mbc", "R2", "nTracks"}
 
 
-def test_weights_that_are_not_used_are_found_out(chain: Chain, tmp_path: Path) -> None:
-    kept = read_table(chain.kept, columns=["experiment", "run", "evtNum", "weight", "keep_probability"])
-    unweighted = tmp_path / "unweighted.parquet"
-    write_table(unweighted, dict(kept.columns) | {"weight": np.ones(len(kept))}, record("kept", 1, {}))
-    result = run(unweighted, chain.flags, "--skim", "first")
+def changed(chain: Chain, path: Path, **columns: np.ndarray) -> Path:
+    """The kept file with other columns, and the same record."""
+    with open_events(chain.kept) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+        about = dict(reader.metadata)
+    with create_events(path, about) as writer:
+        writer.write(batch.with_event_columns(**columns))
+    return path
+
+
+def selected(chain: Chain, path: Path, rows: np.ndarray, *, with_totals: bool = True) -> Path:
+    """Some rows of the kept file, in this order, and its record."""
+    with open_events(chain.kept) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+        about = {key: value for key, value in reader.metadata.items() if with_totals or key != "totals"}
+    with create_events(path, about) as writer:
+        writer.write(batch.select(rows))
+    return path
+
+
+def kept_columns(chain: Chain) -> dict[str, np.ndarray]:
+    return dict(read_table(chain.kept, columns=["weight", "keep_probability", "generator_weight", "evtNum"]).columns)
+
+
+def wrong_lines(result: Result) -> str:
+    return "\n".join(line for line in result.output.splitlines() if line.strip().startswith("wrong"))
+
+
+@pytest.mark.parametrize("way", ["scores", "subset"])
+@pytest.mark.parametrize("fault", ["ones", "twice", "half", "doubled", "clipped", "five percent"])
+def test_a_kept_file_that_is_not_what_the_filter_wrote_is_found_out(
+    chain: Chain, tmp_path: Path, fault: str, way: str
+) -> None:
+    columns, path = kept_columns(chain), tmp_path / "bad.parquet"
+    weight, n = columns["weight"], len(columns["weight"])
+    if fault in ("half", "doubled"):
+        rows = np.arange(0, n, 2) if fault == "half" else np.concatenate([np.arange(n), np.arange(n // 4)])
+        selected(chain, path, rows)
+    else:
+        weights = {"ones": np.ones(n), "twice": weight / columns["keep_probability"], "five percent": 1.05 * weight}
+        changed(chain, path, weight=weights.get(fault, np.minimum(weight, 5.0)))
+    result = run(path, chain.flags, "--skim", "first", *(["--scores", chain.scores] if way == "scores" else []))
     assert result.exit_code == 1
-    assert "BIASED" in result.output
+    expected = {"half": "number and sum of weights", "doubled": "each kept event is there once"}
+    assert expected.get(fault, "weight · keep probability") in wrong_lines(result), result.output
+
+
+def test_missing_events_are_seen_by_their_yield_where_no_record_tells(chain: Chain, tmp_path: Path) -> None:
+    n = len(kept_columns(chain)["weight"])
+    path = selected(chain, tmp_path / "half.parquet", np.arange(0, n, 2), with_totals=False)
+    result = run(path, chain.flags, "--skim", "first", "--events", chain.events)
+    assert wrong_lines(result) == ""
+    assert result.exit_code == 1
+    assert "generated events: BIASED" in result.output
+
+
+def test_the_kept_file_of_another_sample_with_equal_ids_is_found_out(chain: Chain, tmp_path: Path) -> None:
+    impostor = make_chain(tmp_path / "impostor", 8000, model=chain.model, seed=4)
+    result = run(impostor.kept, chain.flags, "--skim", "first", "--scores", chain.scores)
+    assert result.exit_code == 1
+    assert "are there that it did not keep" in wrong_lines(result)
+    assert "seed differ" in wrong_lines(result)
+
+
+def test_events_that_the_recorded_draw_rejects_are_found_out(chain: Chain, tmp_path: Path) -> None:
+    columns = kept_columns(chain)
+    q = columns["keep_probability"] * 0.5
+    path = changed(chain, tmp_path / "q.parquet", keep_probability=q, weight=columns["generator_weight"] / q)
+    result = run(path, chain.flags, "--skim", "first")
+    assert "the recorded draw keeps these events" in wrong_lines(result)
 
 
 def test_a_filter_that_keeps_other_events_than_it_says_is_found_out(chain: Chain, tmp_path: Path) -> None:
-    scores, flags = read_table(chain.scores), read_table(chain.flags)
-    is_kept = scores["is_kept"] & ~((flags["R2"] > 0.7) & (np.arange(len(flags)) % 2 == 0))
-    biased = tmp_path / "biased.parquet"
-    write_table(biased, dict(scores.columns) | {"is_kept": is_kept}, record("scores", 1, {}))
-    result = run(chain.kept, chain.flags, "--skim", "first", "--scores", biased)
+    flags = read_table(chain.flags)
+    columns = kept_columns(chain)
+    r2 = flags["R2"][columns["evtNum"].astype(int)]
+    rows = np.flatnonzero(~((r2 > 0.6) & (np.arange(len(r2)) % 3 > 0)))
+    biased = selected(chain, tmp_path / "biased.parquet", rows, with_totals=False)
+    result = run(biased, chain.flags, "--skim", "first", "--scores", chain.scores)
     assert result.exit_code == 1
-    assert "R2" in result.output.split("worst:")[1]
+    assert "R2" in result.output.split("worst:")[1].splitlines()[0]
+    assert "are missing" in wrong_lines(result)
+
+
+def test_generated_events_are_looked_at_without_any_flags(chain: Chain) -> None:
+    for more in (["--scores", chain.scores], ["--events", chain.events]):
+        result = run(chain.kept, *more)
+        assert result.exit_code == 0, result.output
+        assert "generated events: no bias seen" in result.output
+    with pytest.raises(UsageError, match="nothing to compare with"):
+        run(chain.kept)
 
 
 def test_a_threshold_is_named_as_what_it_is(tmp_path: Path) -> None:

@@ -46,12 +46,13 @@ class Campaign:
         return check_closure(self.variables, self.q, self.kept, self.weight, settings)
 
     def subset(self, settings: ClosureSettings = FAST) -> ClosureReport:
-        return check_subset(
-            self.variables, self.kept_variables, self.kept_weight, self.q[self.kept], self.weight, settings
-        )
+        return check_subset(self.variables, self.kept, self.weight / self.q, self.q, self.weight, settings)
 
     def samples(self, reference: "Campaign", settings: ClosureSettings = FAST) -> ClosureReport:
-        return check_samples(reference.variables, self.kept_variables, self.kept_weight, reference.weight, settings)
+        return check_samples(
+            reference.variables, self.kept_variables, self.kept_weight, reference.weight, settings,
+            keep_probability=self.q[self.kept],
+        )  # fmt: skip
 
 
 def test_closure_of_a_right_filter_passes() -> None:
@@ -100,9 +101,9 @@ def test_closure_fails_where_only_a_correlation_is_biased() -> None:
 
 def test_forgetting_the_weights_is_seen() -> None:
     campaign = Campaign(8)
-    report = check_subset(
-        campaign.variables, campaign.kept_variables, np.ones(campaign.kept.sum()), campaign.q[campaign.kept], None, FAST
-    )
+    ones = np.ones(len(campaign.q))
+    assert not check_subset(campaign.variables, campaign.kept, ones, campaign.q, None, FAST).is_compatible
+    report = check_closure(campaign.variables, campaign.q, campaign.kept, settings=FAST, kept_weight=ones)
     assert not report.is_compatible
 
 

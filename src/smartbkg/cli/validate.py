@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("kept", type=FILE)
-@click.argument("flags", type=FILE)
+@click.argument("flags", type=FILE, required=False)
 @click.option("--skim", help="Skim to look at, where the flags hold several.")
 @click.option("--scores", type=FILE, help="Table of `smartbkg filter --scores`: makes the p-values exact.")
+@click.option("--events", type=FILE, help="The generated events: all of them are then looked at, without simulation.")
 @click.option("--reference", type=FILE, help="Flags of an unfiltered sample of other events; compares shapes.")
 @click.option("--variable", "variables", multiple=True, help="Variable to look at (repeat). Default: all.")
 @click.option("--json", "json_path", type=FILE, help="Write all figures here.")
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Of the replicas.")
 def command(
     kept: Path,
-    flags: Path,
+    flags: Path | None,
     skim: str | None,
     scores: Path | None,
+    events: Path | None,
     reference: Path | None,
     variables: tuple[str, ...],
     json_path: Path | None,
@@ -41,30 +43,44 @@ def command(
     significance: float,
     seed: int,
 ) -> None:
-    """Closure: KEPT and weighted events against all passing events of FLAGS. Exit code 1 if they disagree."""
+    """Are the events of KEPT all there, with the right weights, and unbiased? Exit code 1 if not.
+
+    First every row and the file's record are looked at. Then the weights are compared with all events that pass by
+    FLAGS, and, with --scores or --events, with all generated events.
+    """
     from smartbkg.closure.check import ClosureSettings
-    from smartbkg.closure.files import is_systematic, validate_files, write_report
+    from smartbkg.closure.files import is_systematic, read_kept, validate_files, write_report
 
     if json_path is not None:
-        refuse_same_file(json_path, *filter(None, (kept, flags, scores, reference)))
+        refuse_same_file(json_path, *filter(None, (kept, flags, scores, events, reference)))
     settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=replicas, significance=significance, seed=seed)
-    report = validate_files(
-        kept, flags, skim, scores=scores, reference=reference, variables=variables, settings=settings
+    found = validate_files(
+        kept, flags, skim, scores=scores, events=events, reference=reference, variables=variables, settings=settings
     )
     if json_path is not None:
-        write_report(report, json_path)
-    _print(report)
-    if is_systematic(kept):
+        write_report(found, json_path)
+    for finding in found.inventory:
+        click.echo(f"{finding.state:>11}  {finding.name}: {finding.detail}")
+    if found.passing is not None:
+        _print(found.passing, "passing")
+    if found.generated is not None:
+        _print(found.generated, "generated")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if is_systematic(read_kept(kept).table.metadata):
         click.echo(
             "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
             "more where neighbouring events are alike", err=True,
         )  # fmt: skip
-    if not report.is_compatible:
+    if not found.is_compatible:
+        wrong = [finding.name for finding in found.inventory if finding.state == "wrong"]
+        if wrong:
+            click.echo(f"BIASED: it does not hold that {'; '.join(wrong)}")
         raise click.exceptions.Exit(1)
 
 
-def _print(report: ClosureReport) -> None:
-    table = Table(title=f"{report.n_kept} kept of {report.n_all} passing events, n_eff {report.effective_kept:.5g}")
+def _print(report: ClosureReport, what: str) -> None:
+    table = Table(title=f"{report.n_kept} kept of {report.n_all} {what} events, n_eff {report.effective_kept:.5g}")
     for name in ("variable", "χ²/bins", "p(χ²)", "KS", "p(KS)", "KL", "KL expected", "coverage"):
         table.add_column(name, justify="left" if name == "variable" else "right")
     for row in report.variables:
@@ -75,5 +91,7 @@ def _print(report: ClosureReport) -> None:
         )  # fmt: skip
     Console(width=110).print(table)
     if report.total_pull is not None:
-        click.echo(f"total: {report.total_pull:+.2f} standard deviations")
-    click.echo(report.verdict)
+        click.echo(f"total: {report.total_pull:+.2f} standard deviations, p-value {report.yield_p_value:.3g}")
+    if report.n_thinned is not None:
+        click.echo(f"looked at {report.n_thinned} kept events at one keep probability: --scores makes use of all")
+    click.echo(f"{what} events: {report.verdict}")

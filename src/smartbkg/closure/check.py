@@ -1,24 +1,25 @@
 """Closure: do kept and weighted events tell the same as all passing events, in every variable that was looked at?
 
-Three situations, one treatment. The difference between the two samples is a sum of deviations, one an event; under the
-hypothesis that the weights are right the law of those deviations is known:
+Three situations, one treatment. The difference between the two samples is a sum of deviations, one an event; where the
+weights are right the law of those deviations is known, because the draw can be repeated:
 
-* `check_closure`: the keep probability of *every* passing event is known (a test sample that was scored). Under the
-  hypothesis the draw can be repeated, so p-values come from redrawn samples and hold for any number of events.
+* `check_closure`: the keep probability of *every* event is known (a table of scores). The file's own weights go in.
 * `check_subset`: all passing events are there, but keep probabilities only of the kept ones.
 * `check_samples`: the unfiltered reference holds other events; only shapes are compared.
 
-In the last two, replicas count each event Poisson(1) times (bootstrap), which is good from some thousand passing events
-on; with a few hundred, `check_samples` raises up to half again as many false alarms as stated. All tests (χ² and
-Kolmogorov–Smirnov of each variable, χ² of each pair, the total) go through the same replicas, and the verdict compares
-the largest excess among them with the largest excess in each replica: it accounts for how many tests were made and for
-how they hang together (Westfall and Young, Resampling-Based Multiple Testing, Wiley 1993).
+In the last two, kept events are first thinned to one common keep probability, the least that the policy allows: they
+are then a simple random part of all passing events (of all events of both samples), and the draw of such a part can be
+repeated again. That is exact for any number of events, and looks less closely. With at least `LEAST_FOR_BOOTSTRAP`
+effective kept events replicas count each event Poisson(1) times instead (bootstrap), without thinning.
+
+All tests (χ² and Kolmogorov–Smirnov of each variable, χ² of each pair, the total) go through the same replicas;
+`smartbkg.closure.verdict` says what they amount to together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
@@ -27,7 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.closure.deviations import Binning, Deviations, fine_binning, histogram_binning, pair_binning
 from smartbkg.closure.report import SIGNIFICANCE, ClosureReport, PairClosure, VariableClosure
-from smartbkg.errors import DatasetError, PolicyError
+from smartbkg.closure.verdict import YIELD_SHARE, judge
+from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.sampling.statistics import check_probability, effective_sample_size
 
 
@@ -52,6 +54,8 @@ class ClosureSettings:
 
 
 DEFAULT_SETTINGS: Final = ClosureSettings()
+#: Effective kept events from which on a bootstrap stands in for draws that cannot be repeated.
+LEAST_FOR_BOOTSTRAP: Final = 1000
 
 
 def check_closure(
@@ -60,6 +64,8 @@ def check_closure(
     is_kept: ArrayLike,
     generator_weight: ArrayLike | None = None,
     settings: ClosureSettings = DEFAULT_SETTINGS,
+    *,
+    kept_weight: ArrayLike | None = None,
 ) -> ClosureReport:
     """Closure where the keep probability of every passing event is known; the p-values are then exact.
 
@@ -69,6 +75,8 @@ def check_closure(
     keep_probability : (n_passing,) q, the number by which kept events were weighted.
     is_kept : (n_passing,) bool, True = the filter kept the event.
     generator_weight : (n_passing,), 1 if not given.
+    kept_weight : (n_passing,) the weights that a file states, looked at where ``is_kept``; those that follow from
+        ``generator_weight`` and ``keep_probability`` if not given.
 
     Raises
     ------
@@ -88,30 +96,53 @@ def check_closure(
             f"{int((q == 0).sum())} of {len(q)} passing events had no chance of being kept (a threshold?): "
             "the kept sample is biased, see `smartbkg reweight`"
         )
-    return _report(columns, Deviations.of_draw(w, q, kept), len(q), int(kept.sum()), w[kept] / q[kept], settings)
+    stated = np.divide(w, q) if kept_weight is None else np.asarray(kept_weight, dtype=np.float64)
+    deviations = Deviations.of_draw(w, q, kept, stated)
+    return _report(columns, deviations, len(q), int(kept.sum()), stated[kept], settings)
 
 
 def check_subset(
-    all_variables: Mapping[str, ArrayLike],
-    kept_variables: Mapping[str, ArrayLike],
+    variables: Mapping[str, ArrayLike],
+    is_kept: ArrayLike,
     kept_weight: ArrayLike,
-    kept_keep_probability: ArrayLike,
-    all_weight: ArrayLike | None = None,
+    keep_probability: ArrayLike,
+    weight: ArrayLike | None = None,
     settings: ClosureSettings = DEFAULT_SETTINGS,
+    *,
+    least_keep_probability: float | None = None,
 ) -> ClosureReport:
     """Closure of kept events against all passing events of the same generated sample, q known for kept ones only.
 
     Parameters
     ----------
-    all_variables : name → (n_all,) values.
-    kept_variables : name → (n_kept,) values of those that were kept.
-    kept_weight : (n_kept,) generator weight over keep probability.
-    kept_keep_probability : (n_kept,) q.
-    all_weight : (n_all,) generator weights, 1 if not given.
+    variables : name → (n_all,) values of all passing events.
+    is_kept : (n_all,) bool, True = the event is among the kept ones.
+    kept_weight : (n_all,) the weights that the file states, looked at where ``is_kept``.
+    keep_probability : (n_all,) q, looked at where ``is_kept``.
+    weight : (n_all,) generator weights, 1 if not given.
+    least_keep_probability : the least q that the policy gives any event; the least of the kept ones if not given.
     """
-    weight = np.asarray(kept_weight, dtype=np.float64)
-    q = check_probability(kept_keep_probability, "keep probability")
-    return _two_samples(all_variables, kept_variables, all_weight, weight, q, settings)
+    kept = np.asarray(is_kept, dtype=bool)
+    columns = _checked(variables, len(kept))
+    w_all = np.ones(len(kept)) if weight is None else np.asarray(weight, dtype=np.float64)
+    stated, q = np.asarray(kept_weight, dtype=np.float64)[kept], np.asarray(keep_probability, dtype=np.float64)[kept]
+    q = check_probability(q, "keep probability")
+    _refuse_none_kept(kept)
+    if effective_sample_size(stated) >= LEAST_FOR_BOOTSTRAP:
+        both = {name: np.concatenate([values, values[kept]]) for name, values in columns.items()}
+        return _report(both, Deviations.of_samples(w_all, stated, q), len(kept), int(kept.sum()), stated, settings)
+    chosen, thinned, level = _thinned(stated, q, least_keep_probability, settings.seed)
+    is_in, weights = np.zeros(len(kept), dtype=bool), np.zeros(len(kept))
+    is_in[np.flatnonzero(kept)[chosen]] = True
+    weights[is_in] = thinned
+    if not is_in.any():
+        raise DatasetError(
+            f"of {int(kept.sum())} kept passing events none is left at their least keep probability {level:.3g}: too "
+            "few to be judged without the table of `smartbkg filter --scores`"
+        )
+    deviations = Deviations.of_draw(w_all, np.full(len(kept), level), is_in, weights)
+    settings = replace(settings, n_coverage_seeds=0)  # of the thinned events it would say nothing
+    return _report(columns, deviations, len(kept), int(kept.sum()), stated, settings, n_thinned=int(is_in.sum()))
 
 
 def check_samples(
@@ -120,6 +151,9 @@ def check_samples(
     kept_weight: ArrayLike,
     reference_weight: ArrayLike | None = None,
     settings: ClosureSettings = DEFAULT_SETTINGS,
+    *,
+    keep_probability: ArrayLike | None = None,
+    least_keep_probability: float | None = None,
 ) -> ClosureReport:
     """Closure of kept events against an unfiltered sample of other events: shapes only.
 
@@ -127,29 +161,55 @@ def check_samples(
     ----------
     reference_variables : name → (n_reference,) values of passing events.
     kept_variables : name → (n_kept,) values.
-    kept_weight : (n_kept,).
+    kept_weight : (n_kept,) the weights that the file states.
     reference_weight : (n_reference,), 1 if not given.
+    keep_probability : (n_kept,) q; without it, as for reweighted events, there is the bootstrap alone.
+    least_keep_probability : as for `check_subset`.
     """
-    weight = np.asarray(kept_weight, dtype=np.float64)
-    return _two_samples(reference_variables, kept_variables, reference_weight, weight, None, settings)
+    if set(reference_variables) != set(kept_variables):
+        raise DatasetError(
+            f"variables differ: {sorted(reference_variables)} of all, {sorted(kept_variables)} of kept events"
+        )
+    stated = np.asarray(kept_weight, dtype=np.float64)
+    n_other = len(np.asarray(next(iter(reference_variables.values()), [])))
+    w_other = np.ones(n_other) if reference_weight is None else np.asarray(reference_weight, dtype=np.float64)
+    of_other, of_kept = _checked(reference_variables, n_other), _checked(kept_variables, len(stated))
+    if keep_probability is None or effective_sample_size(stated) >= LEAST_FOR_BOOTSTRAP:
+        both = {name: np.concatenate([of_other[name], of_kept[name]]) for name in of_other}
+        return _report(both, Deviations.of_samples(w_other, stated, None), n_other, len(stated), stated, settings)
+    q = check_probability(keep_probability, "keep probability")
+    chosen, thinned, level = _thinned(stated, q, least_keep_probability, settings.seed)
+    if not len(thinned):
+        raise DatasetError(
+            f"of {len(stated)} kept passing events none is left at their least keep probability {level:.3g}: too few "
+            "to be compared with a reference"
+        )
+    both = {name: np.concatenate([of_other[name], of_kept[name][chosen]]) for name in of_other}
+    # thinned weights are generator weights times one number: as a random part of all events of both samples
+    w_both = np.concatenate([w_other, thinned * level])
+    is_in = np.arange(len(w_both)) >= n_other
+    deviations = Deviations.of_part(w_both, is_in)
+    settings = replace(settings, n_coverage_seeds=0)
+    return _report(both, deviations, n_other, len(stated), stated, settings, n_thinned=len(thinned))
 
 
-def _two_samples(
-    all_variables: Mapping[str, ArrayLike],
-    kept_variables: Mapping[str, ArrayLike],
-    all_weight: ArrayLike | None,
-    kept_weight: NDArray[np.float64],
-    keep_probability: NDArray[np.float64] | None,
-    settings: ClosureSettings,
-) -> ClosureReport:
-    if set(all_variables) != set(kept_variables):
-        raise DatasetError(f"variables differ: {sorted(all_variables)} of all, {sorted(kept_variables)} of kept events")
-    n_all = len(np.asarray(next(iter(all_variables.values()), [])))
-    w_all = np.ones(n_all) if all_weight is None else np.asarray(all_weight, dtype=np.float64)
-    of_all, of_kept = _checked(all_variables, n_all), _checked(kept_variables, len(kept_weight))
-    columns = {name: np.concatenate([of_all[name], of_kept[name]]) for name in of_all}
-    deviations = Deviations.of_samples(w_all, kept_weight, keep_probability)
-    return _report(columns, deviations, n_all, len(kept_weight), kept_weight, settings)
+def _thinned(
+    weight: NDArray[np.float64], keep_probability: NDArray[np.float64], least: float | None, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
+    """Rows of kept events that are kept again with probability level/q, their weights, and the level.
+
+    Together each passing event is then in with one and the same probability, the level, and a weight that was w/q
+    becomes w/level.
+    """
+    level = float(keep_probability.min()) if least is None else min(float(keep_probability.min()), least)
+    chance = np.random.default_rng([seed, 2]).random(len(weight))
+    chosen = np.flatnonzero(chance * keep_probability < level)
+    return chosen, weight[chosen] * keep_probability[chosen] / level, level
+
+
+def _refuse_none_kept(is_kept: NDArray[np.bool_]) -> None:
+    if not is_kept.any():
+        raise DatasetError(f"none of {len(is_kept)} passing events was kept: closure cannot be tested")
 
 
 def _checked(variables: Mapping[str, ArrayLike], n_events: int) -> dict[str, NDArray[np.float64]]:
@@ -173,10 +233,16 @@ def _report(
     n_kept: int,
     kept_weight: NDArray[np.float64],
     settings: ClosureSettings,
+    n_thinned: int | None = None,
 ) -> ClosureReport:
     """All tests on the same replicas."""
     if not n_kept:
         raise DatasetError(f"none of {n_all} passing events was kept: closure cannot be tested")
+    if 1 / (settings.n_replicas + 1) > settings.significance * YIELD_SHARE:
+        raise UsageError(
+            f"{settings.n_replicas} replicas cannot tell p-values below {settings.significance:g}: give at least "
+            f"{int(np.ceil(1 / (settings.significance * YIELD_SHARE)))}"
+        )
     usable = {name: values for name, values in columns.items() if len(np.unique(values[~np.isnan(values)])) > 1}
     if not usable:
         raise DatasetError(f"every variable is constant: {sorted(columns)}")
@@ -189,8 +255,8 @@ def _report(
     replicas = np.concatenate(
         [tests.statistics(block) for block in deviations.replicas(settings.n_replicas, settings.seed)], axis=1
     )
-    p_values = (1 + (replicas >= observed[:, None]).sum(axis=1)) / (settings.n_replicas + 1)
-    global_p_value, worst = _family_wise(observed, replicas, tests.counts_in_verdict)
+    verdict = judge(observed, replicas, tests.counts_in_verdict, tests.total)
+    p_values = verdict.p_values
     coverage = deviations.coverage(coarse, settings.n_coverage_seeds, settings.seed)
     n = len(usable)
     described = tuple(
@@ -205,14 +271,17 @@ def _report(
             for i, (a, b) in enumerate(pairs)
         ),
         total_pull=total,
-        global_p_value=global_p_value,
-        worst_test=tests.names[worst],
+        yield_p_value=verdict.yield_p_value,
+        shape_p_value=verdict.shape_p_value,
+        global_p_value=verdict.global_p_value,
+        worst_test=tests.names[verdict.worst],
         n_tests=int(tests.counts_in_verdict.sum()),
         n_replicas=settings.n_replicas,
         n_all=n_all,
         n_kept=n_kept,
         effective_kept=effective_sample_size(kept_weight),
         significance=settings.significance,
+        n_thinned=n_thinned,
     )
 
 
@@ -231,6 +300,7 @@ class _Tests:
             *(f"χ² of {binning.name}" for binning in cells),
             *(() if deviations.is_shape_only else ("total",)),
         ]
+        self.total = None if deviations.is_shape_only else len(self.names) - 1
         # KL is, to second order, half the χ² with other weights: it is reported, but would count the same thing twice.
         self.counts_in_verdict = np.array([not name.startswith("KL") for name in self.names])
 
@@ -244,23 +314,6 @@ class _Tests:
         if not self._deviations.is_shape_only:
             rows.append(np.abs(deviation.sum(axis=0)))
         return np.stack(rows)
-
-
-def _family_wise(
-    observed: NDArray[np.float64], replicas: NDArray[np.float64], counts: NDArray[np.bool_]
-) -> tuple[float, int]:
-    """Global p-value of the largest excess over all tests, and the position of the test that has it.
-
-    The cube root makes χ² and KS nearly normal (Wilson and Hilferty, doi:10.1073/pnas.17.12.684), so that excesses in
-    units of the replicas' standard deviation are comparable between tests; the p-value holds for any such scale.
-    """
-    # The sample at hand is one of the pool that sets the scale: it is then exchangeable with its replicas.
-    roots = np.cbrt(np.concatenate([observed[:, None], replicas], axis=1))[counts]
-    spread = roots.std(axis=1, keepdims=True)
-    excess = (roots - roots.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    largest = excess.max(axis=0)
-    worst = int(np.flatnonzero(counts)[np.argmax(excess[:, 0])])
-    return float((largest >= largest[0]).sum() / len(largest)), worst
 
 
 def _describe(

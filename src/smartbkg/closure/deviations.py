@@ -32,6 +32,7 @@ class Deviations:
     all_weight, kept_weight : (n_events,) its contribution to either sum; 0 where it belongs to the other sample.
     keep_probability : (n_events,) q where it is known for all events, so that draws can be repeated, else None.
     is_shape_only : whether the samples are compared after being scaled to the same total.
+    n_drawn : where the number of kept events is fixed: that number, out of all in random order.
     """
 
     observed: NDArray[np.float64]
@@ -40,15 +41,28 @@ class Deviations:
     kept_weight: NDArray[np.float64]
     keep_probability: NDArray[np.float64] | None
     is_shape_only: bool
+    n_drawn: int | None = None
 
     @classmethod
     def of_draw(
-        cls, weight: NDArray[np.float64], keep_probability: NDArray[np.float64], is_kept: NDArray[np.bool_]
+        cls,
+        weight: NDArray[np.float64],
+        keep_probability: NDArray[np.float64],
+        is_kept: NDArray[np.bool_],
+        stated: NDArray[np.float64],
     ) -> Deviations:
-        """Of a draw with known probabilities: w·(kept/q − 1), of variance w²(1 − q)/q."""
-        kept_weight = np.where(is_kept, weight / keep_probability, 0.0)
+        """Of a draw with known probabilities: the stated weights of kept events minus w, of variance w²(1 − q)/q."""
+        kept_weight = np.where(is_kept, stated, 0.0)
         variance = weight**2 * (1 - keep_probability) / keep_probability
         return cls(kept_weight - weight, variance, weight, kept_weight, keep_probability, False)
+
+    @classmethod
+    def of_part(cls, weight: NDArray[np.float64], is_in: NDArray[np.bool_]) -> Deviations:
+        """Of a part of all events that should be a random one, in shape: its number and total say nothing."""
+        share = np.full(len(weight), is_in.mean())
+        kept_weight = np.where(is_in, weight / share, 0.0)
+        variance = weight**2 * (1 - share) / share
+        return cls(kept_weight - weight, variance, weight, kept_weight, share, True, int(is_in.sum()))
 
     @classmethod
     def of_samples(
@@ -103,7 +117,13 @@ class Deviations:
             if self.keep_probability is None:
                 yield np.asarray((generator.poisson(1.0, shape) - 1.0) * np.sqrt(self.variance)[:, None])
             else:
-                kept = generator.random(shape) < self.keep_probability[:, None]
+                chance = generator.random(shape)
+                if self.n_drawn is None:
+                    kept = chance < self.keep_probability[:, None]
+                else:
+                    kept = np.zeros(shape, dtype=bool)
+                    drawn = np.argpartition(chance, self.n_drawn - 1, axis=0)[: self.n_drawn]
+                    np.put_along_axis(kept, drawn, True, axis=0)
                 inverse = (self.all_weight / self.keep_probability)[:, None]
                 yield np.where(kept, inverse, 0.0) - self.all_weight[:, None]
 
@@ -172,7 +192,7 @@ class Binning:
 
         all_size, kept_size = summed(np.abs(deviations.all_weight)), summed(np.abs(deviations.kept_weight))
         variance, all_variance = summed(deviations.variance), summed(deviations.all_weight**2)
-        if deviations.is_shape_only:
+        if deviations.is_shape_only and deviations.n_drawn is None:
             variance = _pooled_variance(all_variance, all_size, variance - all_variance, kept_size)
         elif deviations.keep_probability is None:
             variance = _variance_per_weight(variance, kept_size) * all_size

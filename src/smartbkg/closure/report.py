@@ -81,8 +81,12 @@ class ClosureReport:
     """One a pair of variables."""
     total_pull: float | None
     """(Σ kept − Σ all) / σ; None where only shapes are compared."""
+    yield_p_value: float | None
+    """Chance of a total as far off as this one if the weights are right; None where only shapes are compared."""
+    shape_p_value: float
+    """Chance of a worst test as bad as this one, over all tests but the total."""
     global_p_value: float
-    """Chance of a worst test as bad as this one if the weights are right, over all tests together."""
+    """Of both together: half of the significance belongs to the total alone."""
     worst_test: str
     """The test with the largest excess."""
     n_tests: int
@@ -97,6 +101,8 @@ class ClosureReport:
     """Effective number of kept passing events."""
     significance: float
     """Global p-values below this one fail."""
+    n_thinned: int | None = None
+    """Kept events that were looked at after thinning to one keep probability; None where all were."""
 
     @property
     def is_compatible(self) -> bool:

@@ -18,10 +18,8 @@ from smartbkg.errors import EventError, PolicyError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import (
     EVENT_ID,
-    GENERATOR_WEIGHT,
     KEEP_PROBABILITY,
     SIMULATION_COST,
-    WEIGHT,
     logit_columns,
     score_columns,
 )
@@ -30,6 +28,7 @@ from smartbkg.filtering.scoring import EventScorer, ScoredEvents, choose_skims, 
 from smartbkg.sampling.draw import SystematicSampler
 from smartbkg.sampling.draw_key import RULE, DrawKey, digest_of_draws, recorded_draws
 from smartbkg.sampling.policies import Policy
+from smartbkg.sampling.weights import generator_weights, total_keep_probability
 
 #: Ways to draw: each event by itself, or at equal steps of the running sum of the keep probabilities.
 Draw = Literal["independent", "systematic"]
@@ -123,18 +122,6 @@ def keep_probabilities(
     )
 
 
-def generator_weights(batch: EventBatch) -> NDArray[np.float64]:
-    """(n_events,) the generator's weights, also of events that a filter has kept."""
-    name = GENERATOR_WEIGHT if GENERATOR_WEIGHT in batch.event else WEIGHT
-    return np.asarray(batch.event[name], dtype=np.float64)
-
-
-def total_keep_probability(batch: EventBatch, keep_probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_events,) the product of the keep probabilities of all draws, this one's and those before."""
-    before = batch.event.get(KEEP_PROBABILITY)
-    return keep_probability if before is None else keep_probability * before.astype(np.float64)
-
-
 class EventFilter:
     """Keeps the events worth simulating, by chance, and weights them.
 
@@ -226,9 +213,9 @@ class EventFilter:
     def kept(self, batch: EventBatch, decision: Decision) -> EventBatch:
         """The kept events, with ``weight`` · ``keep_probability`` = ``generator_weight`` over all draws together."""
         with_columns = batch.with_event_columns(
-            generator_weight=generator_weights(batch),
+            generator_weight=generator_weights(batch.event),
             weight=decision.weight,
-            keep_probability=total_keep_probability(batch, decision.keep_probability),
+            keep_probability=total_keep_probability(batch.event, decision.keep_probability),
             **scored_columns(self.skims, decision),
         )
         return with_columns.select(decision.is_kept)

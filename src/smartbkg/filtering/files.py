@@ -16,15 +16,14 @@ from smartbkg.events.identity import unique_events
 from smartbkg.filtering.event_filter import (
     EventFilter,
     FilterTotals,
-    generator_weights,
     scored_columns,
-    total_keep_probability,
 )
 from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
 from smartbkg.io.tables import TableWriter
+from smartbkg.sampling.weights import generator_weights, total_keep_probability
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.provenance import record
 
@@ -96,8 +95,8 @@ def filter_file(
             if table is not None and len(batch):
                 columns = scored_columns(event_filter.skims, decision)
                 columns |= {
-                    KEEP_PROBABILITY: total_keep_probability(batch, decision.keep_probability),
-                    GENERATOR_WEIGHT: generator_weights(batch),
+                    KEEP_PROBABILITY: total_keep_probability(batch.event, decision.keep_probability),
+                    GENERATOR_WEIGHT: generator_weights(batch.event),
                     IS_KEPT: decision.is_kept,
                 }
                 table.write(_ids(batch) | columns | {WEIGHT: decision.weight})
