@@ -1,0 +1,135 @@
+"""How often the closure check cries wolf, and how often it sees a fault: `python -m benchmarks.bench_closure`.
+
+Tables in Markdown: false alarms at a nominal 1 % by passing events, generator weights and mode; power by fault,
+size and number of passing events.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.closure.check import ClosureSettings, check_closure, check_samples, check_subset
+from smartbkg.closure.report import ClosureReport
+from smartbkg.errors import DatasetError
+
+Floats = NDArray[np.float64]
+SETTINGS: Final = ClosureSettings(n_replicas=500, n_coverage_seeds=0, n_pair_bins=3)
+FLOOR: Final = 0.04
+
+
+class Sample(NamedTuple):
+    """Passing events and what the filter made of them."""
+
+    variables: dict[str, Floats]
+    q: Floats
+    weight: Floats
+    is_kept: NDArray[np.bool_]
+    stated: Floats
+
+
+WEIGHTS: Final[dict[str, Callable[[np.random.Generator, int], Floats]]] = {
+    "1": lambda _, n: np.ones(n),
+    "lognormal": lambda random, n: random.lognormal(0.0, 1.0, n),
+    "20 % negative": lambda random, n: np.where(random.random(n) < 0.2, -1.0, 1.0),
+}
+
+
+def sample(n: int, seed: int, weights: str = "1") -> Sample:
+    """Right events: q from the floor to 1, correlated with the first variable."""
+    random = np.random.default_rng(seed)
+    logit = random.normal(-0.5, 1.5, n)
+    q = np.clip(1 / (1 + np.exp(-logit)), FLOOR, 1.0)
+    variables = {"x": logit + random.normal(size=n), "y": random.exponential(size=n), "z": random.normal(size=n)}
+    weight = WEIGHTS[weights](random, n)
+    return Sample(variables, q, weight, random.random(n) < q, weight / q)
+
+
+def faulty(right: Sample, fault: str, size: float, seed: int) -> Sample:
+    """The sample with a fault in its weights or events."""
+    random = np.random.default_rng([seed, 3])
+    stated, is_kept = right.stated.copy(), right.is_kept.copy()
+    if fault == "too large":
+        stated *= 1 + size
+    elif fault == "lost":
+        is_kept &= random.random(len(is_kept)) >= size
+    elif fault == "doubled":
+        stated = np.where(random.random(len(is_kept)) < size, 2 * stated, stated)
+    elif fault == "clipped":
+        stated = np.minimum(stated, np.quantile(stated[is_kept], 1 - size))
+    elif fault == "tilted":
+        centred = right.variables["x"] - np.average(right.variables["x"])
+        stated *= 1 + size * centred / centred.std()
+    return right._replace(is_kept=is_kept, stated=stated)
+
+
+FAULTS: Final = ("too large", "lost", "doubled", "clipped", "tilted")
+
+
+def judged(one: Sample, mode: str, seed: int, weights: str = "1") -> ClosureReport | None:
+    """The report of one mode; None where too few events are left to say anything."""
+    settings = ClosureSettings(n_replicas=500, n_coverage_seeds=0, n_pair_bins=3, seed=seed)
+    kept = {name: values[one.is_kept] for name, values in one.variables.items()}
+    try:
+        if mode == "scores":
+            return check_closure(one.variables, one.q, one.is_kept, one.weight, settings, kept_weight=one.stated)
+        if mode == "flags":
+            return check_subset(
+                one.variables, one.is_kept, one.stated, one.q, one.weight, settings, least_keep_probability=FLOOR
+            )
+        other = sample(len(one.q), seed + 1_000_000, weights)
+        return check_samples(
+            other.variables, kept, one.stated[one.is_kept], other.weight, settings,
+            keep_probability=one.q[one.is_kept], least_keep_probability=FLOOR,
+        )  # fmt: skip
+    except DatasetError:
+        return None
+
+
+def rate(n: int, n_seeds: int, mode: str, weights: str = "1", fault: str = "", size: float = 0.0) -> tuple[float, int]:
+    """Share of samples that fail, and how many could be judged."""
+    failed = judged_ones = 0
+    for seed in range(n_seeds):
+        right = sample(n, seed, weights)
+        report = judged(faulty(right, fault, size, seed) if fault else right, mode, seed, weights)
+        if report is not None:
+            judged_ones += 1
+            failed += not report.is_compatible
+    return failed / max(judged_ones, 1), judged_ones
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="samples behind each number")
+    parser.add_argument("--passing", type=int, nargs="+", default=[30, 100, 300, 3000], help="for false alarms")
+    parser.add_argument("--power", type=int, nargs="*", default=[3000, 11_000], help="passing events for power")
+    arguments = parser.parse_args()
+    if arguments.passing:
+        print(
+            f"False alarms in % at a nominal 1 %, {arguments.seeds} samples (in brackets: those judged)\n"
+        )
+        print("| weights | mode | " + " | ".join(f"{n:,}" for n in arguments.passing) + " |")
+        print("|---|---|" + "---|" * len(arguments.passing))
+    for weights in WEIGHTS if arguments.passing else ():
+        for mode in ("scores", "flags", "reference"):
+            cells = [rate(n, arguments.seeds, mode, weights) for n in arguments.passing]
+            text = " | ".join(f"{100 * share:.1f} ({n_judged})" for share, n_judged in cells)
+            print(f"| {weights} | {mode} | {text} |", flush=True)
+    if arguments.power:
+        print("\nPower in %, with the table of scores\n")
+        sizes = (0.02, 0.05, 0.10)
+        columns = [(n, size) for n in arguments.power for size in sizes]
+        print("| fault | " + " | ".join(f"{100 * size:.0f} %, {n:,}" for n, size in columns) + " |")
+        print("|---|" + "---|" * len(columns))
+    for fault in FAULTS if arguments.power else ():
+        rates = [rate(n, max(arguments.seeds // 4, 20), "scores", fault=fault, size=size)[0] for n, size in columns]
+        print(f"| {fault} | " + " | ".join(f"{100 * share:.0f}" for share in rates) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
