@@ -69,7 +69,7 @@ def test_verify_names_what_is_damaged(own_store: Path, tmp_path: Path) -> None:
     path.write_bytes(b"x")
     result = run("verify")
     assert "model.pth_r1.root" in result.output
-    assert "1 damaged" in str(result.exception)
+    assert "1 of 1 payloads are damaged" in str(result.exception)
 
 
 def test_commands_speak_to_a_server(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from smartbkg.errors import DatasetError
-from smartbkg.events.identity import find_events, match_events
+from smartbkg.errors import DatasetError, EventError
+from smartbkg.events.batch import EventBatch
+from smartbkg.events.columns import PARTICLE_DTYPES
+from smartbkg.events.identity import find_events, ids_of, keys_of, match_events
 
 
 def ids(*events: tuple[int, int, int]) -> dict[str, np.ndarray]:
@@ -41,3 +43,56 @@ def test_any_order_is_matched() -> None:
     order = generator.permutation(400)
     shuffled = {name: column[order] for name, column in columns.items()}
     np.testing.assert_array_equal(match_events(columns, shuffled, "table"), np.argsort(order))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([1, 2], dtype=np.int8), [1, 2]),
+        (np.array([1, 2**62], dtype=np.uint64), [1, 2**62]),
+        (np.array([3.0, -4.0]), [3, -4]),
+        (np.array([2.0**24 - 1], dtype=np.float32), [2**24 - 1]),
+        (np.array([5, 6.0, np.int32(7)], dtype=object), [5, 6, 7]),
+        ([], []),
+    ],
+)
+def test_whole_numbers_of_every_type_are_ids(values: object, expected: list[int]) -> None:
+    found = ids_of(values, "evtNum")  # type: ignore[arg-type]
+    assert found.dtype == np.int64
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [
+        (np.array([1.0, 0.5]), "0.5"),
+        (np.array([1.0, np.nan]), "no value"),
+        (np.array([1.0, np.inf]), "inf"),
+        (np.array([1.0, 2.0**53]), "9007199254740992.0"),  # the next number would be read as this one
+        (np.array([1.0, 2.0**24], dtype=np.float32), "16777216.0"),
+        (np.array([1, 2**63], dtype=np.uint64), "9223372036854775808"),
+        (np.array([1, None], dtype=object), "no value"),
+        (np.array([1, "2"], dtype=object), "2"),
+        (np.ma.masked_array([1, 2], [False, True]), "no value"),
+    ],
+)
+def test_what_is_no_whole_number_is_refused_with_file_and_row(values: object, got: str) -> None:
+    with pytest.raises(EventError, match=rf"flags\.csv: column '__event__', row 11: {got}, expected a whole number"):
+        ids_of(values, "evtNum", "flags.csv", 10, column_name="__event__")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [[2**40], [-(2**31) - 1], np.array([2**31], dtype=np.uint32), [True], ["1"]])
+def test_a_run_number_out_of_range_or_of_another_kind_is_refused(values: object) -> None:
+    with pytest.raises(EventError, match="column 'run', row 0"):
+        ids_of(np.asarray(values), "run")
+
+
+def test_no_batch_and_no_join_takes_what_is_no_id() -> None:
+    event = {"experiment": [1], "run": [2**40], "evtNum": [1]}
+    with pytest.raises(EventError, match="column 'run', row 0: 1099511627776"):
+        EventBatch.from_columns([0], event, {name: [] for name in PARTICLE_DTYPES})
+    columns = {name: np.asarray(values) for name, values in event.items()}
+    with pytest.raises(EventError):
+        keys_of(columns)
+    with pytest.raises(EventError, match=r"of\.csv: column 'run'"):
+        find_events(ids((1, 1, 1)), columns, "of.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smartbkg.errors import UsageError
+from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events.selection import Selection, parse_selection
 
 VALUES = np.array([-1.0, 0.0, 0.5, 1.0, np.nan])
@@ -49,8 +49,25 @@ def test_names_of_columns_are_taken_as_they_are(text: str, column: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "Mbc", "Mbc 5", "Mbc > ", "> 5", "Mbc >> 5", "Mbc => 5", "Mbc = 5", "Mbc > x", "abs(Mbc > 5", "Mbc) > 5",
-     "1 < Mbc < 2", "Mbc > 1 and deltaE < 2"],
+     "1 < Mbc < 2", "Mbc > nan", "Mbc > 1 and deltaE < 2"],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"cannot read the selection .*, expected for example"):
         parse_selection(text)
+
+
+def test_the_time_to_read_a_condition_grows_with_its_length_alone() -> None:
+    """Backtracking over blanks took minutes for 3,000 of them, and would take years for these."""
+    for text in (" " * 300_000 + "x", "(" * 300_000, "a(" * 100_000 + "> 1", "<" * 300_000):
+        with pytest.raises(UsageError, match=r"cannot read the selection '.{80}\.\.\.'"):
+            parse_selection(text)
+
+
+def test_a_comparison_inside_of_a_name_belongs_to_the_name() -> None:
+    assert parse_selection("nDaughters(pt > 1) >= 2") == Selection("nDaughters(pt > 1)", False, ">=", 2.0)
+    assert parse_selection("abs(daughter(0,dz)) < 2") == Selection("daughter(0,dz)", True, "<", 2.0)
+
+
+def test_a_column_of_text_is_one_line() -> None:
+    with pytest.raises(FileFormatError, match=r"flags\.csv: column 'x' holds no numbers"):
+        parse_selection("x > 1").passes(np.array(["a"]), "flags.csv")

@@ -1,5 +1,6 @@
 """Temporary names cannot meet, and what dead writers left is removed, never what a living one writes."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -64,6 +65,15 @@ def test_a_file_that_its_writer_has_not_locked_yet_is_left_alone(tmp_path: Path)
     assert remove_stale(tmp_path) == []
     os.utime(young, (time.time() - 60, time.time() - 60))
     assert remove_stale(tmp_path) == [young]
+
+
+def test_a_library_may_lock_what_it_writes(tmp_path: Path):
+    """HDF5 refuses a file that is locked already; without our lock the file is safe for a day all the same."""
+    with partial_file(tmp_path / "t.h5", is_locked=False) as partial:
+        partial.write_text("half")
+        with partial.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert remove_stale(tmp_path) == []
 
 
 def test_users_own_files_are_never_taken_for_ours(tmp_path: Path):

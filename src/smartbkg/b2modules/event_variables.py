@@ -17,6 +17,7 @@ from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.flags import FlagBlock, FlagIndex
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
+from smartbkg.events.identity import ids_of
 from smartbkg.io.parquet import ParquetReader
 
 _ID_BRANCHES = ("__experiment__", "__run__", "__event__")
@@ -40,7 +41,10 @@ def read_ntuple(path: Path, variables: Sequence[str]) -> FlagBlock:
             tree = file[trees[0]]
             names = tree.keys()
             branches = [name for name in names if not (name.startswith("__") and name.endswith("__"))]
-            ids = [tree[name].array(library="np").astype(np.int64) for name in _ID_BRANCHES]
+            ids = [
+                ids_of(tree[branch].array(library="np"), name, str(path), column_name=branch).astype(np.int64)
+                for name, branch in zip(EVENT_ID, _ID_BRANCHES, strict=True)
+            ]
             values = [tree[name].array(library="np").astype(np.float32) for name in branches]
     except (OSError, KeyError, IndexError) as error:
         raise DatasetError(f"{path}: not a readable n-tuple of basf2: {error}") from error

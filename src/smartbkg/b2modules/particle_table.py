@@ -30,7 +30,7 @@ def write_particle_table(events: Path, passing: set[EventId], output: Path) -> N
     except ImportError as error:
         purpose = "an .h5 file of TrainDataSaver (a .parquet file needs neither)"
         raise MissingDependencyError("pandas and tables", "basf2", purpose) from error
-    with ParquetReader(events) as reader, atomic_path(output) as partial:
+    with ParquetReader(events) as reader, atomic_path(output, is_locked=False) as partial:
         for batch in reader.batches():
             index = batch.event_index
             label = np.array([batch.event_id(event) in passing for event in range(len(batch))])

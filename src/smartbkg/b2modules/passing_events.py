@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PASSES_PREFIX
+from smartbkg.events.identity import ids_of
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.tables import ROW_GROUP_ROWS
 from smartbkg.storage.atomic import atomic_path
@@ -67,7 +68,10 @@ class PassingEvents:
         names = table.schema.names
         self._known_as: dict[int, EventId] = {}
         if all(name in names for name in EVENT_ID):
-            columns = [table.column(name).to_pylist() for name in EVENT_ID]
+            columns = [
+                ids_of(table.column(name).combine_chunks().to_numpy(zero_copy_only=False), name, str(path)).tolist()
+                for name in EVENT_ID
+            ]
             self._ids: set[EventId] | None = {(e, r, n) for e, r, n in zip(*columns, strict=True)}
             self._numbers: set[int] = set()
             return
@@ -77,7 +81,8 @@ class PassingEvents:
                 f"{path}: expected the columns {', '.join(EVENT_ID)}, or one column of event numbers as upstream "
                 f"writes it; has {', '.join(names)}"
             )
-        numbers = table.column(0).to_pylist()
+        values = table.column(0).combine_chunks().to_numpy(zero_copy_only=False)
+        numbers = ids_of(values, EVENT_ID[2], str(path), column_name=names[0]).tolist()
         self._ids, self._numbers = None, set(numbers)
         if len(self._numbers) != len(numbers):
             repeated = [number for number, n_times in Counter(numbers).items() if n_times > 1][:5]

@@ -93,10 +93,7 @@ def put(tag: str, payload: str, file: Path, iov: str, new: bool, description: st
     if place.endswith(".txt"):
         added = LocalTextDatabase(Path(place)).put(payload, file, interval)
     else:
-        source = open_writable(place)
-        if new:
-            source.create_tag(tag, description)
-        added = source.put(tag, payload, file, interval)
+        added = open_writable(place).put(tag, payload, file, interval, is_new=new, description=description)
     click.echo(f"{added}, valid for {interval}, md5 {added.checksum}")
 
 
@@ -125,12 +122,12 @@ def verify(tag: str | None, place: str) -> None:
     source = open_source(place)
     if not isinstance(source, ConditionsStore):
         raise ConditionsError(f"{place}: files can be checked in a store; what a server sends is checked on arrival")
-    damages = source.verify(tag)
+    n_payloads, damages = source.verify(tag)
     for damage in damages:
         click.echo(damage.message)
     if damages:
-        raise ConditionsError(f"{place}: {len(damages)} damaged payloads")
-    click.echo("all payloads are what the database promises")
+        raise ConditionsError(f"{place}: {len(damages)} of {n_payloads} payloads are damaged")
+    click.echo(f"the store is whole, and all {n_payloads} payloads are what it promises")
 
 
 @command.command()

@@ -159,16 +159,32 @@ class RestDatabase(WritableSource):
         record = {"name": name, "description": description, "isDefault": False}
         return parse_tag(self._send("POST", "globalTag/DEV", json.dumps(record).encode()), self.place)
 
-    def put(self, tag: str, name: str, file: Path, interval: Interval) -> Payload:
+    def put(
+        self, tag: str, name: str, file: Path, interval: Interval, *, is_new: bool = False, description: str = ""
+    ) -> Payload:
+        """As in `WritableSource.put`; the protocol has three requests for it, each of which may be repeated."""
         check_name(name, "payload")
         check_interval(interval)
-        target = self.tag(tag)
         md5 = digest_file(file).md5
+        target = self._new_tag(tag, description, (name, md5, interval)) if is_new else self.tag(tag)
         content, content_type = _multipart(name, file.read_bytes(), {"checksum": md5, "isDefault": False})
         record = self._send("POST", f"package/dbstore/module/{quote(name, safe='')}/payload", content, content_type)
         identifier = int(record["payloadId"])
         self._send("POST", f"globalTagPayload/{target.identifier},{identifier}/payloadIov/{interval}", b"{}")
         return Payload(name, int(record["revision"]), md5, interval, identifier=identifier)
+
+    def _new_tag(self, tag: str, description: str, entry: tuple[str, str, Interval]) -> GlobalTag:
+        """The tag, made unless it is there already with that entry alone, or with nothing."""
+        known = self.find_tag(tag)
+        if known is None:
+            return self.create_tag(tag, description)
+        found = [(payload.name, payload.checksum, payload.interval) for payload in self.payloads(tag)]
+        if found and found != [entry]:
+            raise ConditionsError(
+                f"{self.place}: global tag '{tag}' exists already, with {len(found)} entries: leave --new out to add "
+                "to it"
+            )
+        return known
 
     def publish(self, tag: str) -> GlobalTag:
         path = f"globalTag/{self.tag(tag).identifier}/updateGlobalTagStatus/{TagStatus.PUBLISHED}"

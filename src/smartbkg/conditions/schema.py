@@ -2,7 +2,8 @@
 
 basf2 reads such a file when it is named in ``BELLE2_CONDB_METADATA`` and its folder in ``BELLE2_CONDB_PAYLOADS``.
 Table and column names, the application id and the version are basf2's; constraints and triggers are ours: what is
-published cannot be changed, not even by another program that opens the file.
+published cannot be changed, not even by another program that opens the file. ``smartbkg_digest`` holds the digest of
+all other tables (`smartbkg.conditions.integrity`).
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ CREATE VIEW iov_payloads AS
 
 CREATE TABLE smartbkg_payloads (payloadId INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, n_bytes INTEGER NOT NULL);
 CREATE TABLE smartbkg_globaltags (globalTagId INTEGER PRIMARY KEY, description TEXT NOT NULL);
+CREATE TABLE smartbkg_digest (sha256 TEXT NOT NULL);
 
 CREATE TRIGGER closed_tag_insert BEFORE INSERT ON iovs
     WHEN (SELECT globalTagStatus FROM globaltags WHERE globalTagId = NEW.globalTagId) <> 'OPEN'

@@ -97,8 +97,17 @@ class WritableSource(ConditionsSource):
         """A new, open global tag."""
 
     @abc.abstractmethod
-    def put(self, tag: str, name: str, file: Path, interval: Interval) -> Payload:
-        """Add a file to an open global tag; its revision is one more than the last of that name."""
+    def put(
+        self, tag: str, name: str, file: Path, interval: Interval, *, is_new: bool = False, description: str = ""
+    ) -> Payload:
+        """Add a file to an open global tag; its revision is one more than the last of that name.
+
+        The same command twice is as good as once.
+
+        Parameters
+        ----------
+        is_new : make the tag, with that description; one that is there may hold this entry alone, or nothing.
+        """
 
     @abc.abstractmethod
     def publish(self, tag: str) -> GlobalTag:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from smartbkg.conditions.integrity import check_integrity, seal
 from smartbkg.conditions.interval import Interval, check_interval
 from smartbkg.conditions.payload import (
     GlobalTag,
@@ -51,6 +52,15 @@ class Damage(NamedTuple):
     """What is wrong with its file."""
 
 
+class Verification(NamedTuple):
+    """What a check of a store found."""
+
+    n_payloads: int
+    """Payloads whose files were looked at."""
+    damages: list[Damage]
+    """Those that are not what the database promises."""
+
+
 class ConditionsStore(WritableSource):
     """Conditions database in a folder.
 
@@ -66,10 +76,12 @@ class ConditionsStore(WritableSource):
         self.database = folder if is_file else folder / DATABASE_NAME
         self.place = str(folder)
         self._is_immutable = is_immutable
+        self._whole: tuple[int, ...] | None = None
+        """State of the file that was found whole."""
 
     def exists(self) -> bool:
-        """Whether the store has been made."""
-        return self.database.is_file()
+        """Whether the store has been made; a first write that was stopped may leave an empty file."""
+        return self.database.is_file() and self.database.stat().st_size > 0
 
     @contextlib.contextmanager
     def _connect(self, *, for_writing: bool = False) -> Iterator[sqlite3.Connection]:
@@ -89,11 +101,25 @@ class ConditionsStore(WritableSource):
         try:
             if not for_writing:
                 self._check_layout(connection)
+                self._check_whole(connection)
             yield connection
-        except sqlite3.Error as error:
-            raise ConditionsError(f"{self.place}: {error}") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise ConditionsError(f"{self.place}: the conditions store cannot be used: {error}") from error
         finally:
             connection.close()
+
+    def _check_whole(self, connection: sqlite3.Connection) -> None:
+        """Check what the file holds, once for each state of the file."""
+        status = self.database.stat()
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if state == self._whole:
+            return
+        connection.execute("BEGIN")
+        try:
+            check_integrity(connection, self.place)
+        finally:
+            connection.execute("ROLLBACK")
+        self._whole = state
 
     def _check_layout(self, connection: sqlite3.Connection) -> None:
         application, version = (
@@ -115,10 +141,13 @@ class ConditionsStore(WritableSource):
             try:
                 if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                     _create_tables(connection)
+                else:
+                    check_integrity(connection, self.place)
                 self._check_layout(connection)
                 if not _has_details(connection):
                     raise ConditionsError(f"{self.place}: a snapshot of another program: read only, copy it first")
                 yield connection
+                seal(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -142,14 +171,26 @@ class ConditionsStore(WritableSource):
                 sha256="ifnull(sha256, '')" if has_details else "''",
                 join="LEFT JOIN smartbkg_payloads USING (payloadId)" if has_details else "",
             )
+            rows = connection.execute(query, (tag,)).fetchall()
+            (n_intervals,) = connection.execute(
+                "SELECT count(*) FROM iovs NATURAL JOIN globaltags WHERE globalTagName = ?", (tag,)
+            ).fetchone()
+        if len(rows) != n_intervals:
+            raise ConditionsError(
+                f"{self.place}: global tag '{tag}' has {n_intervals} entries, payloads are known for {len(rows)}: the "
+                "conditions store is damaged"
+            )
+        try:
             return [
                 Payload(
                     name=check_name(row[0], "payload"), revision=int(row[1]),
-                    checksum=check_checksum(row[2], self.place), interval=Interval(*row[3:7]), sha256=row[7],
-                    url=row[8], identifier=row[9],
+                    checksum=check_checksum(row[2], self.place), interval=Interval(*(int(part) for part in row[3:7])),
+                    sha256=row[7], url=row[8], identifier=row[9],
                 )
-                for row in connection.execute(query, (tag,))
+                for row in rows
             ]  # fmt: skip
+        except (TypeError, ValueError) as error:
+            raise ConditionsError(f"{self.place}: global tag '{tag}' holds what is no payload: {error}") from error
 
     def find_payload(self, name: str, revision: int) -> Payload | None:
         """The payload of that name and revision, in whatever tag, None where there is none."""
@@ -170,22 +211,45 @@ class ConditionsStore(WritableSource):
     def fetch(self, payload: Payload) -> Path:
         return check_file(self.path_of(payload), payload)
 
-    def verify(self, tag: str | None = None) -> list[Damage]:
-        """The damaged payloads of a global tag, or of all of them.
+    def verify(self, tag: str | None = None) -> Verification:
+        """Check the store itself, and the files of a global tag or of all payloads, whether in a tag or in none.
 
         Raises
         ------
         ConditionsError
-            The tag is unknown.
+            The tag is unknown, or the store itself is damaged.
         """
-        names = [tag] if tag is not None else [known.name for known in self.tags()]
-        damages: dict[tuple[str, int], Damage] = {}
-        for payload in (payload for name in names for payload in self.payloads(name)):
+        self._whole = None
+        found: dict[tuple[str, int], Payload] = {}
+        for name in [tag] if tag is not None else [known.name for known in self.tags()]:
+            found |= {(payload.name, payload.revision): payload for payload in self.payloads(name)}
+        if tag is None:
+            for payload in self._all_payloads():
+                found.setdefault((payload.name, payload.revision), payload)
+        damages = []
+        for payload in found.values():
             try:
                 self.fetch(payload)
             except ConditionsError as error:
-                damages[payload.name, payload.revision] = Damage(payload, str(error))
-        return list(damages.values())
+                damages.append(Damage(payload, str(error)))
+        return Verification(len(found), damages)
+
+    def _all_payloads(self) -> list[Payload]:
+        """Every payload of the store, in a global tag or in none."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT payloadName, revision, checksum, payloadUrl, payloadId FROM full_payloads"
+            ).fetchall()
+            (n_payloads,) = connection.execute("SELECT count(*) FROM payloads").fetchone()
+        if len(rows) != n_payloads:
+            raise ConditionsError(
+                f"{self.place}: {n_payloads} payloads, names are known for {len(rows)}: it is damaged"
+            )
+        return [
+            Payload(check_name(row[0], "payload"), int(row[1]), check_checksum(row[2], self.place), url=row[3],
+                    identifier=row[4])
+            for row in rows
+        ]  # fmt: skip
 
     def create_tag(self, name: str, description: str = "") -> GlobalTag:
         check_name(name, "global tag")
@@ -250,15 +314,37 @@ class ConditionsStore(WritableSource):
         )
         return payload._replace(identifier=identifier)
 
-    def put(self, tag: str, name: str, file: Path, interval: Interval) -> Payload:
+    def put(
+        self, tag: str, name: str, file: Path, interval: Interval, *, is_new: bool = False, description: str = ""
+    ) -> Payload:
         check_name(name, "payload")
         check_interval(interval)
-        self.tag(tag)
+        if is_new:
+            check_name(tag, "global tag")
+        else:
+            self.tag(tag)
         with self._transaction() as connection:
+            if is_new and all(known.name != tag for known in _select_tags(connection)):
+                self._insert_tag(connection, tag, description)
+            elif is_new:
+                self._check_only(connection, tag, name, file, interval)
             self._open_tag(connection, tag)
             payload = self._insert_payload(connection, name, file)
             self._insert_interval(connection, tag, payload.identifier, interval)
             return payload._replace(interval=interval)
+
+    def _check_only(self, connection: sqlite3.Connection, tag: str, name: str, file: Path, interval: Interval) -> None:
+        """Raise `ConditionsError` where a tag holds anything but the entry that the same command made before."""
+        rows = connection.execute(
+            "SELECT payloadName, checksum, firstExp, firstRun, finalExp, finalRun FROM iov_payloads "
+            "WHERE globalTagName = ?",
+            (tag,),
+        ).fetchall()
+        if rows and rows != [(name, digest_file(file).md5, *interval)]:
+            raise ConditionsError(
+                f"{self.place}: global tag '{tag}' exists already, with {len(rows)} entries: leave --new out to add to "
+                "it"
+            )
 
     def add_interval(self, tag: str, identifier: int, interval: Interval) -> None:
         """Put a payload that is in the store into an open global tag.
@@ -312,7 +398,7 @@ class ConditionsStore(WritableSource):
         payloads = self.payloads(tag)
         if not payloads:
             raise ConditionsError(f"{self.place}: global tag '{tag}' is empty: put payloads into it, then publish it")
-        for damage in self.verify(tag):
+        for damage in self.verify(tag).damages:
             raise ConditionsError(f"{self.place}: global tag '{tag}' is not published: {damage.message}")
         return self.set_status(tag, TagStatus.PUBLISHED)
 

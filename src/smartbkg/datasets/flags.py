@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, FRACTION_PREFIX, PASSES_PREFIX
-from smartbkg.events.identity import keys_of
+from smartbkg.events.identity import ids_of, keys_of
 from smartbkg.io.parquet import open_parquet
 
 READ_ROWS: Final = 65536
@@ -139,11 +139,16 @@ class FlagFiles:
         variables = self.variables if with_variables else ()
         columns = [*EVENT_ID, *self._label_columns.values(), *variables]
         for path, file in zip(self.paths, self._files, strict=True):
+            first_row = 0
             for rows in file.iter_batches(batch_size=READ_ROWS, columns=columns, use_threads=False):
-                yield self._block(rows, str(path), variables)
+                yield self._block(rows, str(path), variables, first_row)
+                first_row += rows.num_rows
 
-    def _block(self, rows: pa.RecordBatch, source: str, variables: Sequence[str]) -> FlagBlock:
-        ids = {name: rows.column(name).to_numpy(zero_copy_only=False).astype(np.int64) for name in EVENT_ID}
+    def _block(self, rows: pa.RecordBatch, source: str, variables: Sequence[str], first_row: int) -> FlagBlock:
+        ids = {
+            name: ids_of(rows.column(name).to_numpy(zero_copy_only=False), name, source, first_row).astype(np.int64)
+            for name in EVENT_ID
+        }
         if self.is_list_of_passing:
             labels = {self.skims[0]: np.ones(rows.num_rows, dtype=np.bool_)}
         else:

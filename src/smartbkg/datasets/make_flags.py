@@ -6,6 +6,7 @@ event, sorted. From a skimmed file alone it lists the events that passed; with t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,12 +28,14 @@ from smartbkg.events.columns import (
     id_column,
     is_id_column,
 )
+from smartbkg.events.identity import ids_of
 from smartbkg.events.selection import Selection, parse_selection
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.mdst import TREE, event_ids, is_basf2
 from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import iterate_table, write_table
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.machine import reading
 from smartbkg.storage.provenance import record
 
 FLAGS_KIND: Final = "flags"
@@ -117,11 +120,12 @@ class _Collected:
                 raise UsageError(f"{path}: holds events, not a table: a selection needs columns of an n-tuple")
             self.add_events(path, options, allow_duplicates=allow_duplicates)
             return
+        n_before = self.n_rows
         for columns in _rows(path, wanted):
-            ids = _ids(columns, path, options)
+            ids = _ids(columns, path, options, self.n_rows - n_before)
             passes = np.ones(len(ids), dtype=np.bool_)
             for selection in selections:
-                passes &= selection.passes(columns[selection.column])
+                passes &= selection.passes(columns[selection.column], str(path))
             self._add(ids, passes)
 
     def add_events(self, path: Path, options: ReadOptions, *, allow_duplicates: bool) -> None:
@@ -188,21 +192,22 @@ def _event_blocks(path: Path, options: ReadOptions) -> Iterator[NDArray[np.int64
     """Ids of the events of a file; of a uDST without particles, too."""
     if is_basf2(path) if path.is_file() else False:
         with open_root(path) as file:
-            tree = file[TREE]
-            for start in range(0, int(tree.num_entries), _ROWS):
-                stop = min(start + _ROWS, int(tree.num_entries))
-                yield _stack(event_ids(tree, start, stop, str(path)))
+            with root_errors(str(path), f"tree '{TREE}'"):
+                tree, n_entries = file[TREE], int(file[TREE].num_entries)
+            for start in range(0, n_entries, _ROWS):
+                stop = min(start + _ROWS, n_entries)
+                yield _stack(event_ids(tree, start, stop, str(path)), str(path))
         return
     with open_events(path, options) as reader:
         for batch in reader.batches():
-            yield _stack(batch.event)
+            yield _stack(batch.event, str(path))
 
 
-def _stack(columns: Columns) -> NDArray[np.int64]:
-    return np.stack([np.asarray(columns[name]).astype(np.int64) for name in EVENT_ID], axis=1)
+def _stack(columns: Columns, source: str) -> NDArray[np.int64]:
+    return np.stack([ids_of(columns[name], name, source).astype(np.int64) for name in EVENT_ID], axis=1)
 
 
-def _ids(columns: Columns, path: Path, options: ReadOptions) -> NDArray[np.int64]:
+def _ids(columns: Columns, path: Path, options: ReadOptions, first_row: int) -> NDArray[np.int64]:
     """(n_rows, 3) event ids; experiment and run from the options where the table has none."""
     given = {EXPERIMENT: options.experiment, RUN: options.run, EVENT_NUMBER: None}
     parts: list[NDArray[np.int64]] = []
@@ -215,19 +220,14 @@ def _ids(columns: Columns, path: Path, options: ReadOptions) -> NDArray[np.int64
         if value is not None:
             parts.append(np.full(n_rows, value, dtype=np.int64))
         elif found is not None:
-            parts.append(_whole(columns[found], found, path))
+            ids = ids_of(columns[found], name, str(path), first_row, column_name=found)
+            parts.append(ids.astype(np.int64))
         else:
             hint = f": give it with --{name}" if name != EVENT_NUMBER else ""
             raise FileFormatError(
                 f"{path}: no column '{name}' (or {', '.join(ID_NAMES[name][1:])}){hint}; {nearest(name, columns)}"
             )
     return np.stack(parts, axis=1)
-
-
-def _whole(values: NDArray[Any], name: str, path: Path) -> NDArray[np.int64]:
-    if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and (values != np.trunc(values)).any()):
-        raise FileFormatError(f"{path}: column '{name}' holds {values.dtype}, expected whole numbers")
-    return values.astype(np.int64)
 
 
 def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
@@ -258,15 +258,22 @@ def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
                 for name, kind in file.classnames().items()
                 if kind.startswith(("TTree", "ROOT::RNTuple"))
             }
-        usable = {name: tree for name, tree in trees.items() if id_column(EVENT_NUMBER, tree.keys()) is not None}
+            usable = {name: tree for name, tree in trees.items() if id_column(EVENT_NUMBER, tree.keys()) is not None}
         if len(usable) != 1:
-            names = ", ".join(usable or trees) or "none"
-            raise FileFormatError(f"{path}: expected one tree with event numbers (__event__), found: {names}")
+            found = ", ".join(usable or trees) or "none"
+            raise FileFormatError(f"{path}: expected one tree with event numbers (__event__), found: {found}")
         tree = next(iter(usable.values()))
-        needed = _needed(list(tree.keys()), wanted, str(path))
-        for start in range(0, int(tree.num_entries), _ROWS):
+        with root_errors(str(path), "tree"):
+            names, n_rows = list(tree.keys()), int(tree.num_entries)
+        needed = _needed(names, wanted, str(path))
+        for start in range(0, n_rows, _ROWS):
+            n_here = min(_ROWS, n_rows - start)
             with root_errors(str(path), f"rows from {start}"):
-                yield dict(tree.arrays(needed, library="np", entry_start=start, entry_stop=start + _ROWS))
+                rows = dict(tree.arrays(needed, library="np", entry_start=start, entry_stop=start + n_here))
+            for name, column in rows.items():
+                if column.shape != (n_here,):
+                    raise FileFormatError(f"{path}: '{name}' has {len(column)} of {n_here} rows from {start}")
+            yield rows
 
 
 def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
@@ -279,17 +286,36 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
 
 
 def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
+    with _csv_errors(path):
+        reader = csv.open_csv(path)
+    with reader:
+        with _csv_errors(path):
+            names = list(reader.schema.names)
+        needed = _needed(names, wanted, str(path))
+        if id_column(EVENT_NUMBER, needed) is None:
+            raise FileFormatError(
+                f"{path}: not a table of events: no column 'evtNum' (or {', '.join(ID_NAMES[EVENT_NUMBER][1:])}) in "
+                f"the first line: {', '.join(names)[:80]}"
+            )
+        repeated = [name for name in needed if names.count(name) > 1]
+        if repeated:
+            raise FileFormatError(f"{path}: two columns are called '{repeated[0]}'")
+        batches = iter(reader)
+        while True:
+            with _csv_errors(path):
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                rows = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in needed}
+            yield rows
+
+
+@contextlib.contextmanager
+def _csv_errors(path: Path) -> Iterator[None]:
     try:
-        with csv.open_csv(path) as reader:
-            needed = _needed(reader.schema.names, wanted, str(path))
-            if id_column(EVENT_NUMBER, needed) is None:
-                raise FileFormatError(
-                    f"{path}: not a table of events: no column 'evtNum' (or {', '.join(ID_NAMES[EVENT_NUMBER][1:])}) "
-                    f"in the first line: {', '.join(reader.schema.names)[:80]}"
-                )
-            for batch in reader:
-                yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in needed}
-    except (pa.ArrowException, OSError) as error:
+        with reading(str(path)):
+            yield
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise FileFormatError(f"{path}: not a readable CSV table: {str(error).splitlines()[0]}") from error
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
+from smartbkg.events.identity import ids_of
 
 _EVENT_DEFAULTS: Mapping[str, object] = {"process": "", "weight": 1.0}
 
@@ -56,7 +57,7 @@ class EventBatch:
         Raises
         ------
         EventError
-            A column is missing or its length does not fit.
+            A column is missing, its length does not fit, or an event id is no integer.
         """
         n_particles_per_event = np.asarray(counts, dtype=np.int64)
         n_events = len(n_particles_per_event)
@@ -67,7 +68,7 @@ class EventBatch:
             if name not in event and name not in _EVENT_DEFAULTS:
                 raise EventError(f"event column '{name}' is missing, got {sorted(event)}", source=source)
             values = event[name] if name in event else np.full(n_events, _EVENT_DEFAULTS[name])
-            event_columns[name] = np.asarray(values, dtype=dtype)
+            event_columns[name] = ids_of(values, name, source) if name in EVENT_ID else np.asarray(values, dtype=dtype)
         event_columns |= {name: np.asarray(values) for name, values in event.items() if name not in event_columns}
         particle_columns: dict[str, NDArray[Any]] = {}
         for name, dtype in PARTICLE_DTYPES.items():

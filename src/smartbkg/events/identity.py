@@ -1,17 +1,82 @@
-"""Which row of one table is which event of another: by (experiment, run, evtNum), never by the number alone."""
+"""Which row of one table is which event of another: by (experiment, run, evtNum), never by the number alone.
+
+Ids are integers, or an error: draws and joins depend on them, and a number that was rounded, wrapped around or made up
+would be another event.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import DatasetError, EventError
-from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID
 from smartbkg.seeds import event_keys
+
+if TYPE_CHECKING:
+    from smartbkg.events.batch import EventBatch
+
+
+def ids_of(
+    values: ArrayLike, name: str, source: str = "", first_row: int = 0, *, column_name: str | None = None
+) -> NDArray[Any]:
+    """A column of the event id, from whatever another program wrote.
+
+    Parameters
+    ----------
+    values : (n_events,) numbers of any type; floating-point numbers must be whole, and small enough to be exact.
+    name : ``experiment``, ``run`` or ``evtNum``.
+    source, first_row, column_name : the file, the row in it of the first value, and what it calls the column.
+
+    Returns
+    -------
+    (n_events,) in the type of `smartbkg.events.columns.EVENT_DTYPES`.
+
+    Raises
+    ------
+    EventError
+        Names the first row whose value is missing, no whole number, or out of range.
+    """
+    wanted = EVENT_DTYPES[name]
+    array: Any = np.ma.asarray(values)
+    column = np.asarray(array.data)
+    if column.dtype == wanted and array.mask is np.ma.nomask:
+        return column
+    limits = np.iinfo(wanted)
+    if column.dtype.kind == "O":
+        is_wrong = np.array([not _is_whole(value, limits.min, limits.max) for value in column], dtype=np.bool_)
+    elif column.dtype.kind == "f":
+        exact = min(2.0 ** (np.finfo(column.dtype).nmant + 1), float(limits.max))
+        with np.errstate(invalid="ignore"):
+            is_wrong = ~((np.abs(column) < exact) & (column == np.trunc(column)))
+    elif column.dtype.kind == "u":
+        is_wrong = column > np.uint64(limits.max)
+    elif column.dtype.kind == "i":
+        is_wrong = (column < limits.min) | (column > limits.max)
+    else:
+        is_wrong = np.ones(len(column), dtype=np.bool_)
+    is_wrong = is_wrong | np.ma.getmaskarray(array)
+    if is_wrong.any():
+        row = int(np.flatnonzero(is_wrong)[0])
+        value = array[row]
+        is_missing = value is np.ma.masked or value is None or value != value
+        got = "no value" if is_missing else value
+        raise EventError(
+            f"column '{column_name or name}', row {first_row + row}: {got}, expected a whole number "
+            f"from {limits.min} to {limits.max}" + (" (exact in its type)" if column.dtype.kind == "f" else ""),
+            source=source,
+        )
+    return column.astype(wanted)
+
+
+def _is_whole(value: object, smallest: int, largest: int) -> bool:
+    """Whether a Python object is an integer in that range."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)
+    is_integer = is_integer or (isinstance(value, float) and value.is_integer() and abs(value) < 2.0**53)
+    return is_integer and smallest <= int(value) <= largest  # type: ignore[call-overload]
 
 
 class Columns(Protocol):
@@ -47,31 +112,31 @@ def find_events(wanted: Columns, table: Columns, source: str) -> tuple[NDArray[n
     DatasetError
         An event is in the table twice.
     """
-    key = _keys(table)
+    key = _keys(table, source)
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     if len(ordered) and (ordered[1:] == ordered[:-1]).any():
         row = int(order[int(np.flatnonzero(ordered[1:] == ordered[:-1])[0])])
         event = tuple(int(table[name][row]) for name in EVENT_ID)
         raise DatasetError(f"{source}: event {event} is in it twice")
-    sought = _keys(wanted)
+    sought = _keys(wanted, "")
     if not len(ordered):
         return np.zeros(len(sought), dtype=np.int64), np.ones(len(sought), dtype=bool)
     place = np.searchsorted(ordered, sought).clip(max=len(ordered) - 1)
     return order[place], ordered[place] != sought
 
 
-def _keys(columns: Columns) -> NDArray[Any]:
+def _keys(columns: Columns, source: str) -> NDArray[Any]:
     """One sortable value an event, equal for equal (experiment, run, evtNum) and for no others."""
     table = np.empty(len(columns[EVENT_ID[0]]), dtype=[(name, "<i8") for name in EVENT_ID])
     for name in EVENT_ID:
-        table[name] = columns[name]
+        table[name] = ids_of(columns[name], name, source)
     return table
 
 
 def keys_of(event: Mapping[str, ArrayLike]) -> NDArray[np.uint64]:
     """(n_events,) uint64: a hash of each event's (experiment, run, evtNum), on which tables are joined."""
-    experiment, run, number = (event[name] for name in EVENT_ID)
+    experiment, run, number = (ids_of(event[name], name) for name in EVENT_ID)
     return event_keys(0, experiment, run, number)
 
 

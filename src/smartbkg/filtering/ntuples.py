@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, FileFormatError, nearest
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_PROBABILITY, SCORE, WEIGHT, id_column
-from smartbkg.events.identity import find_events
+from smartbkg.events.identity import find_events, ids_of
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
 
@@ -64,7 +64,10 @@ def add_weights(
         if clash:
             raise DatasetError(f"{ntuple}: the tree '{source.name}' already has a branch '{clash[0]}'")
         for chunk in source.iterate(library="ak", step_size=_STEP):
-            ids = {name: ak.to_numpy(chunk[branch]).astype(np.int64) for name, branch in branches.items()}
+            ids = {
+                name: ids_of(ak.to_numpy(chunk[branch]), name, str(ntuple), n_rows + n_dropped, column_name=branch)
+                for name, branch in branches.items()
+            }
             rows, missing = find_events(ids, weights.columns, weights.source)
             if missing.any() and not drop_unknown:
                 first = int(np.flatnonzero(missing)[0])

@@ -21,7 +21,7 @@ from smartbkg.io.ancestry import nearest_mothers
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.root import open_root, read_ranges, root_errors
+from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors
 
 TREE: Final = "events"
 #: Collections taken without being asked for, in this order, where a file holds several.
@@ -52,6 +52,8 @@ class _Columns:
         """Lengths of the lists and their values one after the other."""
         name = f"{collection}.{member}"
         with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
+            if not self.is_ntuple:
+                check_entries(self.tree[name], int(self.tree.num_entries))
             array = self.tree[name].array(entry_start=start, entry_stop=stop)
             if array.ndim == 1:
                 array = ak.unflatten(array, 1)

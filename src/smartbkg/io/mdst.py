@@ -14,7 +14,7 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.root import flat_branch, open_root, read_ranges, root_errors
+from smartbkg.io.root import check_entries, flat_branch, open_root, read_ranges, root_errors
 
 TREE: Final = "tree"
 _PARTICLES: Final = "MCParticles"
@@ -53,6 +53,9 @@ def event_ids(tree: Any, start: int, stop: int, source: str) -> dict[str, NDArra
         for name, member in _EVENT_MEMBERS.items():
             branch = tree[f"EventMetaData{separator}{member}"]
             columns[name] = np.asarray(branch.array(library="np", entry_start=start, entry_stop=stop))
+            check_entries(branch, int(tree.num_entries))
+            if columns[name].shape != (stop - start,):
+                raise FileFormatError(f"{source}: EventMetaData.{member} has {columns[name].shape[:1]} entries")
     return columns
 
 
@@ -71,6 +74,8 @@ class MdstReader(EventReader):
             if branch not in self._tree.keys(full_paths=False):
                 raise FileFormatError(f"{self.source}: {TREE} has no branch {branch}: not an mDST with MCParticles")
             self._branches[name] = self._tree[branch]
+            with root_errors(self.source, f"branch {branch}"):
+                check_entries(self._tree[branch], self.n_events)
         self.metadata = self._file_metadata()
 
     def _file_metadata(self) -> dict[str, Any]:

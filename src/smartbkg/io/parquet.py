@@ -75,7 +75,7 @@ def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
     counts: NDArray[np.int64] | None = None
     for name, column in zip(table.schema.names, table.columns, strict=True):
         if name not in PARTICLE_DTYPES:
-            event[name] = np.asarray(column.to_numpy(zero_copy_only=False))
+            event[name] = np.asarray(_filled(column).to_numpy(zero_copy_only=False))
             if event[name].dtype == object:
                 event[name] = event[name].astype(np.str_)
             continue
@@ -93,6 +93,13 @@ def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
         counts = counts_here
         particle[name] = column.values.to_numpy()[offsets[0] : offsets[-1]]
     return _ArrowColumns(counts if counts is not None else np.zeros(0, dtype=np.int64), event, particle)
+
+
+def _filled(column: pa.Array) -> pa.Array:
+    """A column whose missing texts are empty, as those of an unknown process are."""
+    if column.null_count and pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.fill_null("") if column.null_count and pa.types.is_string(column.type) else column
 
 
 def batch_to_arrow(batch: EventBatch) -> pa.RecordBatch:

@@ -12,17 +12,19 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from smartbkg.errors import FileFormatError
+from smartbkg.errors import FileFormatError, SmartBKGError
 from smartbkg.events import EventBatch
 from smartbkg.io.reader import EventReader
+from smartbkg.storage.machine import reading
 
 
 @contextlib.contextmanager
 def root_errors(source: str, what: str) -> Iterator[None]:
-    """Turn whatever uproot raises into a `FileFormatError` that says what was read."""
+    """Turn whatever uproot raises into a `FileFormatError` that says what was read; a failing disk is no damage."""
     try:
-        yield
-    except FileFormatError:
+        with reading(source):
+            yield
+    except SmartBKGError:
         raise
     except Exception as error:  # damaged bytes raise what they please: uproot has no class for it
         reason = (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(",")
@@ -49,6 +51,12 @@ def check_whole(path: Path) -> None:
         announced, found = int(file.file.fEND), path.stat().st_size
     if found < announced:
         raise FileFormatError(f"{path}: truncated: {found} of {announced} bytes are there")
+
+
+def check_entries(branch: Any, n_entries: int) -> None:
+    """Raise `ValueError` where a branch has another number of entries than its tree: one of the two is damaged."""
+    if int(branch.num_entries) != n_entries:
+        raise ValueError(f"{branch.name} has {branch.num_entries} entries, its tree {n_entries}")
 
 
 def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -95,4 +103,4 @@ def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int]
         yield batch
 
 
-__all__ = ["check_whole", "flat_branch", "open_root", "read_ranges", "root_errors"]
+__all__ = ["check_entries", "check_whole", "flat_branch", "open_root", "read_ranges", "root_errors"]

@@ -34,11 +34,15 @@ def is_device(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, is_locked: bool = True) -> Iterator[Path]:
     """A temporary path in the same folder, renamed to ``path`` at a normal end and removed at any other.
 
     Two processes that write one file do not mix: the last to finish wins, whole. A symbolic link is followed: what it
     points at is replaced, and the link stays. A device or FIFO gets the bytes at the end.
+
+    Parameters
+    ----------
+    is_locked : False for libraries that lock the file they write themselves (HDF5).
 
     Raises
     ------
@@ -52,7 +56,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with _through(path) as partial:
             yield partial
         return
-    with disk_errors(final), partial_file(final) as partial:
+    with disk_errors(final), partial_file(final, is_locked=is_locked) as partial:
         yield partial
         _publish(partial, final)
 

@@ -28,6 +28,7 @@ PARTIAL_SUFFIX: Final = ".partial"
 #: Longest name that the file systems of farms take, in bytes.
 _LONGEST_NAME: Final = 255
 _NAME: Final = re.compile(r"\..*\.([0-9a-f]{8})-[0-9a-f]{16}\.partial", re.DOTALL)
+_NO_MACHINE: Final = "00000000"
 #: Seconds that an empty file of this machine is left alone: its writer may be about to lock it.
 _YOUNG_SECONDS: Final = 10.0
 #: Seconds without a change after which a file of another machine is taken for one of a dead writer.
@@ -45,9 +46,14 @@ def machine_digest() -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
-def partial_name(name: str) -> str:
-    """A new temporary name for a file of that name, at most 255 bytes long."""
-    ending = f".{machine_digest()}-{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+def partial_name(name: str, machine: str | None = None) -> str:
+    """A new temporary name for a file of that name, at most 255 bytes long.
+
+    Parameters
+    ----------
+    machine : eight hexadecimal digits in place of those of this one.
+    """
+    ending = f".{machine_digest() if machine is None else machine}-{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
     room = _LONGEST_NAME - len(ending) - 1
     return "." + os.fsdecode(os.fsencode(name)[:room]) + ending
 
@@ -66,8 +72,12 @@ def _lock(descriptor: int) -> bool | None:
 
 
 @contextlib.contextmanager
-def partial_file(path: Path) -> Iterator[Path]:
+def partial_file(path: Path, *, is_locked: bool = True) -> Iterator[Path]:
     """A new, empty temporary file beside ``path``, locked while the block runs and removed at its end if still there.
+
+    Parameters
+    ----------
+    is_locked : False for libraries that lock the file themselves (HDF5); it is then treated as one of another machine.
 
     Raises
     ------
@@ -75,11 +85,12 @@ def partial_file(path: Path) -> Iterator[Path]:
         The folder cannot be written.
     """
     collect_stale(path.parent)
-    partial = path.with_name(partial_name(path.name))
+    partial = path.with_name(partial_name(path.name, None if is_locked else _NO_MACHINE))
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        with contextlib.suppress(OSError):
-            _lock(descriptor)
+        if is_locked:
+            with contextlib.suppress(OSError):
+                _lock(descriptor)
         yield partial
     finally:
         os.close(descriptor)
