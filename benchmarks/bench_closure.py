@@ -110,9 +110,7 @@ def main() -> None:
     parser.add_argument("--power", type=int, nargs="*", default=[3000, 11_000], help="passing events for power")
     arguments = parser.parse_args()
     if arguments.passing:
-        print(
-            f"False alarms in % at a nominal 1 %, {arguments.seeds} samples (in brackets: those judged)\n"
-        )
+        print(f"False alarms in % at a nominal 1 %, {arguments.seeds} samples (in brackets: those judged)\n")
         print("| weights | mode | " + " | ".join(f"{n:,}" for n in arguments.passing) + " |")
         print("|---|---|" + "---|" * len(arguments.passing))
     for weights in WEIGHTS if arguments.passing else ():

@@ -10,8 +10,16 @@ from filtered_sample import Chain, make_chain, make_model
 from smartbkg.cli.merge import command
 from smartbkg.errors import DatasetError, PolicyError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.io import open_events
-from smartbkg.sampling.policies import ExponentialPolicy
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.filtering import ledger, merge
+from smartbkg.filtering.event_filter import EventFilter
+from smartbkg.filtering.files import filter_file
+from smartbkg.filtering.merge import merge_files
+from smartbkg.io import create_events, open_events
+from smartbkg.io.tables import read_table
+from smartbkg.networks.model_file import load_scorer
+from smartbkg.sampling.policies import ExponentialPolicy, ThresholdPolicy
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +141,82 @@ def test_systematic_samples_are_merged_but_not_united(one: Chain, tmp_path: Path
     run(one.kept, a.kept, "-o", tmp_path / "sum.parquet")
     expected = events_of(one.kept).event["weight"].sum() + events_of(a.kept).event["weight"].sum()
     assert events_of(tmp_path / "sum.parquet").event["weight"].sum() == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def namesake(one: Chain, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """Other events with the ids of ``one``, kept by the same filter."""
+    folder = tmp_path_factory.mktemp("namesake")
+    other = make_chain(folder / "other", 4000, first_event=70_000, model=one.model)
+    batch, ids = events_of(other.events), events_of(one.events).event
+    source, kept = folder / "events.parquet", folder / "kept.parquet"
+    with create_events(source, record("events", 1, {})) as writer:
+        writer.write(batch.with_event_columns(**{name: ids[name] for name in EVENT_ID}))
+    event_filter = EventFilter(load_scorer(one.model), ExponentialPolicy(0.3, -0.5), seed=3, skims=("first",))
+    settings = {"policy": ExponentialPolicy(0.3, -0.5).to_dict(), "seed": 3, "skims": ["first"]}
+    filter_file(source, kept, event_filter, settings=settings)
+    return one._replace(events=source, kept=kept)
+
+
+def test_different_events_with_equal_ids_are_never_taken_for_the_same(
+    one: Chain, namesake: Chain, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match="are other events: a union is of the same"):
+        run(one.kept, namesake.kept, "-o", tmp_path / "u.parquet", "--method", "union", "--model", one.model)
+    with pytest.raises(DatasetError, match="carry the ids of different events") as error:
+        run(one.kept, namesake.kept, "-o", tmp_path / "c.parquet")
+    assert "union" not in str(error.value)
+
+
+def test_different_events_with_equal_ids_are_merged_where_that_is_accepted(
+    one: Chain, namesake: Chain, tmp_path: Path
+) -> None:
+    result = run(one.kept, namesake.kept, "-o", tmp_path / "c.parquet", "--allow-duplicates")
+    assert "warning" not in result.output  # their draws were independent
+    assert_estimates(events_of(tmp_path / "c.parquet"), 8000)
+
+
+def test_draws_that_shared_their_numbers_are_named(one: Chain, namesake: Chain, tmp_path: Path) -> None:
+    kept = []
+    for index, chain in enumerate((one, namesake)):
+        kept.append(tmp_path / f"{index}.parquet")
+        event_filter = EventFilter(load_scorer(one.model), ExponentialPolicy(0.3, -0.5), seed=3, stream="jobs")
+        filter_file(chain.events, kept[-1], event_filter, settings={"seed": 3})
+    result = run(*kept, "-o", tmp_path / "c.parquet", "--allow-duplicates")
+    assert "shared their random number" in result.output
+
+
+def test_files_without_a_kept_event_count_with_their_generated_ones(one: Chain, tmp_path: Path) -> None:
+    none = make_chain(tmp_path / "none", 200, first_event=300_000, model=one.model, policy=ThresholdPolicy(0.9999))
+    assert len(read_table(none.kept, columns=["evtNum"])) == 0
+    result = run(none.kept, one.kept, "-o", tmp_path / "sum.parquet")
+    assert "standing for 4200 generated" in result.output
+    assert "biased" in result.output  # a threshold lost what it lost
+    result = run(none.kept, none.kept, "-o", tmp_path / "zero.parquet")
+    assert "0 events, standing for 400" in result.output
+
+
+def test_each_file_is_opened_twice_whatever_their_number(
+    one: Chain, two: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = make_chain(tmp_path / "three", 300, first_event=400_000, model=one.model)
+    opened: list[Path] = []
+    monkeypatch.setattr(merge, "open_events", lambda path: (opened.append(path), open_events(path))[1])
+    merge_files([one.kept, two.kept, three.kept], tmp_path / "out.parquet")
+    assert sorted(opened) == sorted([one.kept, two.kept, three.kept] * 2)
+
+
+def test_many_events_are_looked_through_from_disk_with_the_same_result(
+    one: Chain, two: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = make_chain(tmp_path / "again", 4000, policy=ExponentialPolicy(0.3, -0.5), seed=77, model=one.model)
+    arguments = (one.kept, again.kept, "--method", "union", "--model", one.model, "--output")
+    run(*arguments, tmp_path / "memory.parquet")
+    monkeypatch.setattr(ledger, "_ROOM", 300)
+    run(*arguments, tmp_path / "disk.parquet")
+    np.testing.assert_array_equal(
+        events_of(tmp_path / "disk.parquet").event["evtNum"], events_of(tmp_path / "memory.parquet").event["evtNum"]
+    )
+    with pytest.raises(DatasetError, match="are in the files before it"):
+        run(one.kept, two.kept, one.kept, "-o", tmp_path / "out.parquet")
+    assert not list(tmp_path.glob(".merge-*"))

@@ -84,7 +84,7 @@ def test_numbers_may_differ_by_process() -> None:
         (lambda: balance_weights([[0.5, 0.5]], [1, -1]), "expected finite numbers"),
         (lambda: balance_weights([[0.0, 0.0]], [1, 1]), "belongs to none"),
         (lambda: balance_weights([[0.5, 1.5]], [1, 1]), r"in \[0, 1\]"),
-        (lambda: union_probability([[0.5, 0.5]], [1]), "for 1 seeds"),
+        (lambda: union_probability([[0.5, 0.5]], [1]), "for 1 draws"),
         (lambda: union_weights([[0.0, 0.0]], [1, 2]), "belongs to none"),
     ],
 )

@@ -18,13 +18,19 @@ from smartbkg.filtering.merge import METHODS
     help="Different generated events as they are, or with the weights of least variance; or the same ones.",
 )  # fmt: skip
 @click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
-def command(files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...]) -> None:
+@click.option("--allow-duplicates", is_flag=True, help="Accept different events that carry one id.")
+def command(
+    files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...], allow_duplicates: bool
+) -> None:
     """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
     from smartbkg.filtering.merge import merge_files
     from smartbkg.networks.model_file import load_scorer
 
     chosen = next(one for one in METHODS if one == method)
-    summary = merge_files(files, output, chosen, [load_scorer(model) for model in models])
+    scorers = [load_scorer(model) for model in models]
+    summary = merge_files(files, output, chosen, scorers, allow_duplicates=allow_duplicates)
+    for warning in summary.warnings:
+        click.echo(f"warning: {warning}", err=True)
     effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0
     standing = "" if summary.n_generated is None else f", standing for {summary.n_generated} generated ones"
     click.echo(

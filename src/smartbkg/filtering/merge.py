@@ -1,9 +1,9 @@
-"""Files of kept events, merged into one without bias and in constant memory."""
+"""Files of kept events, merged into one without bias, in constant memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, LOGIT, PROCESS, SCORE, WEIGHT
-from smartbkg.events.identity import keys_of
+from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, PROCESS, WEIGHT
+from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import keep_probabilities
+from smartbkg.filtering.ledger import EventLedger, Repeats
 from smartbkg.filtering.scoring import EventScorer, choose_skims, score_events
-from smartbkg.io import open_events
-from smartbkg.io.parquet import ParquetWriter
+from smartbkg.io import create_events, open_events
 from smartbkg.sampling.combine import balance_weights, union_weights
+from smartbkg.sampling.draw_key import DrawKey, digest_of_draws, merged_draws, recorded_draws
 from smartbkg.sampling.policies import policy_from_dict
 from smartbkg.sampling.policy import Policy
 from smartbkg.storage.atomic import refuse_same_file
@@ -38,42 +39,59 @@ class KeptFile:
 
     Attributes
     ----------
-    path : Parquet file of `smartbkg filter`.
-    n_generated : events that went through its filter.
-    policy, skims, seed : of that filter; None where the file does not say.
-    draw : ``independent`` or ``systematic``.
+    path : file of `smartbkg filter`.
+    policy, skims : of that filter; None where the file does not say.
+    draws : the draws its events have come through; None where the file does not say.
+    totals : what it records of counts and sums.
     """
 
     path: Path
-    n_generated: int | None
     policy: Policy | None
     skims: tuple[str, ...]
-    seed: int | None
-    draw: str = "independent"
+    draws: list[dict[str, Any]] | None
+    totals: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: Path) -> KeptFile:
-        """Read what the file says of itself.
+    def of(cls, path: Path, metadata: Mapping[str, Any]) -> KeptFile:
+        """What a file says of itself.
 
         Raises
         ------
         DatasetError
             It does not hold kept events.
         """
-        with open_events(path) as reader:
-            metadata = reader.metadata
         if metadata.get("kind") != "kept":
             raise DatasetError(f"{path}: holds '{metadata.get('kind', 'events')}', expected events kept by a filter")
         settings = metadata.get("settings", {})
+        policy = policy_from_dict(settings["policy"]) if "policy" in settings else None
         totals = metadata.get("totals", {})
-        return cls(
-            path,
-            int(totals["n_events"]) if "n_events" in totals else None,
-            policy_from_dict(settings["policy"]) if "policy" in settings else None,
-            tuple(settings.get("skims", ())),
-            int(settings["seed"]) if "seed" in settings else None,
-            str(settings.get("draw", "independent")),
-        )
+        return cls(path, policy, tuple(settings.get("skims", ())), recorded_draws(metadata), totals)
+
+    @property
+    def n_generated(self) -> int | None:
+        """Events that went through its filter; None where the file does not say."""
+        return int(self.totals["n_events"]) if "n_events" in self.totals else None
+
+    @property
+    def key(self) -> DrawKey | None:
+        """The key of its one draw; None where there is not one."""
+        if self.draws is None or len(self.draws) != 1 or "seed" not in self.draws[0]:
+            return None
+        return DrawKey.from_dict(self.draws[0])
+
+
+class _Survey(NamedTuple):
+    """What a first reading of all files finds."""
+
+    files: list[KeptFile]
+    columns: list[str]
+    """event columns that all files with events have, without scores of models that may differ"""
+    n_rows: list[int]
+    mixtures: list[dict[str, tuple[float, float]]]
+    """of each file: process → Σw, Σw²"""
+    left_out: list[NDArray[np.bool_] | None]
+    """of each file, for a union: rows that an earlier file has"""
+    warnings: list[str]
 
 
 class MergeSummary(NamedTuple):
@@ -87,12 +105,19 @@ class MergeSummary(NamedTuple):
     """Σw."""
     sum_weight_squared: float
     """Σw²."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of the merged sample."""
 
 
 def merge_files(
-    paths: Sequence[Path], output: Path, method: Method = "concatenate", scorers: Sequence[EventScorer] = ()
+    paths: Sequence[Path],
+    output: Path,
+    method: Method = "concatenate",
+    scorers: Sequence[EventScorer] = (),
+    *,
+    allow_duplicates: bool = False,
 ) -> MergeSummary:
-    """Merge files of kept events.
+    """Merge files of kept events: each is read twice, in constant memory and a time linear in their number.
 
     Parameters
     ----------
@@ -100,6 +125,7 @@ def merge_files(
     method : ``concatenate`` different generated events, each with its own weight; ``balance`` different generated
         events of one mixture of processes, with the weights of least variance; ``union`` of the same generated events.
     scorers : for ``balance`` and ``union`` the model of each file, to find each event's q under every filter.
+    allow_duplicates : let different events carry one id; later steps cannot tell them apart by it.
 
     Raises
     ------
@@ -109,21 +135,139 @@ def merge_files(
     if len(paths) < 2:
         raise UsageError(f"a merge needs at least two files, got {len(paths)}")
     refuse_same_file(output, *paths)
-    files = [KeptFile.open(path) for path in paths]
-    _check_events(files, is_shared=method == "union")
-    settings: dict[str, Any] = {"method": method, "files": [path.name for path in paths]}
+    survey = _survey(paths, output, is_shared=method == "union", allow_duplicates=allow_duplicates)
+    files = survey.files
     filters = [] if method == "concatenate" else _filters(files, scorers, is_shared=method == "union")
     if method == "balance":
-        _check_mixtures(paths)
+        _check_mixtures(paths, survey.mixtures)
     n_generated = _n_generated(files, method)
-    columns = _common_columns(paths)
-    sums = np.zeros(2)
-    with ParquetWriter(output, record("kept", _KEPT_SCHEMA, settings, paths)) as writer:
-        for batch in _merged(files, filters, method, columns):
-            sums += [batch.event[WEIGHT].sum(), np.square(batch.event[WEIGHT]).sum()]
+    draws = [file.draws for file in files]
+    known = [one for one in draws if one is not None]
+    settings: dict[str, Any] = {"method": method, "files": [path.name for path in paths]}
+    about = record("kept", _KEPT_SCHEMA, settings, paths)
+    if len(known) == len(draws):
+        about["draws"] = merged_draws(known, method)
+    kept = Totals()
+    with create_events(output, about) as writer:
+        for batch in _merged(survey, filters, method):
+            kept += Totals.of([], batch.event[WEIGHT])
             writer.write(batch)
-        writer.describe(totals={"n_events": n_generated, "n_kept": writer.n_written, "sum_weight": float(sums[0])})
-    return MergeSummary(writer.n_written, n_generated, float(sums[0]), float(sums[1]))
+        writer.describe(totals=merged_totals([file.totals for file in files], kept, is_shared=method == "union"))
+    sums = float(kept.sum_kept_weight), float(kept.sum_kept_weight_squared)
+    return MergeSummary(writer.n_written, n_generated, *sums, tuple(survey.warnings))
+
+
+def merged_totals(found: Sequence[Mapping[str, Any]], kept: Totals, *, is_shared: bool) -> dict[str, Any]:
+    """Totals of merged files.
+
+    Parameters
+    ----------
+    found : what each file records.
+    kept : the kept events of the merged file.
+    is_shared : whether all files come from the same generated events, which then count once.
+    """
+    if all("exact" in one for one in found):
+        totals = [Totals.from_dict(one) for one in found]
+        generated = totals[0] if is_shared else sum(totals[1:], totals[0])
+        return replace(
+            generated,
+            n_kept=kept.n_kept,
+            sum_kept_weight=kept.sum_kept_weight,
+            sum_kept_weight_squared=kept.sum_kept_weight_squared,
+        ).to_dict()
+    merged: dict[str, Any] = {}
+    for name in ("n_events", "sum_generator_weight"):
+        if all(name in one for one in found):
+            merged[name] = found[0][name] if is_shared else sum(one[name] for one in found)
+    return merged | {
+        "n_kept": kept.n_kept,
+        "sum_weight": float(kept.sum_kept_weight),
+        "sum_weight_squared": float(kept.sum_kept_weight_squared),
+    }
+
+
+def _survey(paths: Sequence[Path], output: Path, *, is_shared: bool, allow_duplicates: bool) -> _Survey:
+    """Read all files once: their records, columns and mixtures, and which events they share."""
+    survey = _Survey([], [], [], [], [None] * len(paths), [])
+    columns: list[str] | None = None
+    with EventLedger(output.absolute().parent) as ledger:
+        for index, path in enumerate(paths):
+            n_rows = 0
+            mixture: dict[str, tuple[float, float]] = {}
+            with open_events(path) as reader:
+                for batch in reader.batches():
+                    names = list(batch.event)
+                    columns = names if columns is None else [name for name in columns if name in batch.event]
+                    ledger.add(batch, index, n_rows)
+                    n_rows += len(batch)
+                    _count_processes(batch, mixture)
+                survey.files.append(KeptFile.of(path, reader.metadata))
+            survey.n_rows.append(n_rows)
+            survey.mixtures.append(mixture)
+        for name in (GENERATOR_WEIGHT, KEEP_PROBABILITY) if columns is not None else ():
+            if name not in (columns or ()):
+                raise DatasetError(f"{paths[0]}: no column '{name}': were these events kept by `smartbkg filter`?")
+        survey.columns.extend(name for name in columns or () if not name.startswith(("score", "logit")))
+        for repeats in ledger.repeats():
+            _judge_repeats(survey, repeats, is_shared=is_shared, allow_duplicates=allow_duplicates)
+    labels = {file.policy.label for file in survey.files if file.policy is not None and not file.policy.is_unbiased}
+    survey.warnings.extend(
+        f"'{label}' has lost what scores below it for ever, the merged sample is biased: see `smartbkg reweight`"
+        for label in sorted(labels)
+    )
+    return survey
+
+
+def _judge_repeats(survey: _Survey, repeats: Repeats, *, is_shared: bool, allow_duplicates: bool) -> None:
+    """Refuse what must not be shared; note what a union leaves out, and draws that shared their numbers."""
+    if not len(repeats.file):
+        return
+    is_wrong = ~repeats.is_same if is_shared else repeats.is_same
+    paths = [file.path for file in survey.files]
+    if is_wrong.any():
+        first = int(np.flatnonzero(is_wrong)[0])
+        where = f"{paths[repeats.file[first]]}: {int(is_wrong.sum())} or more of its events"
+        event = "/".join(map(str, repeats.event_id[first].tolist()))
+        if is_shared:
+            raise DatasetError(
+                f"{where} only carry the ids of events in the files before it, the first is {event}, and are other "
+                "events: a union is of the same generated events"
+            )
+        raise DatasetError(
+            f"{where} are in the files before it, the first is {event}: files of the same generated events are merged "
+            "by --method union"
+        )
+    if is_shared:
+        for file in np.unique(repeats.file):
+            left_out = survey.left_out[file]
+            if left_out is None:
+                left_out = np.zeros(survey.n_rows[file], dtype=bool)
+                survey.left_out[file] = left_out
+            left_out[repeats.row[repeats.file == file]] = True
+        return
+    if not allow_duplicates:
+        event = "/".join(map(str, repeats.event_id[0].tolist()))
+        raise DatasetError(
+            f"{paths[repeats.file[0]]}: events carry the ids of different events in {paths[repeats.earlier_file[0]]}, "
+            f"the first is {event}: flags cannot be told apart by them. Generate with --run, or accept it with "
+            "--allow-duplicates"
+        )
+    for one, other in set(zip(repeats.file.tolist(), repeats.earlier_file.tolist(), strict=True)):
+        first, second = survey.files[one].key, survey.files[other].key
+        if first is not None and first == second and not first.uses_content:
+            message = (
+                "files drawn by one seed and stream hold different events of one id, which shared their random number: "
+                "sums are unbiased, but scatter more than √Σw² says"
+            )
+            if message not in survey.warnings:
+                survey.warnings.append(message)
+
+
+def _count_processes(batch: EventBatch, mixture: dict[str, tuple[float, float]]) -> None:
+    for name in np.unique(batch.event[PROCESS]):
+        w = batch.event[WEIGHT][batch.event[PROCESS] == name]
+        before = mixture.get(str(name), (0.0, 0.0))
+        mixture[str(name)] = (before[0] + float(w.sum()), before[1] + float(np.dot(w, w)))
 
 
 class _Filter(NamedTuple):
@@ -131,7 +275,8 @@ class _Filter(NamedTuple):
     positions: list[int]
     policy: Policy
     n_generated: int
-    seed: int
+    draw: str
+    """which filters drew by the same numbers"""
 
     def keep_probability(self, batch: EventBatch) -> NDArray[np.float64]:
         score = score_events(self.scorer, batch).score[:, self.positions]
@@ -147,17 +292,21 @@ def _filters(files: Sequence[KeptFile], scorers: Sequence[EventScorer], *, is_sh
         )
     filters = []
     for file, scorer in zip(files, scorers, strict=True):
-        if file.policy is None or file.n_generated is None or file.seed is None:
-            raise DatasetError(f"{file.path}: does not say by which policy, seed and from how many events it was kept")
-        if is_shared and file.draw != "independent":
-            # The weight of a union needs draws that are independent between seeds and share the uniform within one.
+        if file.policy is None or file.n_generated is None or file.draws is None:
+            raise DatasetError(f"{file.path}: does not say by which policy, draw and from how many events it was kept")
+        if file.key is None:
             raise DatasetError(
-                f"{file.path}: was drawn by '{file.draw}', a union needs independent draws: filter again with "
+                f"{file.path}: its events came through several draws or merged files; only those of one filter have a "
+                "keep probability under every other: merge before the second filter, or by --method concatenate"
+            )
+        if is_shared and file.key.method != "independent":
+            # The weight of a union needs draws that are independent between keys and share the uniform within one.
+            raise DatasetError(
+                f"{file.path}: was drawn by '{file.key.method}', a union needs independent draws: filter again with "
                 "--draw independent"
             )
-        filters.append(
-            _Filter(scorer, choose_skims(scorer.skims, file.skims), file.policy, file.n_generated, file.seed)
-        )
+        positions = choose_skims(scorer.skims, file.skims)
+        filters.append(_Filter(scorer, positions, file.policy, file.n_generated, digest_of_draws(file.draws)))
     return filters
 
 
@@ -173,79 +322,32 @@ def _n_generated(files: Sequence[KeptFile], method: Method) -> int | None:
     return known[0]
 
 
-def _check_events(files: Sequence[KeptFile], *, is_shared: bool) -> None:
-    """Samples of different generated events share no event."""
-    if is_shared:
-        return
-    seen: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
-    for file in files:
-        with open_events(file.path) as reader:
-            keys = np.concatenate([seen[:0], *(keys_of(batch.event) for batch in reader.batches())])
-        common = np.intersect1d(seen, keys)
-        if len(common):
-            raise DatasetError(
-                f"{file.path}: {len(common)} of its events are in the files before it: different files of the same "
-                "generated events are merged by --method union; other runs need other event ids"
-            )
-        seen = np.concatenate([seen, keys])
-
-
-def _common_columns(paths: Sequence[Path]) -> list[str]:
-    """Event columns that all files have, without the scores of models that may differ."""
-    common: list[str] | None = None
-    for path in paths:
-        with open_events(path) as reader:
-            names = list(next(reader.batches(1)).event) if reader.n_events else None
-        if names is not None:
-            common = names if common is None else [name for name in common if name in names]
-    if common is None:
-        raise DatasetError("none of the files holds an event")
-    for name in (GENERATOR_WEIGHT, KEEP_PROBABILITY):
-        if name not in common:
-            raise DatasetError(f"{paths[0]}: no column '{name}': were these events kept by `smartbkg filter`?")
-    return [name for name in common if not name.startswith((SCORE, LOGIT))]
-
-
-def _check_mixtures(paths: Sequence[Path]) -> None:
+def _check_mixtures(paths: Sequence[Path], sums: Sequence[Mapping[str, tuple[float, float]]]) -> None:
     """The balance heuristic holds for samples of one mixture of processes."""
-    sums: list[dict[str, tuple[float, float]]] = []
-    for path in paths:
-        found: dict[str, tuple[float, float]] = {}
-        with open_events(path) as reader:
-            for batch in reader.batches():
-                for name in np.unique(batch.event[PROCESS]):
-                    w = batch.event[WEIGHT][batch.event[PROCESS] == name]
-                    before = found.get(str(name), (0.0, 0.0))
-                    found[str(name)] = (before[0] + float(w.sum()), before[1] + float(np.dot(w, w)))
-        sums.append(found)
-    for name in sorted({name for found in sums for name in found}):
+    filled = [(path, found) for path, found in zip(paths, sums, strict=True) if found]
+    for name in sorted({name for _, found in filled for name in found}):
         shares = []
-        for found in sums:
+        for _, found in filled:
             total = sum(value for value, _ in found.values())
             value, variance = found.get(name, (0.0, 0.0))
             shares.append((value / total, variance / total**2))
         (first, first_variance), *others = shares
-        for path, (share, variance) in zip(paths[1:], others, strict=True):
+        for (path, _), (share, variance) in zip(filled[1:], others, strict=True):
             if abs(share - first) > 5 * np.sqrt(variance + first_variance) + 1e-12:
                 raise PolicyError(
-                    f"{path}: {share:.1%} of it is '{name or 'unknown process'}', of {paths[0]} {first:.1%}: "
+                    f"{path}: {share:.1%} of it is '{name or 'unknown process'}', of {filled[0][0]} {first:.1%}: "
                     "samples of different mixtures are merged by --method concatenate"
                 )
 
 
-def _merged(
-    files: Sequence[KeptFile], filters: Sequence[_Filter], method: Method, columns: Sequence[str]
-) -> Iterator[EventBatch]:
-    seen: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
-    for index, file in enumerate(files):
+def _merged(survey: _Survey, filters: Sequence[_Filter], method: Method) -> Iterator[EventBatch]:
+    for index, file in enumerate(survey.files):
+        left_out, row = survey.left_out[index], 0
         with open_events(file.path) as reader:
             for batch in reader.batches():
-                chosen = batch
-                if method == "union":
-                    is_new = ~np.isin(keys_of(batch.event), seen)
-                    chosen = batch.select(is_new)
-                    seen = np.concatenate([seen, keys_of(chosen.event)])
-                yield _weighted(chosen, index, filters, method, columns, str(file.path))
+                chosen = batch if left_out is None else batch.select(~left_out[row : row + len(batch)])
+                row += len(batch)
+                yield _weighted(chosen, index, filters, method, survey.columns, str(file.path))
 
 
 def _weighted(
@@ -267,6 +369,6 @@ def _weighted(
         if method == "balance":
             inverse = balance_weights(q, [one.n_generated for one in filters])
         else:
-            inverse = union_weights(q, [one.seed for one in filters])
+            inverse = union_weights(q, [one.draw for one in filters])
         event |= {WEIGHT: inverse * generator_weight, KEEP_PROBABILITY: 1 / inverse}
     return EventBatch.from_columns(batch.counts, event, batch.particle, source=source)

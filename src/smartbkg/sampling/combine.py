@@ -13,7 +13,7 @@ and seeds, and weighs w over it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,16 +59,16 @@ def balance_weights(
     return _times(total / expected, generator_weight)
 
 
-def union_probability(keep_probability: ArrayLike, seeds: Sequence[int]) -> NDArray[np.float64]:
+def union_probability(keep_probability: ArrayLike, draws: Sequence[Hashable]) -> NDArray[np.float64]:
     """Probability that at least one of several filters keeps an event that went through all of them.
 
-    Draws of one seed use the same uniform number for an event: the filter with the largest q keeps whatever the others
-    do. Draws of different seeds are independent: 1 − Π over seeds of (1 − max q of that seed).
+    Draws of one key use the same uniform number for an event: the filter with the largest q keeps whatever the others
+    do. Draws of different keys are independent: 1 − Π over keys of (1 − max q of that key).
 
     Parameters
     ----------
     keep_probability : (n_events, n_filters).
-    seeds : (n_filters,) seed of each filter's draw.
+    draws : (n_filters,) what names the key of each filter's draw: a seed, a digest.
 
     Examples
     --------
@@ -76,22 +76,22 @@ def union_probability(keep_probability: ArrayLike, seeds: Sequence[int]) -> NDAr
     ([0.5], [0.6])
     """
     q = check_probability(keep_probability, "keep probability")
-    if q.ndim != 2 or q.shape[1] != len(seeds):
-        raise PolicyError(f"keep probabilities of shape {q.shape} for {len(seeds)} seeds")
+    if q.ndim != 2 or q.shape[1] != len(draws):
+        raise PolicyError(f"keep probabilities of shape {q.shape} for {len(draws)} draws")
     missed = np.ones(len(q))
-    for seed in dict.fromkeys(seeds):
-        missed *= 1 - q[:, [other == seed for other in seeds]].max(axis=1)
+    for draw in dict.fromkeys(draws):
+        missed *= 1 - q[:, [other == draw for other in draws]].max(axis=1)
     return np.asarray(1 - missed)
 
 
 def union_weights(
-    keep_probability: ArrayLike, seeds: Sequence[int], generator_weight: ArrayLike | None = None
+    keep_probability: ArrayLike, draws: Sequence[Hashable], generator_weight: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """Weights of the events, each once, that at least one of several filters kept out of the same generated events.
 
     Parameters are those of `union_probability`, of the kept events.
     """
-    probability = union_probability(keep_probability, seeds)
+    probability = union_probability(keep_probability, draws)
     _refuse_impossible(probability)
     return _times(1 / probability, generator_weight)
 
