@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -50,7 +51,9 @@ def rewrite_metadata(path: Path, **changes: Any) -> None:
     size = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8 : 8 + size])
     content = json.loads(header["__metadata__"]["smartbkg"])
-    save_file(dict(bundle.state), path, metadata={"smartbkg": json.dumps(content | changes)})
+    text = json.dumps(content | changes)
+    metadata = {"smartbkg": text, "smartbkg_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    save_file(dict(bundle.state), path, metadata=metadata)
 
 
 def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:

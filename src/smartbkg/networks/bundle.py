@@ -24,12 +24,15 @@ from smartbkg.networks.architectures import build_model, parse_config
 from smartbkg.networks.config import ModelConfig
 from smartbkg.scores.calibration import Calibration, Identity, calibration_from_dict
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 if TYPE_CHECKING:
     from torch import nn
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+#: Metadata entry with the SHA-256 of the record; since schema 2.
+_RECORD_DIGEST: Final = "smartbkg_sha256"
 
 
 @dataclass(frozen=True)
@@ -150,9 +153,9 @@ def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
         weights_sha256=_digest(bundle.state),
     )
     state = {name: np.ascontiguousarray(weights) for name, weights in bundle.state.items()}
-    write_bytes_atomically(
-        Path(path), safetensors_bytes(state, metadata={METADATA_KEY: json.dumps(content, sort_keys=True)})
-    )
+    text = json.dumps(content, sort_keys=True)
+    metadata = {METADATA_KEY: text, _RECORD_DIGEST: hashlib.sha256(text.encode()).hexdigest()}
+    write_bytes_atomically(Path(path), safetensors_bytes(state, metadata=metadata))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -162,14 +165,21 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             state = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error
-    except (safetensors.SafetensorError, OSError, TypeError) as error:
+    except (safetensors.SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
+        if is_of_machine(error):
+            raise MachineError(f"{path}: cannot read: {reason_of(error)}") from error
         raise ModelError(f"{path}: not a readable safetensors file: {error}") from error
     if METADATA_KEY not in metadata:
         raise ModelError(f"{path}: a safetensors file, but not a model of smartbkg (no '{METADATA_KEY}' metadata)")
+    text = metadata[METADATA_KEY]
     try:
-        content = dict(json.loads(metadata[METADATA_KEY]))
-    except ValueError as error:
+        content = dict(json.loads(text))
+        needs_digest = int(content.get("schema_version", 0)) >= 2
+    except (ValueError, TypeError) as error:
         raise ModelError(f"{path}: its metadata is damaged: {error}") from error
+    digest = metadata.get(_RECORD_DIGEST)
+    if (digest is not None or needs_digest) and digest != hashlib.sha256(text.encode()).hexdigest():
+        raise ModelError(f"{path}: its metadata is not what was written: the file is damaged, fetch it again")
     return content, state
 
 
@@ -211,7 +221,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
         raise
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata is damaged: {error!r}") from error
 
 

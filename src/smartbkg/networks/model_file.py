@@ -8,6 +8,7 @@ from typing import Any
 
 from smartbkg.errors import ModelError, UsageError
 from smartbkg.networks.bundle import load_bundle
+from smartbkg.networks.digests import check_sidecar
 from smartbkg.networks.scorer import Scorer, scorer_of
 
 
@@ -40,7 +41,8 @@ def load_scorer(
 
     Parameters
     ----------
-    path : ``.safetensors`` of this package, ``.pth`` of upstream's trainer, or ``.onnx``.
+    path : ``.safetensors`` of this package, ``.pth`` of upstream's trainer, or ``.onnx``; compared with
+        ``<path>.sha256`` where that is there.
     model_config : for ``.pth`` the hyper-parameters, for ``.onnx`` the JSON of Belle II's module (a path);
         a ``.safetensors`` file has its own.
     threads : CPU threads, 1 unless given.
@@ -53,6 +55,7 @@ def load_scorer(
     """
     path = Path(path)
     suffix = model_suffix(path)
+    check_sidecar(path)
     if suffix == ".onnx":
         from smartbkg.networks.onnx.backend import load_onnx_scorer
 

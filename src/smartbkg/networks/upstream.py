@@ -19,6 +19,7 @@ from smartbkg.errors import ModelError, UsageError
 from smartbkg.graphs import GraphRule
 from smartbkg.networks.architectures import parse_config
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
+from smartbkg.networks.digests import check_archive
 from smartbkg.storage.atomic import refuse_same_file, write_bytes_atomically
 
 #: Hyper-parameters of upstream's published model, where none are given.
@@ -51,6 +52,8 @@ def load_state_dict_file(
     import torch
 
     path = Path(path)
+    if path.is_file():
+        check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on pickle protocols, for those who write unpicklers

@@ -79,7 +79,11 @@ def check_schema(found: Mapping[str, Any], kind: str, newest: int, source: str) 
     """
     if found.get("kind") != kind:
         raise SchemaError(f"{source}: holds '{found.get('kind')}', expected '{kind}'")
-    if int(found.get("schema_version", 0)) > newest:
+    try:
+        version = int(found.get("schema_version", 0))
+    except (TypeError, ValueError):
+        raise SchemaError(f"{source}: schema version {found.get('schema_version')!r}, expected a number") from None
+    if version > newest:
         raise SchemaError(
             f"{source}: schema {found['schema_version']} of '{kind}' was written by smartbkg "
             f"{found.get('package_version')}, this version ({__version__}) reads up to {newest}: upgrade smartbkg"

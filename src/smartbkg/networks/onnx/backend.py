@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import MissingDependencyError, ModelError
 from smartbkg.graphs import DecayGraphs
+from smartbkg.networks.digests import SEALED_KEY, check_seal
 from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config, read_onnx_config
 from smartbkg.networks.scorer import Scorer
 from smartbkg.storage.provenance import METADATA_KEY
@@ -47,15 +48,28 @@ class OnnxBackend:
         options.intra_op_num_threads = threads or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        is_sealed = check_seal(content, source)
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises errors of its own, without a common base
             raise ModelError(f"{source}: not an ONNX model that ONNX Runtime reads: {str(error)[:200]}") from error
-        self._check_signature(source)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.embedded_config: dict[str, Any] | None = (
-            json.loads(metadata[METADATA_KEY]) if METADATA_KEY in metadata else None
-        )
+        self._source = source
+        try:
+            self._check_signature(source)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.embedded_config: dict[str, Any] | None = (
+                dict(json.loads(metadata[METADATA_KEY])) if METADATA_KEY in metadata else None
+            )
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
+            raise ModelError(f"{source}: damaged metadata of an ONNX model: {error}") from error
+        if SEALED_KEY in metadata and not is_sealed:
+            raise ModelError(f"{source}: its seal (SHA-256) is missing: the file is damaged, fetch it again")
+
+    def _run(self, feed: Mapping[str, Any]) -> NDArray[np.float32]:
+        try:
+            return np.asarray(self._session.run([OUTPUT], feed)[0], dtype=np.float32)
+        except Exception as error:  # ONNX Runtime raises errors of its own, without a common base
+            raise ModelError(f"{self._source}: ONNX Runtime cannot run it: {str(error)[:200]}") from error
 
     def _check_signature(self, source: str) -> None:
         inputs = {entry.name: entry.type for entry in self._session.get_inputs()}
@@ -87,7 +101,7 @@ class OnnxBackend:
                 "mother": graphs.mother[nodes],
                 "c": np.array(process[event], dtype=np.int32),
             }
-            rows.append(self._session.run([OUTPUT], feed)[0])
+            rows.append(self._run(feed))
         n_outputs = self.n_outputs if isinstance(self.n_outputs, int) else 1
         return np.stack(rows).astype(np.float32) if rows else np.zeros((0, n_outputs), dtype=np.float32)
 
@@ -113,7 +127,7 @@ class OnnxBackend:
                 "c": process[events].astype(np.int32),
                 "n": counts[events].astype(np.int32),
             }
-            result[events] = self._session.run([OUTPUT], feed)[0]
+            result[events] = self._run(feed)
         return result
 
 

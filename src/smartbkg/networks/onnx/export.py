@@ -18,6 +18,7 @@ from smartbkg.errors import MissingDependencyError, ModelError
 from smartbkg.graphs import SMART_BACKGROUND_RULE, DecayGraphs, GraphRule
 from smartbkg.graphs.collate import collate
 from smartbkg.networks.bundle import ModelBundle
+from smartbkg.networks.digests import SEALED_KEY, sealed
 from smartbkg.networks.gatgap.network import GATGAP
 from smartbkg.networks.gatgap.padded import gatgap_padded
 from smartbkg.networks.onnx.backend import OnnxBackend
@@ -182,12 +183,13 @@ def _export_bytes(bundle: ModelBundle, event_types: Mapping[str, int], *, is_bat
         axes = {name: {0: "N"} for name in ("x", "pdg", "mother")}
         content = _trace(_Single(padded), (x[0], pdg[0], mother[0], c[0]), ["x", "pdg", "mother", "c"], axes)
     model = onnx.load_from_string(content)
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(onnx_config_of(bundle, event_types), sort_keys=True)})
+    config = json.dumps(onnx_config_of(bundle, event_types), sort_keys=True)
+    onnx.helper.set_model_props(model, {METADATA_KEY: config, SEALED_KEY: "1"})
     shape = model.graph.output[0].type.tensor_type.shape
     shape.dim[len(shape.dim) - 1].ClearField("dim_param")
     shape.dim[len(shape.dim) - 1].dim_value = len(bundle.skims)
     onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return sealed(bytes(model.SerializeToString()))
 
 
 def random_graphs(rule: GraphRule, seed: int = 0) -> DecayGraphs:

@@ -1,0 +1,92 @@
+"""Digests of model files: recorded where a model is written, and compared where it is loaded.
+
+A ``.safetensors`` model has them in its metadata (`smartbkg.networks.bundle`). An ``.onnx`` that was exported here ends
+with one more entry of its metadata: the SHA-256 of all bytes before it (ONNX is a protobuf message, whose repeated
+fields may be appended to). A ``.pth`` is a zip archive with a CRC-32 for each part. Any model may have a file
+``<name>.sha256`` beside it, as ``sha256sum`` writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Final
+
+from smartbkg.errors import ModelError
+from smartbkg.storage.provenance import sha256_of_file
+
+#: Metadata entry of an ONNX model that says that a seal ends the file.
+SEALED_KEY: Final = "smartbkg_sealed"
+SIDECAR_SUFFIX: Final = ".sha256"
+
+_KEY: Final = b"smartbkg_sha256"
+_HEX_DIGITS: Final = 64
+#: ModelProto.metadata_props (field 14) with StringStringEntryProto.key (field 1) and .value (field 2).
+_ENTRY: Final = bytes([14 << 3 | 2, 2 + len(_KEY) + 2 + _HEX_DIGITS, 1 << 3 | 2, len(_KEY)]) + _KEY + bytes(
+    [2 << 3 | 2, _HEX_DIGITS]
+)  # fmt: skip
+_SEAL_BYTES: Final = len(_ENTRY) + _HEX_DIGITS
+
+
+def sealed(content: bytes) -> bytes:
+    """An ONNX model with a seal at its end."""
+    return content + _ENTRY + hashlib.sha256(content).hexdigest().encode()
+
+
+def check_seal(content: bytes, source: str) -> bool:
+    """Whether an ONNX model ends with a seal.
+
+    Raises
+    ------
+    ModelError
+        The seal is not that of the content.
+    """
+    if content[-_SEAL_BYTES:-_HEX_DIGITS] != _ENTRY:
+        return False
+    if content[-_HEX_DIGITS:] != hashlib.sha256(content[:-_SEAL_BYTES]).hexdigest().encode():
+        raise ModelError(f"{source}: the model is not the one that was exported: the file is damaged, fetch it again")
+    return True
+
+
+def check_archive(path: Path) -> None:
+    """Compare the parts of a ``.pth`` with their checksums, as PyTorch does not; files that are no zip have none.
+
+    Raises
+    ------
+    ModelError
+        A part is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: a damaged PyTorch file: {error}") from error
+    if damaged is not None:
+        raise ModelError(f"{path}: a damaged PyTorch file: '{damaged}' is not what its checksum (CRC-32) says")
+
+
+def check_sidecar(path: Path) -> None:
+    """Compare a model with the digest in the file ``<name>.sha256`` beside it, where there is one.
+
+    Raises
+    ------
+    ModelError
+        It is another one, or the file holds none.
+    """
+    sidecar = path.with_name(path.name + SIDECAR_SUFFIX)
+    if not sidecar.is_file():
+        return
+    words = sidecar.read_text(encoding="utf-8", errors="replace").split()
+    wanted = words[0].lower() if words else ""
+    if len(wanted) != _HEX_DIGITS:
+        raise ModelError(f"{sidecar}: expected a SHA-256 as sha256sum writes it")
+    found = sha256_of_file(path)
+    if found != wanted:
+        raise ModelError(f"{path}: SHA-256 {found}, {sidecar.name} says {wanted}: the file is damaged or another one")
+
+
+__all__ = ["SEALED_KEY", "check_archive", "check_seal", "check_sidecar", "sealed"]

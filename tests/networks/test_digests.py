@@ -1,0 +1,110 @@
+"""A model is the one that was written, or it is refused; whatever format it is in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from networks.test_bundle import small_bundle
+from networks.test_onnx import upstream_like
+from onnx import helper
+
+from smartbkg.errors import SmartBKGError
+from smartbkg.networks import GATGAPConfig, ModelBundle, build_model, save_bundle
+from smartbkg.networks.bundle import load_bundle, state_of
+from smartbkg.networks.digests import SEALED_KEY, check_seal, check_sidecar, sealed
+from smartbkg.networks.onnx.backend import OnnxBackend
+from smartbkg.networks.upstream import load_state_dict_file, save_state_dict_file
+
+N_MUTATIONS = 60
+
+
+def mutations(content: bytes) -> Iterator[bytes]:
+    """Copies with one flipped bit each, spread over the file, and its beginning more densely."""
+    generator = np.random.default_rng(2)
+    places = [*generator.integers(0, len(content), N_MUTATIONS), *generator.integers(0, min(2000, len(content)), 20)]
+    for place in places:
+        copy = bytearray(content)
+        copy[place] ^= 1 << int(generator.integers(8))
+        yield bytes(copy)
+
+
+def check_all(path: Path, load: Callable[[Path], object]) -> int:
+    """The number of mutations that are read without an error: all of them must be as the pristine file is."""
+    content, pristine = path.read_bytes(), load(path)
+    n_read = 0
+    for copy in mutations(content):
+        path.write_bytes(copy)
+        try:
+            found = load(path)
+        except SmartBKGError:
+            continue
+        assert found == pristine, "other numbers without an error"
+        n_read += 1
+    return n_read
+
+
+def test_a_bit_of_a_safetensors_model_cannot_change_without_an_error(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "m.safetensors", small_bundle())
+
+    def load(path: Path) -> object:
+        bundle = load_bundle(path)
+        return bundle.calibration, bundle.policy, bundle.metrics, {n: w.tobytes() for n, w in bundle.state.items()}
+
+    check_all(tmp_path / "m.safetensors", load)
+
+
+def test_a_bit_of_a_pth_model_cannot_change_without_an_error(tmp_path: Path) -> None:
+    """PyTorch reads a zip archive without its checksums."""
+    torch.manual_seed(1)
+    config = GATGAPConfig(units=16, attention_heads=2, n_layers=2)
+    save_state_dict_file(tmp_path / "m.pth", ModelBundle(config=config, state=state_of(build_model(config))))
+    settings = {"units": 16, "attention_heads": 2, "n_layers": 2}
+
+    def load(path: Path) -> object:
+        bundle = load_state_dict_file(path, model_config=settings)
+        return {name: weights.tobytes() for name, weights in bundle.state.items()}
+
+    check_all(tmp_path / "m.pth", load)
+
+
+def test_a_bit_of_an_exported_onnx_model_cannot_change_without_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    upstream_like(path, 3)
+    model = onnx.load(path)
+    helper.set_model_props(model, {SEALED_KEY: "1"})
+    path.write_bytes(sealed(model.SerializeToString()))
+    onnx.checker.check_model(onnx.load(path))
+    assert {prop.key for prop in onnx.load(path).metadata_props} == {SEALED_KEY, "smartbkg_sha256"}
+
+    def load(changed: Path) -> object:
+        OnnxBackend(changed.read_bytes(), str(changed))
+        return changed.read_bytes() == pristine  # a sealed model is believed as it is alone
+
+    pristine = path.read_bytes()
+    check_all(path, load)
+
+
+def test_a_model_without_a_seal_is_read_as_it_is() -> None:
+    assert not check_seal(b"of another program", "m.onnx")
+    assert check_seal(sealed(b"of ours"), "m.onnx")
+
+
+def test_a_digest_beside_a_model_is_compared(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"model")
+    check_sidecar(path)
+    sidecar = tmp_path / "m.onnx.sha256"
+    sidecar.write_text(f"{hashlib.sha256(b'model').hexdigest()}  m.onnx\n")
+    check_sidecar(path)
+    path.write_bytes(b"mobel")
+    with pytest.raises(SmartBKGError, match=r"m\.onnx: SHA-256 .* m\.onnx\.sha256 says"):
+        check_sidecar(path)
+    sidecar.write_text("")
+    with pytest.raises(SmartBKGError, match="expected a SHA-256"):
+        check_sidecar(path)
