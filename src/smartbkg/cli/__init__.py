@@ -61,6 +61,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command.name = cmd_name
         return command
 
     def resolve_command(
