@@ -1,8 +1,8 @@
 """Hooks of the documentation's build: formulas as MathML, and the configuration's reference from its schema.
 
-mkdocs calls the functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks). Formulas are written
-as GitHub shows them, ``$`x`$`` in a line and a fence ``math`` for a line of its own; browsers draw MathML themselves, so
-that the pages load nothing from elsewhere.
+mkdocs calls the functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks). Formulas are
+written as GitHub shows them, ``$`x`$`` in a line and a fence ``math`` for a line of its own; browsers draw MathML
+themselves, so that the pages load nothing from elsewhere.
 """
 
 from __future__ import annotations

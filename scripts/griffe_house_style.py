@@ -1,4 +1,4 @@
-"""Docstrings of this project for mkdocstrings: what stands behind ``name :`` is a description, types are in the signature."""
+"""Docstrings for mkdocstrings: what stands behind ``name :`` is a description, types are in the signature."""
 
 from __future__ import annotations
 
