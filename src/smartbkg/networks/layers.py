@@ -5,15 +5,11 @@ Everything is written from `GraphBatch.mother` and `GraphBatch.event`, and diffe
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch.nn import functional
 
 from smartbkg.graphs.collate import GraphBatch
-
-#: Slope of the leaky ReLU inside the attention (arXiv:1710.10903, section 2.1).
-ATTENTION_SLOPE: Final = 0.2
+from smartbkg.networks.kernels.slopes import ATTENTION_SLOPE
 
 
 def attend_to_family(
@@ -93,4 +89,4 @@ def sum_over_events(node: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
     return node.new_zeros(batch.n_events, node.shape[1]).index_add(0, batch.event, node)
 
 
-__all__ = ["ATTENTION_SLOPE", "attend_to_family", "pool_with_gate", "pool_with_mean", "sum_over_events"]
+__all__ = ["attend_to_family", "pool_with_gate", "pool_with_mean", "sum_over_events"]

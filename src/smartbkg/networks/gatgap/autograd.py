@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,29 +13,11 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from smartbkg.graphs.collate import GraphBatch
-from smartbkg.networks.gatgap.gradients import WeightGradients, backward, forward
-from smartbkg.networks.gatgap.kernels import Activations, PackedWeights
+from smartbkg.networks.gatgap.gradients import WeightGradients, run_backward, run_forward
+from smartbkg.networks.gatgap.kernels import Activations, PackedWeights, activation_shapes
+from smartbkg.networks.gatgap.packing import LayerWeights, pack_layers
 from smartbkg.networks.kernels.matrix import PANEL, pack
-from smartbkg.networks.kernels.vector import LANES
-
-
-class LayerWeights(NamedTuple):
-    """Weights of one layer, as `smartbkg.networks.gatgap.network.GATLayer` has them."""
-
-    matrix: torch.Tensor
-    """(width, n_inputs)"""
-    attention_source: torch.Tensor
-    """(1, heads, units)"""
-    attention_target: torch.Tensor
-    """(1, heads, units)"""
-    bias: torch.Tensor
-    """(width,)"""
-    gate: torch.Tensor
-    """(1, width), zeros where pooling is the mean"""
-    state_matrix: torch.Tensor
-    """(units, state before + width)"""
-    state_bias: torch.Tensor
-    """(units,)"""
+from smartbkg.networks.kernels.threads import EventThreads
 
 
 def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[LayerWeights]) -> torch.Tensor:
@@ -45,9 +26,10 @@ def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[Lay
     Parameters
     ----------
     batch : decay graphs.
-    inputs : (n_nodes, n_inputs) nodes before the first layer.
-    layers : weights of all layers.
+    inputs : (n_nodes, n_inputs) nodes before the first layer; see `smartbkg.networks.backends.trains_in_kernels`.
+    layers : weights of all layers, tensors.
     """
+    # The gradient of the inputs is a product with the first matrix, whose rows then are columns: whole panels of them.
     missing = -inputs.shape[1] % PANEL
     first = layers[0]._replace(matrix=torch.nn.functional.pad(layers[0].matrix, (0, missing)))
     weights = [tensor for layer in (first, *layers[1:]) for tensor in layer]
@@ -58,114 +40,70 @@ def run_gat_layers(batch: GraphBatch, inputs: torch.Tensor, layers: Sequence[Lay
     return states
 
 
-def _share(run: Callable[[int, int, int], None], offsets: NDArray[np.int64], n_shares: int) -> None:
-    """Call ``run(share, first event, last event)`` for shares of about equal numbers of nodes, each in a thread."""
-    cuts = np.searchsorted(offsets, np.arange(1, n_shares) * offsets[-1] / n_shares).tolist()
-    bounds = [0, *cuts, len(offsets) - 1]
-    if n_shares == 1:
-        run(0, bounds[0], bounds[1])
-        return
-    with ThreadPoolExecutor(n_shares) as pool:
-        list(pool.map(run, range(n_shares), bounds[:-1], bounds[1:]))
-
-
-class _Rooms:
-    """Memory that steps use one after the other: new memory must be cleared by the system, page by page, each time."""
+class _Buffers:
+    """Buffers reused from step to step; fresh allocations would be zeroed page by page at every step."""
 
     def __init__(self) -> None:
         self._free: list[NDArray[Any]] = []
 
-    def borrow(self, n_numbers: int, kind: np.dtype[Any]) -> NDArray[Any]:
-        """(n_numbers,) of rubbish; comes back here when nothing refers to it any more."""
-        n_bytes = n_numbers * kind.itemsize
-        fitting = [room for room in self._free if len(room) >= n_bytes]
+    def borrow(self, n_numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """An uninitialised array (n_numbers,); its memory returns here when the last reference to it is dropped."""
+        n_bytes = n_numbers * dtype.itemsize
+        fitting = [buffer for buffer in self._free if len(buffer) >= n_bytes]
         if fitting:
-            room = min(fitting, key=len)
-            self._free = [other for other in self._free if other is not room]
+            buffer = min(fitting, key=len)
+            self._free = [other for other in self._free if other is not buffer]
         else:
             self._free.clear()
-            room = np.empty(n_bytes + n_bytes // 8, dtype=np.uint8)
-        lent = room[:n_bytes].view(kind)
-        weakref.finalize(lent, self._free_again, room).atexit = False
+            buffer = np.empty(n_bytes + n_bytes // 8, dtype=np.uint8)
+        lent = buffer[:n_bytes].view(dtype)
+        weakref.finalize(lent, self._take_back, buffer).atexit = False
         return lent
 
-    def _free_again(self, room: NDArray[Any]) -> None:
-        self._free = [*self._free[-1:], room]
+    def _take_back(self, buffer: NDArray[Any]) -> None:
+        self._free = [*self._free[-1:], buffer]
 
 
-_ROOMS: Final = _Rooms()
+_BUFFERS: Final = _Buffers()
 
 
-class _ActivationShape(NamedTuple):
-    """Sizes of `Activations`."""
+class _Sizes(NamedTuple):
+    """Sizes of `Activations`: the arguments of `activation_shapes`."""
 
-    kept: int
+    depth: int
     n_joined: int
     n_nodes: int
     n_events: int
 
-    def _shapes(self, weights: PackedWeights) -> list[tuple[int, ...]]:
-        width = weights.bias.shape[1]
-        heads = -(-weights.heads // LANES) * LANES
-        return [
-            (self.kept, self.n_nodes, width),
-            (self.kept, 2, self.n_nodes, heads),
-            (self.kept, self.n_nodes, 3, heads),
-            (self.kept, self.n_nodes, width),
-            (self.kept, self.n_nodes),
-            (self.n_joined, self.n_events, weights.state_bias.shape[1] + width),
-        ]
-
     def n_numbers(self, weights: PackedWeights) -> int:
-        """Room that they need."""
-        return sum(math.prod(shape) for shape in self._shapes(weights))
+        """Length of a flat array for all of them."""
+        return sum(math.prod(shape) for shape in activation_shapes(*self, weights))
 
-    def within(self, room: NDArray[Any], weights: PackedWeights) -> Activations:
-        """The activations in a flat array."""
+    def within(self, buffer: NDArray[Any], weights: PackedWeights) -> Activations:
+        """The activations as views of a flat array."""
         arrays, start = [], 0
-        for shape in self._shapes(weights):
-            arrays.append(room[start : start + math.prod(shape)].reshape(shape))
+        for shape in activation_shapes(*self, weights):
+            arrays.append(buffer[start : start + math.prod(shape)].reshape(shape))
             start += math.prod(shape)
         return Activations(*arrays)
 
 
 class _Packed(NamedTuple):
-    """Weights in the order of the kernels, and their transposes for the way back."""
+    """Weights in the order of the kernels, and their transposes for the backward pass."""
 
     weights: PackedWeights
     back_node_matrix: NDArray[Any]
     back_state_matrix: NDArray[Any]
 
 
-def _pack_layers(layers: Sequence[LayerWeights]) -> _Packed:
-    _, heads, units = layers[0].attention_source.shape
-    matrices = [layer.matrix.detach().numpy() for layer in layers]
-    state_matrices = np.zeros((len(layers), units + heads * units, units), dtype=matrices[0].dtype)
-    for whole, layer in zip(state_matrices, layers, strict=True):
-        whole[-layer.state_matrix.shape[1] :] = layer.state_matrix.detach().numpy().T
-
-    def stacked(tensors: Iterable[torch.Tensor]) -> NDArray[Any]:
-        return np.stack([tensor.detach().numpy().ravel() for tensor in tensors])
-
-    unused = np.empty((1, 1), dtype=matrices[0].dtype)
-    weights = PackedWeights(
-        embedding=unused,
-        node_matrix=np.concatenate([pack(matrix.T) for matrix in matrices]),
-        node_matrix_start=np.cumsum([0, *(matrix.size for matrix in matrices[:-1])], dtype=np.int64),
-        attention_source=stacked(layer.attention_source for layer in layers),
-        attention_target=stacked(layer.attention_target for layer in layers),
-        bias=stacked(layer.bias for layer in layers),
-        gate=stacked(layer.gate for layer in layers),
-        state_matrix=np.stack([pack(matrix) for matrix in state_matrices]),
-        state_bias=stacked(layer.state_bias for layer in layers),
-        output_matrix=unused,
-        output_bias=unused[0],
-        heads=heads,
-    )
+def _pack(layers: Sequence[LayerWeights]) -> _Packed:
+    arrays = [LayerWeights(*(tensor.detach().numpy() for tensor in layer)) for layer in layers]
+    unused = np.empty((1, 1), dtype=arrays[0].bias.dtype)
+    weights, matrices = pack_layers(arrays, arrays[0].attention_source.shape[1], unused, (unused, unused[0]))
     return _Packed(
         weights,
-        np.concatenate([pack(matrix) for matrix in matrices]),
-        np.stack([pack(np.ascontiguousarray(matrix.T)) for matrix in state_matrices]),
+        np.concatenate([pack(matrix.T) for matrix in matrices.node]),
+        np.stack([pack(matrix.T) for matrix in matrices.state]),
     )
 
 
@@ -184,14 +122,15 @@ def _no_gradients(weights: PackedWeights) -> WeightGradients:
 
 
 class _Saved(NamedTuple):
-    """What the way back needs."""
+    """What the backward pass needs."""
 
     offsets: NDArray[np.int64]
     mother: NDArray[np.int64]
     inputs: NDArray[Any]
     packed: _Packed
-    activation_shape: _ActivationShape
+    sizes: _Sizes
     shapes: list[torch.Size]
+    """of inputs' weights, in the order of `_GATLayers.forward`"""
     n_threads: int
 
 
@@ -199,60 +138,58 @@ class _GATLayers(torch.autograd.Function):
     """(whether a gradient is wanted, offsets, mother, inputs, weights of layer 0, of layer 1, ...) → final states."""
 
     @staticmethod
-    def forward(ctx: Any, is_kept: bool, *tensors: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, with_gradient: bool, *tensors: torch.Tensor) -> torch.Tensor:
         offsets, mother_in_batch = tensors[0].numpy(), tensors[1].numpy()
         inputs = np.ascontiguousarray(tensors[2].detach().numpy())
         n_fields = len(LayerWeights._fields)
         layers = [LayerWeights(*tensors[i : i + n_fields]) for i in range(3, len(tensors), n_fields)]
-        packed = _pack_layers(layers)
+        packed = _pack(layers)
         mother = np.where(mother_in_batch >= 0, mother_in_batch - np.repeat(offsets[:-1], np.diff(offsets)), -1)
         n_nodes, n_events, n_layers = len(inputs), len(offsets) - 1, len(layers)
-        shape = _ActivationShape(n_layers if is_kept else 1, n_layers + 1 if is_kept else 1, n_nodes, n_events)
-        room = _ROOMS.borrow(shape.n_numbers(packed.weights), inputs.dtype)
-        activations = shape.within(room, packed.weights)
+        sizes = _Sizes(n_layers if with_gradient else 1, n_layers + 1 if with_gradient else 1, n_nodes, n_events)
+        buffer = _BUFFERS.borrow(sizes.n_numbers(packed.weights), inputs.dtype)
+        activations = sizes.within(buffer, packed.weights)
         states = np.empty((n_events, packed.weights.state_bias.shape[1]), dtype=inputs.dtype)
         n_threads = max(1, min(torch.get_num_threads(), n_events))
 
         def run(_share: int, first: int, last: int) -> None:
-            forward(offsets, mother, first, last, inputs, packed.weights, activations, states)
+            run_forward(offsets, mother, first, last, inputs, packed.weights, activations, states)
 
-        _share(run, offsets, n_threads)
-        shapes = [tensor.shape for tensor in tensors[3:]]
-        if is_kept:
-            # Torch lets go of a saved tensor after the way back, and so the room goes to the next step.
-            ctx.save_for_backward(torch.from_numpy(room))
-            ctx.saved = _Saved(offsets, mother, inputs, packed, shape, shapes, n_threads)
+        with EventThreads(n_threads) as threads:
+            threads.run(run, offsets)
+        if with_gradient:
+            # Torch drops a saved tensor after the backward pass, and so the buffer goes to the next step.
+            ctx.save_for_backward(torch.from_numpy(buffer))
+            shapes = [tensor.shape for tensor in tensors[3:]]
+            ctx.saved = _Saved(offsets, mother, inputs, packed, sizes, shapes, n_threads)
         return torch.from_numpy(states)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_states: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved: _Saved = ctx.saved
-        weights = saved.packed.weights
-        activations = saved.activation_shape.within(ctx.saved_tensors[0].numpy(), weights)
+        packed, weights = saved.packed, saved.packed.weights
+        activations = saved.sizes.within(ctx.saved_tensors[0].numpy(), weights)
         grad_inputs = np.empty_like(saved.inputs)
         gradient = np.ascontiguousarray(grad_states.numpy())
-        shares = [_no_gradients(weights) for _ in range(saved.n_threads)]
 
-        def run(share: int, first: int, last: int) -> None:
-            backward(
-                saved.offsets, saved.mother, first, last, saved.inputs, weights, saved.packed.back_node_matrix,
-                saved.packed.back_state_matrix, activations, gradient, grad_inputs, shares[share],
+        def run(_share: int, first: int, last: int) -> WeightGradients:
+            gradients = _no_gradients(weights)
+            run_backward(
+                saved.offsets, saved.mother, first, last, saved.inputs, weights, packed.back_node_matrix,
+                packed.back_state_matrix, activations, gradient, grad_inputs, gradients,
             )  # fmt: skip
+            return gradients
 
-        _share(run, saved.offsets, saved.n_threads)
+        with EventThreads(saved.n_threads) as threads:
+            shares = threads.run(run, saved.offsets)
         total = (
             shares[0]
             if len(shares) == 1
             else WeightGradients(*(np.sum(parts, axis=0) for parts in zip(*shares, strict=True)))
         )
-        return (
-            None,
-            None,
-            None,
-            torch.from_numpy(grad_inputs),
-            *_as_tensors(total, weights.node_matrix_start, saved.shapes),
-        )
+        grad_weights = _as_tensors(total, weights.node_matrix_start, saved.shapes)
+        return (None, None, None, torch.from_numpy(grad_inputs), *grad_weights)
 
 
 def _as_tensors(
@@ -278,4 +215,4 @@ def _as_tensors(
     ]
 
 
-__all__ = ["LayerWeights", "run_gat_layers"]
+__all__ = ["run_gat_layers"]

@@ -1,4 +1,4 @@
-"""Compiled gradients of GATGAP's layers: the way back through `gat_kernels`, chunk by chunk, in the same cache.
+"""Compiled gradients of GATGAP's layers: backward through `smartbkg.networks.gatgap.kernels`, chunk by chunk.
 
 Each function states the forward formula that it differentiates. Gradients of weights are added to, those of
 activations are replaced.
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel, part
 from smartbkg.networks.gatgap.kernels import (
-    ATTENTION_SLOPE,
-    LEAKY_SLOPE,
     chunk_end,
     fill_family,
     largest_chunk,
@@ -23,6 +21,7 @@ from smartbkg.networks.gatgap.kernels import (
 )
 from smartbkg.networks.kernels import vector
 from smartbkg.networks.kernels.matrix import add_transposed_product, multiply
+from smartbkg.networks.kernels.slopes import ATTENTION_SLOPE, LEAKY_SLOPE
 from smartbkg.networks.kernels.vector import LANES
 
 
@@ -46,13 +45,13 @@ class WeightGradients(NamedTuple):
 
 
 @kernel
-def forward(offsets, mother, first, last, inputs, weights, activations, states):  # type: ignore[no-untyped-def]
-    """Final states of the events ``first:last``, and their activations, kept where there is room for all layers."""
-    kind = inputs.dtype
+def run_forward(offsets, mother, first, last, inputs, weights, activations, states):  # type: ignore[no-untyped-def]
+    """Final states of the events ``first:last``, and their activations, of each layer where there is room for all."""
+    dtype = inputs.dtype
     most_nodes, _ = largest_chunk(offsets, first, last)
     family = make_family(most_nodes)
-    scratch = np.empty((2, most_nodes, activations.dots.shape[3]), kind)
-    gate = np.empty(most_nodes + LANES, kind)
+    scratch = np.empty((2, most_nodes, activations.dots.shape[3]), dtype)
+    gate = np.empty(most_nodes + LANES, dtype)
     begin = first
     while begin < last:
         end = chunk_end(offsets, begin, last)
@@ -237,7 +236,7 @@ def _through_family(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward(  # type: ignore[no-untyped-def]
+def run_backward(  # type: ignore[no-untyped-def]
     offsets, mother, first, last, inputs, weights, back_node_matrix, back_state_matrix, activations,
     grad_states, grad_inputs, gradients,
 ):  # fmt: skip
@@ -245,22 +244,22 @@ def backward(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    offsets, mother, inputs, weights, activations : as they were after `forward`.
+    offsets, mother, inputs, weights, activations : as they were after `run_forward`.
     back_node_matrix, back_state_matrix : the packed transposes of ``weights.node_matrix`` and ``state_matrix``.
     grad_states : (n_events, state) gradient of the final states.
     grad_inputs : (n_nodes, n_inputs) out.
     gradients : `WeightGradients`, added to.
     """
-    kind = inputs.dtype
+    dtype = inputs.dtype
     heads, width, n_state = weights.heads, weights.bias.shape[1], weights.state_bias.shape[1]
     padded_heads = activations.dots.shape[3]
     most_nodes, most_events = largest_chunk(offsets, first, last)
     family = make_family(most_nodes)
-    room = np.empty((2, most_nodes, width), kind)
-    head_room = np.empty(6 * most_nodes * padded_heads, kind)
-    node_slopes = np.empty(most_nodes, kind)
-    state_room = np.empty((2, most_events, n_state), kind)
-    joined_room = np.empty((most_events, n_state + width), kind)
+    room = np.empty((2, most_nodes, width), dtype)
+    head_room = np.empty(6 * most_nodes * padded_heads, dtype)
+    node_slopes = np.empty(most_nodes, dtype)
+    state_room = np.empty((2, most_events, n_state), dtype)
+    joined_room = np.empty((most_events, n_state + width), dtype)
     begin = first
     while begin < last:
         end = chunk_end(offsets, begin, last)
@@ -316,4 +315,4 @@ def backward(  # type: ignore[no-untyped-def]
         begin = end
 
 
-__all__ = ["WeightGradients", "backward", "forward"]
+__all__ = ["WeightGradients", "run_backward", "run_forward"]

@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 from smartbkg.compilation import kernel, part
 from smartbkg.networks.kernels import vector
 from smartbkg.networks.kernels.matrix import PANEL, multiply
+from smartbkg.networks.kernels.slopes import ATTENTION_SLOPE, LEAKY_SLOPE
 from smartbkg.networks.kernels.vector import LANES
 
 #: Nodes that go through all layers together: their rows, before and after a layer, fit into the second-level cache.
 CHUNK_NODES: Final = 128
-
-#: Slope of the leaky ReLU inside the attention (arXiv:1710.10903, section 2.1), and after each layer.
-ATTENTION_SLOPE: Final = 0.2
-LEAKY_SLOPE: Final = 0.01
 
 
 class PackedWeights(NamedTuple):
@@ -58,7 +55,7 @@ class PackedWeights(NamedTuple):
 
 
 class Family(NamedTuple):
-    """Who belongs to whom among the nodes of a chunk."""
+    """Mothers and daughters among the nodes of a chunk."""
 
     mother: NDArray[np.int64]
     """(n_nodes,) position of the mother in the chunk, -1 where there is none"""
@@ -69,20 +66,24 @@ class Family(NamedTuple):
 
 
 class Activations(NamedTuple):
-    """What the layers compute. ``kept`` is 1 where a layer may overwrite the one before, else the number of layers."""
+    """What the layers compute: for gradients that of each layer, for scores that of the last alone.
+
+    ``depth`` is the number of layers that are stored: all of them, or 1 where each overwrites the one before.
+    """
 
     node: NDArray[Any]
-    """(kept, n_nodes, width) nodes multiplied with the layer's matrix"""
+    """(depth, n_nodes, width) nodes multiplied with the layer's matrix"""
     dots: NDArray[Any]
-    """(kept, 2, n_nodes, padded heads) of `attention_dots`: source, target"""
+    """(depth, 2, n_nodes, padded heads) of `attention_dots`: source, target"""
     attention: NDArray[Any]
-    """(kept, n_nodes, 3, padded heads) of `attention_weights`"""
+    """(depth, n_nodes, 3, padded heads) of `attention_weights`"""
     mixed: NDArray[Any]
-    """(kept, n_nodes, width) nodes after the layer"""
+    """(depth, n_nodes, width) nodes after the layer"""
     pooling: NDArray[Any]
-    """(kept, n_nodes) weight of each node in its event's mean"""
+    """(depth, n_nodes) weight of each node in its event's mean"""
     joined: NDArray[Any]
-    """(kept or n_layers + 1, n_events, state + width) state before the layer, then pooled nodes after it"""
+    """(n_joined, n_events, state + width) state before the layer, then pooled nodes after it; ``n_joined`` is 1, or
+    n_layers + 1 so that the last entry holds the final states"""
 
 
 @part
@@ -325,25 +326,41 @@ def update_states(joined, state_matrix, state_bias, updated):  # type: ignore[no
             vector.store(updated, event * n_state + unit, leaky(values, slope))
 
 
-@part
-def make_activations(kept, n_joined, n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
-    """Room for `Activations`."""
-    kind = weights.bias.dtype
+def activation_shapes(depth, n_joined, n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
+    """Shapes of the fields of `Activations`, in their order; called from Python and, compiled, from kernels."""
     width = weights.bias.shape[1]
     padded_heads = -(-weights.heads // LANES) * LANES
+    return (
+        (depth, n_nodes, width),
+        (depth, 2, n_nodes, padded_heads),
+        (depth, n_nodes, 3, padded_heads),
+        (depth, n_nodes, width),
+        (depth, n_nodes),
+        (n_joined, n_events, weights.state_bias.shape[1] + width),
+    )
+
+
+_activation_shapes = part(activation_shapes)
+
+
+@part
+def make_activations(n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
+    """Uninitialised `Activations` of one layer at a time."""
+    dtype = weights.bias.dtype
+    node, dots, attention, mixed, pooling, joined = _activation_shapes(1, 1, n_nodes, n_events, weights)
     return Activations(
-        np.empty((kept, n_nodes, width), kind),
-        np.empty((kept, 2, n_nodes, padded_heads), kind),
-        np.empty((kept, n_nodes, 3, padded_heads), kind),
-        np.empty((kept, n_nodes, width), kind),
-        np.empty((kept, n_nodes), kind),
-        np.empty((n_joined, n_events, weights.state_bias.shape[1] + width), kind),
+        np.empty(node, dtype),
+        np.empty(dots, dtype),
+        np.empty(attention, dtype),
+        np.empty(mixed, dtype),
+        np.empty(pooling, dtype),
+        np.empty(joined, dtype),
     )
 
 
 @part
 def make_family(n_nodes):  # type: ignore[no-untyped-def]
-    """Room for a `Family`."""
+    """An uninitialised `Family`."""
     return Family(np.empty(n_nodes, np.int64), np.empty(n_nodes + 1, np.int64), np.empty(n_nodes, np.int64))
 
 
@@ -362,18 +379,18 @@ def run_layers(  # type: ignore[no-untyped-def]
     n, n_events = offsets[end] - offsets[begin], end - begin
     heads, width = weights.heads, weights.bias.shape[1]
     n_state = weights.state_bias.shape[1]
-    kept, n_joined = len(activations.node), len(activations.joined)
+    depth, n_joined = len(activations.node), len(activations.joined)
     nodes = slice(first_node, first_node + n)
     events = slice(first_event, first_event + n_events)
     activations.joined[0, events, :n_state] = 0
     for layer in range(len(weights.bias)):
-        place = layer % kept
+        place = layer % depth
         node, mixed = activations.node[place, nodes], activations.mixed[place, nodes]
         start = weights.node_matrix_start[layer]
         if layer == 0:
             multiply(inputs, weights.node_matrix, start, node)
         else:
-            multiply(activations.mixed[(layer - 1) % kept, nodes], weights.node_matrix, start, node)
+            multiply(activations.mixed[(layer - 1) % depth, nodes], weights.node_matrix, start, node)
         source, target = activations.dots[place, 0, nodes], activations.dots[place, 1, nodes]
         attention = activations.attention[place, nodes]
         split = node.reshape((n, heads, width // heads))
@@ -396,15 +413,15 @@ def evaluate(offsets, token, feature, mother, first, last, weights, logits):  # 
     ``offsets``, ``token``, ``feature``, ``mother`` are those of `smartbkg.graphs.DecayGraphs`; mothers must lie within
     their event, which nothing here checks. Returns False, with logits missing, if a token has no row in the embedding.
     """
-    kind = weights.bias.dtype
+    dtype = weights.bias.dtype
     n_state = weights.state_bias.shape[1]
     most_nodes, most_events = largest_chunk(offsets, first, last)
-    inputs = np.empty((most_nodes, weights.embedding.shape[1] + feature.shape[1]), kind)
+    inputs = np.empty((most_nodes, weights.embedding.shape[1] + feature.shape[1]), dtype)
     family = make_family(most_nodes)
-    activations = make_activations(1, 1, most_nodes, most_events, weights)
-    scratch = np.empty((2, most_nodes, activations.dots.shape[3]), kind)
-    gate = np.empty(most_nodes + LANES, kind)
-    states = np.empty((most_events, n_state), kind)
+    activations = make_activations(most_nodes, most_events, weights)
+    scratch = np.empty((2, most_nodes, activations.dots.shape[3]), dtype)
+    gate = np.empty(most_nodes + LANES, dtype)
+    states = np.empty((most_events, n_state), dtype)
     begin = first
     while begin < last:
         end = chunk_end(offsets, begin, last)
@@ -425,12 +442,11 @@ def evaluate(offsets, token, feature, mother, first, last, weights, logits):  # 
 
 
 __all__ = [
-    "ATTENTION_SLOPE",
     "CHUNK_NODES",
-    "LEAKY_SLOPE",
     "Activations",
     "Family",
     "PackedWeights",
+    "activation_shapes",
     "chunk_end",
     "evaluate",
     "fill_family",

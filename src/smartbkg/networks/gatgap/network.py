@@ -1,12 +1,12 @@
 """GATGAP: graph attention with global attention pooling, number for number that of Belle II (arXiv:2307.06434).
 
-Attention is that of arXiv:1710.10903 on the decay graph: each particle listens to itself, its mother and its daughters.
+Attention is that of arXiv:1710.10903 on the decay graph: each particle attends to itself, its mother and its daughters.
 Names of weights are those of upstream's state dict, so that trained models load.
 """
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 import torch
 from torch import nn
@@ -15,11 +15,10 @@ from torch.nn import functional
 from smartbkg.graphs.collate import GraphBatch
 from smartbkg.networks.backends import trains_in_kernels
 from smartbkg.networks.config import GATGAPConfig
-from smartbkg.networks.gatgap.autograd import LayerWeights, run_gat_layers
+from smartbkg.networks.gatgap.autograd import run_gat_layers
+from smartbkg.networks.gatgap.packing import LayerWeights
+from smartbkg.networks.kernels.slopes import LEAKY_SLOPE
 from smartbkg.networks.layers import attend_to_family, pool_with_gate, pool_with_mean
-
-#: Slope of the leaky ReLU after each layer (torch's default); that inside the attention is 0.2.
-LEAKY_SLOPE: Final = 0.01
 
 
 class GraphAttention(nn.Module):
@@ -75,7 +74,7 @@ class GATLayer(nn.Module):
         return node, functional.leaky_relu(self.fc(joined), LEAKY_SLOPE)
 
     def weights(self) -> LayerWeights:
-        """The weights as the compiled kernels take them; without its bias, of which the softmax takes no notice."""
+        """Weights for the kernels. The gate's bias is dropped: the softmax does not depend on it."""
         gate = torch.zeros_like(self.gat.bias)[None] if self.gap_gate is None else self.gap_gate.weight
         return LayerWeights(
             self.gat.fc.weight, self.gat.attn_l, self.gat.attn_r, self.gat.bias, gate, self.fc.weight, self.fc.bias

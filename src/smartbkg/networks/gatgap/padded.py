@@ -11,8 +11,8 @@ from typing import Final, cast
 import torch
 from torch.nn import functional
 
-from smartbkg.networks.gatgap.network import GATGAP, LEAKY_SLOPE, GATLayer, GraphAttention
-from smartbkg.networks.layers import ATTENTION_SLOPE
+from smartbkg.networks.gatgap.network import GATGAP, GATLayer, GraphAttention
+from smartbkg.networks.kernels.slopes import ATTENTION_SLOPE, LEAKY_SLOPE
 
 _MASKED: Final = -1e9
 

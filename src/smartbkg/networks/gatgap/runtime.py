@@ -13,7 +13,7 @@ from smartbkg.networks.backends import check_tokens
 from smartbkg.networks.bundle import check_state
 from smartbkg.networks.config import GATGAPConfig
 from smartbkg.networks.gatgap.kernels import PackedWeights, evaluate
-from smartbkg.networks.kernels.matrix import pack, padded
+from smartbkg.networks.gatgap.packing import LayerWeights, pack_layers
 from smartbkg.networks.kernels.threads import EventThreads
 
 
@@ -39,14 +39,6 @@ def state_shapes(config: GATGAPConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _pad_heads(values: NDArray[Any], heads: int, units: int, padded_units: int) -> NDArray[np.float32]:
-    """(..., heads * units) → (..., heads * padded_units), zeros in the new places."""
-    split = np.asarray(values, dtype=np.float32).reshape(*values.shape[:-1], heads, units)
-    wide = np.zeros((*split.shape[:-1], padded_units), dtype=np.float32)
-    wide[..., :units] = split
-    return wide.reshape(*values.shape[:-1], heads * padded_units)
-
-
 def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> PackedWeights:
     """The weights in the order in which the kernel reads them.
 
@@ -59,45 +51,26 @@ def pack_weights(config: GATGAPConfig, state: Mapping[str, NDArray[Any]]) -> Pac
         A weight is missing, left over, of another shape, or not finite.
     """
     check_state(state_shapes(config), state)
-    heads, units = config.attention_heads, config.units
-    n_state = padded(units)
-    width = heads * n_state
-    names = [f"gat_layers.{layer}." for layer in range(config.n_layers)]
 
-    def wide(values: NDArray[Any]) -> NDArray[np.float32]:
-        return _pad_heads(values, heads, units, n_state)
+    def weight(name: str) -> NDArray[np.float32]:
+        return np.ascontiguousarray(state[name], dtype=np.float32)
 
-    def rows(key: str) -> NDArray[np.float32]:
-        return wide(np.stack([np.asarray(state[name + key]).ravel() for name in names]))
-
-    node_matrices, state_matrices = [], []
-    state_bias = np.zeros((config.n_layers, n_state), dtype=np.float32)
-    for layer, name in enumerate(names):
-        node_matrix = wide(state[name + "gat.fc.weight"].T)
-        node_matrices.append(pack(node_matrix if layer == 0 else wide(node_matrix.T).T))
-        state_matrix = np.zeros((n_state + width, n_state), dtype=np.float32)
-        weights = state[name + "fc.weight"]
-        state_matrix[n_state:, :units] = wide(weights[:, -heads * units :]).T
-        if layer > 0:
-            state_matrix[:units, :units] = weights[:, :units].T
-        state_matrices.append(pack(state_matrix))
-        state_bias[layer, :units] = state[name + "fc.bias"]
-    output_matrix = np.zeros((config.n_skims, n_state), dtype=np.float32)
-    output_matrix[:, :units] = state["fc_output.weight"]
-    return PackedWeights(
-        embedding=np.ascontiguousarray(state["pdg_embedding.weight"], dtype=np.float32),
-        node_matrix=np.concatenate(node_matrices),
-        node_matrix_start=np.cumsum([0, *(len(matrix) for matrix in node_matrices[:-1])], dtype=np.int64),
-        attention_source=rows("gat.attn_l"),
-        attention_target=rows("gat.attn_r"),
-        bias=rows("gat.bias"),
-        gate=rows("gap_gate.weight") if config.use_gap else np.zeros((config.n_layers, width), dtype=np.float32),
-        state_matrix=np.stack(state_matrices),
-        state_bias=state_bias,
-        output_matrix=output_matrix,
-        output_bias=np.ascontiguousarray(state["fc_output.bias"], dtype=np.float32),
-        heads=heads,
-    )
+    no_gate = np.zeros((1, config.units * config.attention_heads), dtype=np.float32)
+    layers = [
+        LayerWeights(
+            weight(name + "gat.fc.weight"),
+            weight(name + "gat.attn_l"),
+            weight(name + "gat.attn_r"),
+            weight(name + "gat.bias"),
+            weight(name + "gap_gate.weight") if config.use_gap else no_gate,
+            weight(name + "fc.weight"),
+            weight(name + "fc.bias"),
+        )
+        for name in (f"gat_layers.{layer}." for layer in range(config.n_layers))
+    ]
+    output = weight("fc_output.weight"), weight("fc_output.bias")
+    packed, _ = pack_layers(layers, config.attention_heads, weight("pdg_embedding.weight"), output)
+    return packed
 
 
 class CompiledGATGAP:
@@ -124,14 +97,14 @@ class CompiledGATGAP:
         """
         logits = np.empty((graphs.n_events, self._n_skims), dtype=np.float32)
 
-        def run(first: int, last: int) -> bool:
+        def run(_share: int, first: int, last: int) -> bool:
             return bool(
                 evaluate(
                     graphs.offsets, graphs.token, graphs.feature, graphs.mother, first, last, self._weights, logits
                 )
             )
 
-        if not self._threads.run(run, graphs.offsets):
+        if not all(self._threads.run(run, graphs.offsets)):
             check_tokens(graphs, len(self._weights.embedding))
         return logits
 

@@ -142,7 +142,7 @@ class CompiledTransformer:
         processes = np.ascontiguousarray(process, dtype=np.int64)
         logits = np.empty((graphs.n_events, self._n_skims), dtype=np.float32)
 
-        def run(first: int, last: int) -> bool:
+        def run(_share: int, first: int, last: int) -> bool:
             return bool(
                 evaluate(
                     graphs.offsets, graphs.token, graphs.feature, graphs.mother, processes, first, last, self._weights,
@@ -150,7 +150,7 @@ class CompiledTransformer:
                 )
             )  # fmt: skip
 
-        if not self._threads.run(run, graphs.offsets):
+        if not all(self._threads.run(run, graphs.offsets)):
             check_tokens(graphs, len(self._weights.embedding))
         return logits
 
