@@ -13,7 +13,8 @@ from smartbkg.b2modules.passing_events import EventId, PassingEvents, write_flag
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.errors import DatasetError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.io.parquet import SCHEMA_VERSION, ParquetWriter
+from smartbkg.io.parquet import ParquetWriter
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 #: Name of the skim in the data set: a flag file does not say which it was.
@@ -85,7 +86,7 @@ class TrainDataSaver(Module):
         self._extra_info = ExtraInfo()
         self._reader = EventReader()
         self._events_file = self.output_file.with_name(f".{self.output_file.stem}.events.parquet")
-        self._writer = ParquetWriter(self._events_file, record("events", SCHEMA_VERSION, {}))
+        self._writer = ParquetWriter(self._events_file, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {}))
         self._waiting: list[EventBatch] = []
         self._passes: dict[EventId, bool] = {}
 

@@ -15,12 +15,11 @@ from smartbkg.events.identity import ids_of
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.tables import ROW_GROUP_ROWS
 from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, record
 
 EventId = tuple[int, int, int]
-
-FLAGS_SCHEMA = 1
 
 
 def write_flags(path: Path, ids: Sequence[EventId], **passes: Sequence[bool]) -> None:
@@ -36,7 +35,7 @@ def write_flags(path: Path, ids: Sequence[EventId], **passes: Sequence[bool]) ->
         for position, name in enumerate(EVENT_ID)
     }
     columns |= {PASSES_PREFIX + skim: pa.array(list(values), pa.bool_()) for skim, values in passes.items()}
-    metadata = {METADATA_KEY: json.dumps(record("flags", FLAGS_SCHEMA, {}), sort_keys=True)}
+    metadata = {METADATA_KEY: json.dumps(record(FLAGS, SCHEMA_VERSIONS[FLAGS], {}), sort_keys=True)}
     table = pa.table(columns).replace_schema_metadata(metadata)
     with atomic_path(path) as partial, CheckedParquetWriter(partial, table.schema, group_rows=ROW_GROUP_ROWS) as writer:
         for rows in table.to_batches():

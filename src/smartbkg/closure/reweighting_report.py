@@ -19,6 +19,7 @@ from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import solve_optimal
 from smartbkg.sampling.reweighting import Reweighter, ReweighterSettings, TrainedReweighter, train_reweighter
 from smartbkg.sampling.statistics import check_probability, effective_sample_size
+from smartbkg.storage.kinds import SCHEMA_VERSIONS, WEIGHTS
 from smartbkg.storage.provenance import record
 
 
@@ -198,5 +199,7 @@ def apply_reweighter(reweighter: Reweighter, source: Path, output: Path) -> int:
     values = {name: table[name] for name in reweighter.variables}
     before = table[WEIGHT] if WEIGHT in table.columns else np.ones(len(table))
     columns = {name: table[name] for name in EVENT_ID} | {WEIGHT: before * reweighter.factors(values)}
-    write_table(output, columns, record("weights", 1, {"threshold": reweighter.threshold}, [source]))
+    write_table(
+        output, columns, record(WEIGHTS, SCHEMA_VERSIONS[WEIGHTS], {"threshold": reweighter.threshold}, [source])
+    )
     return len(table)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.datasets.flags import FlagBlock, FlagFiles, FlagIndex
-from smartbkg.datasets.header import DATASET_KIND, DATASET_SCHEMA, Counts, DatasetSummary, check_classes
+from smartbkg.datasets.header import Counts, DatasetSummary, check_classes
 from smartbkg.datasets.own_labels import OwnLabels
 from smartbkg.datasets.spill import spilled_partitions
 from smartbkg.errors import DatasetError, UsageError
@@ -28,6 +28,7 @@ from smartbkg.io import open_events
 from smartbkg.io.parquet import ParquetWriter
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 #: Rows of flags that are held in memory; more are joined in parts through temporary files.
@@ -83,7 +84,7 @@ def build_dataset(
     source = FlagFiles(flags, options.skims) if flags else OwnLabels(events, options.skims)
     with contextlib.closing(source), contextlib.ExitStack() as stack:
         failing_kept = _failing_kept(source, events, options)
-        provenance = record(DATASET_KIND, DATASET_SCHEMA, asdict(options), [*events, *flags])
+        provenance = record(DATASET, SCHEMA_VERSIONS[DATASET], asdict(options), [*events, *flags])
         writer = stack.enter_context(ParquetWriter(output, provenance))
         join = _Join(source.skims, options, failing_kept)
         for batch in _labelled_batches(source, events, options, output.parent, join, stack):

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from smartbkg.datasets.header import (
-    DATASET_KIND,
-    DATASET_SCHEMA,
     Counts,
     DatasetSummary,
     check_classes,
@@ -19,6 +17,7 @@ from smartbkg.datasets.header import (
 from smartbkg.events.columns import VARIABLE_PREFIX
 from smartbkg.io.parquet import ParquetReader, ParquetWriter
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 
@@ -58,7 +57,7 @@ def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = Fals
     def is_wanted(name: str) -> bool:
         return not name.startswith(VARIABLE_PREFIX) or name.removeprefix(VARIABLE_PREFIX) in variables
 
-    with ParquetWriter(output, record(DATASET_KIND, DATASET_SCHEMA, {"merged": True}, inputs)) as writer:
+    with ParquetWriter(output, record(DATASET, SCHEMA_VERSIONS[DATASET], {"merged": True}, inputs)) as writer:
         columns: list[str] | None = None
         for path in inputs:
             with ParquetReader(path) as reader:

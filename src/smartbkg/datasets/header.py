@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,8 @@ from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.events.identity import keys_of
 from smartbkg.io.parquet import metadata_of_file, open_parquet
+from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import check_schema
-
-DATASET_KIND: Final = "dataset"
-
-
-DATASET_SCHEMA: Final = 1
 
 
 @dataclass
@@ -127,11 +123,11 @@ def read_header(path: Path) -> DatasetHeader:
     """
     with open_parquet(path) as file:
         metadata = metadata_of_file(file)
-    if metadata.get("kind") != DATASET_KIND:
+    if metadata.get("kind") != DATASET:
         raise DatasetError(
             f"{path}: holds '{metadata.get('kind', 'unknown')}', expected a data set: make one with 'smartbkg dataset'"
         )
-    check_schema(metadata, DATASET_KIND, DATASET_SCHEMA, str(path))
+    check_schema(metadata, DATASET, SCHEMA_VERSIONS[DATASET], str(path))
     known = {entry.name for entry in fields(Counts)}
     counts = {
         process: Counts(**{key: value for key, value in content.items() if key in known})

@@ -35,11 +35,9 @@ from smartbkg.io.mdst import TREE, event_ids, is_basf2
 from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import iterate_table, write_table
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.machine import reading
 from smartbkg.storage.provenance import record
-
-FLAGS_KIND: Final = "flags"
-FLAGS_SCHEMA: Final = 1
 
 _ROWS: Final = 1 << 17
 
@@ -98,7 +96,7 @@ def make_flags(
     columns: dict[str, NDArray[Any]] = {name: ids[:, k].astype(EVENT_DTYPES[name]) for k, name in enumerate(EVENT_ID)}
     columns[PASSES_PREFIX + skim] = is_passing
     settings = {"skim": skim, "selections": list(selections)}
-    write_table(output, columns, record(FLAGS_KIND, FLAGS_SCHEMA, settings, [*sources, *all_events]))
+    write_table(output, columns, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, [*sources, *all_events]))
     return FlagSummary(len(ids), int(is_passing.sum()), passing.n_rows)
 
 
@@ -319,4 +317,4 @@ def _csv_errors(path: Path) -> Iterator[None]:
         raise FileFormatError(f"{path}: not a readable CSV table: {str(error).splitlines()[0]}") from error
 
 
-__all__ = ["FLAGS_KIND", "FLAGS_SCHEMA", "FlagSummary", "make_flags"]
+__all__ = ["FlagSummary", "make_flags"]

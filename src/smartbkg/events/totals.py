@@ -18,12 +18,11 @@ from numpy.typing import ArrayLike
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.storage.atomic import write_text_atomically
+from smartbkg.storage.kinds import SCHEMA_VERSIONS, TOTALS
 
 #: Ending of the file beside an output (or named for a pipe) that holds its totals.
 SIDECAR_SUFFIX: Final = ".totals.json"
 
-SCHEMA_VERSION: Final = 1
-_KIND: Final = "totals"
 _MANTISSA_BITS: Final = 53
 _HALF_BITS: Final = 26
 
@@ -137,7 +136,7 @@ class Totals:
             "filter_efficiency": self.filter_efficiency,
         }
         exact = {name: str(value) for name, value in sums.items() if isinstance(value, Fraction)}
-        return {"kind": _KIND, "schema_version": SCHEMA_VERSION, **content, "exact": exact}
+        return {"kind": TOTALS, "schema_version": SCHEMA_VERSIONS[TOTALS], **content, "exact": exact}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], source: str = "") -> Totals:
@@ -149,11 +148,11 @@ class Totals:
             It is no such record, of a newer schema, or its numbers contradict each other.
         """
         where = f"{source}: " if source else ""
-        if content.get("kind") != _KIND:
-            raise FileFormatError(f"{where}no record of totals: its kind is {content.get('kind')!r}, not '{_KIND}'")
-        if content.get("schema_version") != SCHEMA_VERSION:
+        if content.get("kind") != TOTALS:
+            raise FileFormatError(f"{where}no record of totals: its kind is {content.get('kind')!r}, not '{TOTALS}'")
+        if content.get("schema_version") != SCHEMA_VERSIONS[TOTALS]:
             raise FileFormatError(
-                f"{where}totals of schema {content.get('schema_version')}, this version reads {SCHEMA_VERSION}"
+                f"{where}totals of schema {content.get('schema_version')}, this version reads {SCHEMA_VERSIONS[TOTALS]}"
             )
         values: dict[str, Any] = {}
         try:

@@ -22,13 +22,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.datasets.make_flags import FLAGS_KIND, FLAGS_SCHEMA, make_flags
+from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import TableWriter, read_table
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 #: Column of the program's table that says of each event it processed whether it passed.
@@ -87,7 +88,7 @@ def simulate_externally(
     with tempfile.TemporaryDirectory(prefix="smartbkg-") as name:
         folder = Path(name)
         source, target = folder / f"events{input_suffix}", folder / "passing"
-        with create_events(source, record("events", 1, {"for": "external simulation"})) as writer:
+        with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
             writer.write(batch)
         filled = [word.replace("{input}", str(source)).replace("{output}", str(target)) for word in words]
         _run(filled, folder, timeout, concerned)
@@ -135,7 +136,7 @@ def simulate_file_externally(
     n_written = 0
     with (
         open_events(source) as reader,
-        TableWriter(output, record(FLAGS_KIND, FLAGS_SCHEMA, settings, inputs=[source])) as writer,
+        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=[source])) as writer,
     ):
         for batch in reader.batches(batch_size):
             result, message = _guarded(batch, command, timeout, input_suffix)
@@ -218,7 +219,7 @@ def _read(path: Path, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.
                 raise
         else:
             break
-    table = read_table(flags, FLAGS_KIND, schema_version=FLAGS_SCHEMA)
+    table = read_table(flags, FLAGS, schema_version=SCHEMA_VERSIONS[FLAGS])
     ids = np.stack([table[name].astype(np.int64) for name in EVENT_ID], axis=1)
     return ids, table[f"{PASSES_PREFIX}external"].astype(np.bool_), bool(selections)
 

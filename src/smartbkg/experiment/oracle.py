@@ -33,6 +33,7 @@ from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 #: Pass probabilities on which the distribution is estimated: 0, then logarithmic, dense enough that a finer grid
@@ -290,7 +291,12 @@ def write_probabilities(path: Path, source: Path, counts: PassCounts, skim: Skim
         "nReplicas": np.full(len(counts.total), n_replicas, dtype=np.int32),
     }
     provenance = record(
-        "flags", 1, settings, inputs=[source], simulations=len(counts.total) * n_replicas, soft_labels=True
+        FLAGS,
+        SCHEMA_VERSIONS[FLAGS],
+        settings,
+        inputs=[source],
+        simulations=len(counts.total) * n_replicas,
+        soft_labels=True,
     )
     write_table(path, columns, provenance)
 

@@ -26,10 +26,10 @@ from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
 from smartbkg.io.tables import TableWriter
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 #: Version of the layout of a file of flags.
-SCHEMA_VERSION: Final = 1
 #: Events simulated together; the result does not depend on it.
 BATCH_SIZE: Final = 2048
 
@@ -208,7 +208,7 @@ def simulate_file(
     n_events = n_unknown = 0
     with (
         open_events(source) as reader,
-        TableWriter(output, record("flags", SCHEMA_VERSION, settings, inputs=[source])) as writer,
+        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=[source])) as writer,
     ):
 
         def simulate(batch: EventBatch) -> SimulationResult:

@@ -25,9 +25,8 @@ from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
 from smartbkg.io.tables import TableWriter
 from smartbkg.sampling.weights import generator_weights, total_keep_probability
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS, SCORES
 from smartbkg.storage.provenance import record
-
-SCHEMA_VERSION = 1
 
 #: Called after each batch with the number of events read so far.
 Progress = Callable[[int], None]
@@ -84,11 +83,11 @@ def filter_file(
         first = next(batches, None)  # only then a reader of a stream knows what its header says
         event_filter.follow(reader.metadata)
         draws = event_filter.draws
-        about = record("kept", SCHEMA_VERSION, settings, files, draws=draws)
+        about = record(KEPT, SCHEMA_VERSIONS[KEPT], settings, files, draws=draws)
         writer = stack.enter_context(create_events(output, about))
         table = None
         if scores is not None:
-            about = record("scores", SCHEMA_VERSION, settings, files, draws=draws)
+            about = record(SCORES, SCHEMA_VERSIONS[SCORES], settings, files, draws=draws)
             table = stack.enter_context(TableWriter(scores, about))
         for batch, decision in event_filter.stream(chain([] if first is None else [first], batches)):
             writer.write(event_filter.kept(batch, decision))
@@ -125,7 +124,7 @@ def score_file(
     n_events = 0
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_events(source, options))
-        about = record("scores", SCHEMA_VERSION, settings, (source, *inputs))
+        about = record(SCORES, SCHEMA_VERSIONS[SCORES], settings, (source, *inputs))
         table = stack.enter_context(TableWriter(output, about))
         for batch in unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates):
             table.write(_ids(batch) | scored_columns(scorer.skims, score_events(scorer, batch)))

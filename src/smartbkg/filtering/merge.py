@@ -23,12 +23,12 @@ from smartbkg.sampling.draw_key import DrawKey, digest_of_draws, merged_draws, r
 from smartbkg.sampling.policies import policy_from_dict
 from smartbkg.sampling.policy import Policy
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 Method = Literal["concatenate", "balance", "union"]
 METHODS: Final[tuple[Method, ...]] = ("concatenate", "balance", "union")
 
-_KEPT_SCHEMA: Final = 1
 #: Recomputed keep probabilities may differ so much from stored ones: rounding of a network on another machine.
 _TOLERANCE: Final = 1e-3
 
@@ -144,7 +144,7 @@ def merge_files(
     draws = [file.draws for file in files]
     known = [one for one in draws if one is not None]
     settings: dict[str, Any] = {"method": method, "files": [path.name for path in paths]}
-    about = record("kept", _KEPT_SCHEMA, settings, paths)
+    about = record(KEPT, SCHEMA_VERSIONS[KEPT], settings, paths)
     if len(known) == len(draws):
         about["draws"] = merged_draws(known, method)
     kept = Totals()

@@ -15,9 +15,8 @@ from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.io import EventReader, ReadOptions, create_events, open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
-
-EVENTS_SCHEMA = 1
 
 
 class ConversionSummary(NamedTuple):
@@ -63,7 +62,7 @@ def convert_events(
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]
         is_mixed = len({type(reader) for reader in readers}) > 1
         settings = {"run": options.run, "experiment": options.experiment, "process": options.process}
-        writer = stack.enter_context(create_events(output, record("events", EVENTS_SCHEMA, settings, inputs)))
+        writer = stack.enter_context(create_events(output, record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings, inputs)))
         for batch in unique_events(
             _batches(readers, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
         ):

@@ -22,10 +22,10 @@ from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.parquet import CheckedParquetFile, CheckedParquetWriter, record_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
-SCHEMA_VERSION = 1
 ROW_GROUP_EVENTS = 8192
 
 
@@ -122,7 +122,8 @@ class ParquetReader(EventReader):
         self._file = open_parquet(path)
         self.metadata = metadata_of_file(self._file)
         if self.metadata:
-            check_schema(self.metadata, str(self.metadata.get("kind")), SCHEMA_VERSION, self.source)
+            kind = str(self.metadata.get("kind"))
+            check_schema(self.metadata, kind, SCHEMA_VERSIONS.get(kind, SCHEMA_VERSIONS[EVENTS]), self.source)
         self.n_events = self._file.metadata.num_rows
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
@@ -247,7 +248,7 @@ def _open(path: Path, options: ReadOptions) -> EventReader:
 
 
 def _create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
-    return ParquetWriter(path, provenance or record("events", SCHEMA_VERSION, {}))
+    return ParquetWriter(path, provenance or record(EVENTS, SCHEMA_VERSIONS[EVENTS], {}))
 
 
 PARQUET = EventFormat(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -24,13 +24,13 @@ from smartbkg.networks.architectures import build_model, parse_config
 from smartbkg.networks.config import ModelConfig
 from smartbkg.scores.calibration import Calibration, Identity, calibration_from_dict
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.kinds import MODEL, SCHEMA_VERSIONS
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
 if TYPE_CHECKING:
     from torch import nn
 
-SCHEMA_VERSION: Final = 2
 #: Metadata entry with the SHA-256 of the record; since schema 2.
 _RECORD_DIGEST: Final = "smartbkg_sha256"
 
@@ -139,8 +139,8 @@ def _digest(state: Mapping[str, NDArray[Any]]) -> str:
 def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
     """Write a model file, whole or not at all; the same bundle gives the same bytes."""
     content = record(
-        "model",
-        SCHEMA_VERSION,
+        MODEL,
+        SCHEMA_VERSIONS[MODEL],
         bundle.config.model_dump(mode="json"),
         graph_rule=bundle.graph_rule.to_dict(),
         token_table={"name": bundle.graph_rule.token_table, "digest": bundle.graph_rule.tokens.digest},
@@ -196,7 +196,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
     path = Path(path)
     content, state = _read(path)
     try:
-        check_schema(content, "model", SCHEMA_VERSION, str(path))
+        check_schema(content, MODEL, SCHEMA_VERSIONS[MODEL], str(path))
         rule = GraphRule.from_dict(content["graph_rule"])
         if "weights_sha256" in content and content["weights_sha256"] != _digest(state):
             raise ModelError("the weights are not those that were written: the file is damaged, fetch it again")

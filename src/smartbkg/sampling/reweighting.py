@@ -24,10 +24,9 @@ from safetensors.numpy import save as safetensors_bytes
 from smartbkg.errors import DatasetError, MissingDependencyError, ModelError
 from smartbkg.sampling.statistics import effective_sample_size
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.kinds import REWEIGHTER, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
-SCHEMA_VERSION: Final = 1
-KIND: Final = "reweighter"
 #: Kept events below which a reweighter only learns noise.
 LEAST_EVENTS: Final = 200
 
@@ -108,7 +107,7 @@ class Reweighter:
         figures : what training measured, stored beside it.
         """
         settings = {name: getattr(self, name) for name in ("variables", "scale", "threshold", "largest")}
-        content = record(KIND, SCHEMA_VERSION, settings, figures=dict(figures))
+        content = record(REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], settings, figures=dict(figures))
         arrays = {name: np.ascontiguousarray(self.trees[name]) for name in _ARRAYS}
         write_bytes_atomically(path, safetensors_bytes(arrays, metadata={METADATA_KEY: json.dumps(content)}))
 
@@ -130,7 +129,7 @@ class Reweighter:
             raise ModelError(f"{path}: no such file") from error
         except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise ModelError(f"{path}: not a reweighter of smartbkg: {error}") from error
-        check_schema(content, KIND, SCHEMA_VERSION, str(path))
+        check_schema(content, REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], str(path))
         settings = content["settings"]
         _check_trees(trees, len(settings["variables"]), path)
         numbers = (float(settings[name]) for name in ("scale", "threshold", "largest"))

@@ -52,8 +52,7 @@ def record(
 
     Parameters
     ----------
-    kind : what the file is: ``events``, ``flags``, ``dataset``, ``kept``, ``scores``, ``model``...
-    schema_version : version of the layout of that kind; a reader refuses newer ones.
+    kind, schema_version : of the file, from `smartbkg.storage.kinds`.
     settings : what the user chose; its digest is stored beside it.
     inputs : files read; name and SHA-256 are stored.
     """
@@ -64,9 +63,14 @@ def record(
         "libraries": dict(library_versions()),
         "settings": dict(settings),
         "settings_digest": digest_of(settings),
-        "inputs": [{"name": path.name, "sha256": sha256_of_file(path)} for path in inputs if path.is_file()],
+        "inputs": inputs_of(inputs),
         **further,
     }
+
+
+def inputs_of(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Name and SHA-256 of each file; what is no file, such as a pipe, is left out."""
+    return [{"name": path.name, "sha256": sha256_of_file(path)} for path in paths if path.is_file()]
 
 
 def check_schema(found: Mapping[str, Any], kind: str, newest: int, source: str) -> None:

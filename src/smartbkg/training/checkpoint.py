@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import safetensors
 import torch
@@ -13,10 +13,8 @@ from safetensors.torch import save as safetensors_bytes
 
 from smartbkg.errors import ModelError
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.kinds import CHECKPOINT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
-
-CHECKPOINT_KIND: Final = "checkpoint"
-CHECKPOINT_SCHEMA: Final = 1
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def checkpoint_path(output: Path) -> Path:
 
 def save_checkpoint(path: Path, state: Checkpoint) -> None:
     """Replace the checkpoint; where that fails (a full disk) the old one stays."""
-    content = record(CHECKPOINT_KIND, CHECKPOINT_SCHEMA, {}, progress=state.progress, identity=state.identity)
+    content = record(CHECKPOINT, SCHEMA_VERSIONS[CHECKPOINT], {}, progress=state.progress, identity=state.identity)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     write_bytes_atomically(path, safetensors_bytes(tensors, metadata={METADATA_KEY: json.dumps(content)}))
 
@@ -63,5 +61,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint: {error}; remove it to begin again") from error
-    check_schema(content, CHECKPOINT_KIND, CHECKPOINT_SCHEMA, str(path))
+    check_schema(content, CHECKPOINT, SCHEMA_VERSIONS[CHECKPOINT], str(path))
     return Checkpoint(tensors, content["progress"], content["identity"])

@@ -21,7 +21,8 @@ from smartbkg.networks.config import ModelConfig
 from smartbkg.scores.fit import fit_calibration
 from smartbkg.seeds import derive_seed
 from smartbkg.storage.atomic import refuse_same_file, sole_writer
-from smartbkg.storage.provenance import digest_of, record
+from smartbkg.storage.kinds import SCHEMA_VERSIONS, TRAINING
+from smartbkg.storage.provenance import digest_of, inputs_of, record
 from smartbkg.training.checkpoint import checkpoint_path, load_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.distributed import Workers, join_workers, leave_workers
@@ -31,8 +32,6 @@ from smartbkg.training.loop import Trainer
 from smartbkg.training.progress.reporting import EpochFigures, Reporter
 from smartbkg.training.progress.tensorboard import TensorBoard
 from smartbkg.training.validation import SkimFigures, full_figures, predict, solve_policy
-
-TRAINING_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def identity_of(
     settings = config.model_dump(mode="json", exclude={"run", "calibration"})
     settings |= {"seed": config.run.seed, "precision": config.run.precision}
     settings["network"] = network.model_dump(mode="json")
-    settings["init_from"] = None if init_from is None else record("start", 1, {}, [init_from])["inputs"]
+    settings["init_from"] = None if init_from is None else inputs_of([init_from])
     return {"configuration": digest_of(settings), "data": data.digest}
 
 
@@ -250,7 +249,8 @@ def finish(
     figures = full_figures(score, label, weight, policy, costs, data.skims, generator_weight)
     n_training = int((data.split == 0).sum())
     training = record(
-        "training", TRAINING_SCHEMA, _reproducible(config), [*paths, *([] if init_from is None else [init_from])],
+        TRAINING, SCHEMA_VERSIONS[TRAINING], _reproducible(config),
+        [*paths, *([] if init_from is None else [init_from])],
         history=[row.reproducible() for row in history], n_training=n_training, n_validation=len(events),
         retention=dict(zip(data.skims, trainer.sampler.retention.tolist(), strict=True)),
         split=config.data.model_dump(include={"validation_fraction", "test_fraction", "split_seed"}),

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import SchemaError
+from smartbkg.storage.kinds import DECAY_TABLE, SCHEMA_VERSIONS
 
 DECAY_TABLE_NAME: Final = "decays-belle2.json"
-DECAY_TABLE_SCHEMA: Final = 1
 
 _WIDTHS_TO_THE_EDGE: Final = 2.5  # range of a Breit-Wigner mass that PYTHIA may draw, in widths
 _LIGHTEST: Final = 0.28  # GeV, two pions
@@ -51,8 +51,9 @@ def load_decay_table() -> DecayTable:
     """
     text = (resources.files("smartbkg.experiment") / "data" / DECAY_TABLE_NAME).read_text(encoding="utf-8")
     content = json.loads(text)
-    if content["schema_version"] != DECAY_TABLE_SCHEMA:
-        raise SchemaError(f"{DECAY_TABLE_NAME}: schema {content['schema_version']}, expected {DECAY_TABLE_SCHEMA}")
+    expected = SCHEMA_VERSIONS[DECAY_TABLE]
+    if content["schema_version"] != expected:
+        raise SchemaError(f"{DECAY_TABLE_NAME}: schema {content['schema_version']}, expected {expected}")
     return DecayTable(
         content["source"],
         {int(alias): int(code) for alias, code in content["aliases"].items()},

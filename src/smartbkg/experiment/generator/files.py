@@ -19,7 +19,8 @@ from smartbkg.experiment.generator.generate import (
     generate_requested_block,
 )
 from smartbkg.experiment.generator.pythia import import_pythia
-from smartbkg.io.parquet import PARQUET, SCHEMA_VERSION, ParquetWriter
+from smartbkg.io.parquet import PARQUET, ParquetWriter
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 _BLOCKS_AHEAD: Final = 4  # a worker: enough that none waits, few enough to bound the memory
@@ -77,7 +78,10 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
     import_pythia()
     settings = asdict(request) | {"generator": "smartbkg-pythia8", "generator_version": GENERATOR_VERSION}
     n_particles = 0
-    with ParquetWriter(output, record("events", SCHEMA_VERSION, settings)) as writer, contextlib.ExitStack() as stack:
+    with (
+        ParquetWriter(output, record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings)) as writer,
+        contextlib.ExitStack() as stack,
+    ):
         if n_jobs == 1:
             blocks = (generate_requested_block(request, block) for block in request.blocks)
         else:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from smartbkg.compilation import part
 from smartbkg.errors import ModelError
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX, KINDS, digest
+from smartbkg.storage.kinds import SCHEMA_VERSIONS, SIGNAL_PROBABILITY
 
 #: Length of the feature vector; kinds with fewer features leave the rest 0.
 N_FEATURES: Final = 14
@@ -28,7 +29,6 @@ N_FEATURES: Final = 14
 N_HIDDEN: Final = 16
 #: The file in the package: a new training gets a new name.
 CLASSIFIER_FILE: Final = "signal-probability-2.json"
-SCHEMA_VERSION: Final = 1
 
 
 class Classifier(NamedTuple):
@@ -93,7 +93,7 @@ def classifier_to_json(classifier: Classifier, training: dict[str, Any]) -> str:
         if name != "first_row"
     }
     return json.dumps(
-        {"kind": "signal-probability", "schema_version": SCHEMA_VERSION, "channels_digest": digest(),
+        {"kind": SIGNAL_PROBABILITY, "schema_version": SCHEMA_VERSIONS[SIGNAL_PROBABILITY], "channels_digest": digest(),
          "training": training, **numbers}, separators=(",", ":"),
     )  # fmt: skip
 
@@ -111,10 +111,9 @@ def classifier_from_json(text: str, source: str) -> Classifier:
         version, trained_for = int(content["schema_version"]), str(content["channels_digest"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{source}: not a signal-probability file: {error}") from error
-    if version > SCHEMA_VERSION:
-        raise ModelError(
-            f"{source}: schema {version} is newer than {SCHEMA_VERSION}, the newest known: upgrade smartbkg"
-        )
+    newest = SCHEMA_VERSIONS[SIGNAL_PROBABILITY]
+    if version > newest:
+        raise ModelError(f"{source}: schema {version} is newer than {newest}, the newest known: upgrade smartbkg")
     if trained_for != digest():
         raise ModelError(
             f"{source}: trained for other decay channels or bounds: train again (python -m "

@@ -326,7 +326,9 @@ def update_states(joined, state_matrix, state_bias, updated):  # type: ignore[no
             vector.store(updated, event * n_state + unit, leaky(values, slope))
 
 
-def activation_shapes(depth, n_joined, n_nodes, n_events, weights):  # type: ignore[no-untyped-def]
+def activation_shapes(
+    depth: int, n_joined: int, n_nodes: int, n_events: int, weights: PackedWeights
+) -> tuple[tuple[int, ...], ...]:
     """Shapes of the fields of `Activations`, in their order; called from Python and, compiled, from kernels."""
     width = weights.bias.shape[1]
     padded_heads = -(-weights.heads // LANES) * LANES
