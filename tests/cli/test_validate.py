@@ -149,7 +149,7 @@ def test_a_threshold_is_named_as_what_it_is(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_named(chain: Chain, other: Chain) -> None:
-    with pytest.raises(DatasetError, match="several skims, name one: first, second"):
+    with pytest.raises(UsageError, match="several skims, name one: first, second"):
         run(chain.kept, chain.flags)
     with pytest.raises(DatasetError, match="did you mean 'first'"):
         run(chain.kept, chain.flags, "--skim", "frist")

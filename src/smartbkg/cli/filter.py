@@ -17,10 +17,10 @@ from smartbkg.cli.options import (
     skipped_lines,
 )
 from smartbkg.errors import UsageError
+from smartbkg.events.skim_choice import choose_skims
 from smartbkg.filtering.event_filter import DRAWS, Draw, EventFilter, FilterTotals
 from smartbkg.filtering.files import filter_file
 from smartbkg.filtering.policy_choice import choose_policy
-from smartbkg.filtering.scoring import choose_skims
 from smartbkg.sampling.draw_key import RULE, RULES
 
 

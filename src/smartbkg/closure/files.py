@@ -15,7 +15,7 @@ from smartbkg.closure.check import DEFAULT_SETTINGS, ClosureSettings, check_clos
 from smartbkg.closure.generator_level import read_generated
 from smartbkg.closure.inventory import Finding, KeptEvents, take_inventory
 from smartbkg.closure.report import ClosureReport
-from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
+from smartbkg.errors import DatasetError, FileFormatError, UsageError
 from smartbkg.events.columns import (
     EVENT_ID,
     FRACTION_PREFIX,
@@ -27,6 +27,7 @@ from smartbkg.events.columns import (
     WEIGHT,
 )
 from smartbkg.events.identity import match_events
+from smartbkg.events.skim_choice import choose_skim
 from smartbkg.io import open_events
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.tables import Table, read_table
@@ -278,11 +279,13 @@ def choose_flags(table: Table, skim: str | None) -> str:
     available = [name.removeprefix(PASSES_PREFIX) for name in table.columns if name.startswith(PASSES_PREFIX)]
     if not available:
         raise DatasetError(f"{table.source}: no column '{PASSES_PREFIX}<skim>'; has {', '.join(table.columns)}")
-    if skim is None and len(available) > 1:
-        raise DatasetError(f"{table.source}: holds several skims, name one: {', '.join(sorted(available))}")
-    if skim is not None and skim not in available:
-        raise DatasetError(f"{table.source}: no flags of the skim '{skim}': {nearest(skim, available)}")
-    return available[0] if skim is None else skim
+    return choose_skim(
+        sorted(available),
+        skim,
+        holder=f"{table.source}: no flags of the skim",
+        undecided=f"{table.source}: holds several skims, name one",
+        error=DatasetError,
+    )
 
 
 def event_variables(table: Table) -> tuple[str, ...]:

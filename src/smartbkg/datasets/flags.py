@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, FRACTION_PREFIX, PASSES_PREFIX
 from smartbkg.events.identity import ids_of, keys_of
+from smartbkg.events.skim_choice import choose_skims
 from smartbkg.io.parquet import open_parquet
 
 READ_ROWS: Final = 65536
@@ -180,9 +181,7 @@ def chosen_skims(wanted: Sequence[str], available: set[str], source: Path | str)
         raise DatasetError(f"{source}: no skim given; name one with --skim: {nearest('', available)}")
     if tuple(wanted) == ("all",):
         return tuple(sorted(available))
-    for skim in wanted:
-        if skim not in available:
-            raise DatasetError(f"{source}: no flags of the skim '{skim}': {nearest(skim, available)}")
+    choose_skims(sorted(available), wanted, holder=f"{source}: no flags of the skim", error=DatasetError)
     return tuple(dict.fromkeys(wanted))
 
 

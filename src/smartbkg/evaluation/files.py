@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.errors import ModelError
 from smartbkg.evaluation.evaluate import Evaluation, evaluate
 from smartbkg.evaluation.report import write_report
+from smartbkg.events.skim_choice import choose_skim
 from smartbkg.filtering.policy_choice import choose_policy, stored_policy
 from smartbkg.networks.bundle import load_bundle
 from smartbkg.networks.scorer import scorer_of
@@ -14,16 +15,6 @@ from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.policies import Policy
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.provenance import sha256_of_file
-
-
-def _choose_skim(skim: str | None, known: tuple[str, ...], model: Path) -> str:
-    if skim is None and len(known) == 1:
-        return known[0]
-    if skim is None:
-        raise UsageError(f"{model}: the model has several skims, choose one by --skim: {', '.join(known)}")
-    if skim not in known:
-        raise ModelError(f"{model}: the model has no skim '{skim}': {nearest(skim, known)}")
-    return skim
 
 
 def evaluate_model(
@@ -53,7 +44,12 @@ def evaluate_model(
     """
     refuse_same_file(output, *filter(None, (model, dataset, oracle)))
     bundle = load_bundle(model)
-    chosen = _choose_skim(skim, bundle.skims, model)
+    chosen = choose_skim(
+        bundle.skims,
+        skim,
+        holder=f"{model}: the model has no skim",
+        undecided=f"{model}: the model has several skims, choose one by --skim",
+    )
     named: Policy | None
     if policy is not None and policy != "optimal":
         named = choose_policy(policy, bundle.policy, (chosen,), str(model))

@@ -24,7 +24,8 @@ from smartbkg.events.columns import (
     WEIGHT,
 )
 from smartbkg.events.identity import match_events
-from smartbkg.filtering.scoring import EventScorer, choose_skims, score_events
+from smartbkg.events.skim_choice import choose_skims
+from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import open_events
 from smartbkg.io.tables import read_table
 from smartbkg.sampling.labelled import LabelledEvents

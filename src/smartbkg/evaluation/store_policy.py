@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.errors import UsageError
+from smartbkg.events.skim_choice import choose_skims
 from smartbkg.networks.bundle import load_bundle, save_bundle
 from smartbkg.sampling.plan import Plan
 from smartbkg.scores.calibration import Calibration
@@ -28,9 +29,7 @@ def store_policy(model: Path, plan: Plan, output: Path, calibration: Calibration
         raise UsageError(f"{model}: a policy can be stored in .safetensors only: `smartbkg model convert` makes one")
     bundle = load_bundle(model)
     policy = {**plan.recommended.to_dict(), "skims": list(plan.skims), "costs": plan.costs.to_dict()}
-    for skim in plan.skims:
-        if skim not in bundle.skims:
-            raise ModelError(f"{model}: has no skim '{skim}': {nearest(skim, bundle.skims)}")
+    choose_skims(bundle.skims, plan.skims, holder=f"{model}: has no skim")
     stored: Mapping[str, Any] = policy
     if set(plan.skims) != set(bundle.skims):
         before = bundle.policy or {}

@@ -24,7 +24,8 @@ from smartbkg.events.columns import (
     score_columns,
 )
 from smartbkg.events.content import content_digests
-from smartbkg.filtering.scoring import EventScorer, ScoredEvents, choose_skims, score_events
+from smartbkg.events.skim_choice import choose_skims
+from smartbkg.filtering.scoring import EventScorer, ScoredEvents, score_events
 from smartbkg.sampling.draw import SystematicSampler
 from smartbkg.sampling.draw_key import RULE, DrawKey, digest_of_draws, recorded_draws
 from smartbkg.sampling.policies import Policy

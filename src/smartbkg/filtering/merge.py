@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, PROCESS, WEIGHT
+from smartbkg.events.skim_choice import choose_skims
 from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import keep_probabilities
 from smartbkg.filtering.ledger import EventLedger, Repeats
-from smartbkg.filtering.scoring import EventScorer, choose_skims, score_events
+from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import create_events, open_events
 from smartbkg.sampling.combine import balance_weights, union_weights
 from smartbkg.sampling.draw_key import DrawKey, digest_of_draws, merged_draws, recorded_draws

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import EventError, ModelError, nearest
+from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 
 
@@ -37,20 +36,6 @@ class ScoredEvents(NamedTuple):
     """(n_events, n_skims)"""
     score: NDArray[np.float64]
     """(n_events, n_skims) calibrated P(pass | event)."""
-
-
-def choose_skims(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Positions of the wanted skims, all where none is named.
-
-    Raises
-    ------
-    ModelError
-        The model does not know a skim.
-    """
-    for skim in wanted:
-        if skim not in known:
-            raise ModelError(f"the model has no skim '{skim}': {nearest(skim, known)}")
-    return [list(known).index(skim) for skim in wanted] if wanted else list(range(len(known)))
 
 
 def score_events(scorer: EventScorer, batch: EventBatch) -> ScoredEvents:
