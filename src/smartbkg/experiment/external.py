@@ -9,12 +9,8 @@ reported. Without that column an event that is not listed did not pass.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import signal
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,10 +22,12 @@ from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
+from smartbkg.experiment.child import run_child, temporary_folder
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import TableWriter, read_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
+from smartbkg.storage.printing import printable
 from smartbkg.storage.provenance import record
 
 #: Column of the program's table that says of each event it processed whether it passed.
@@ -85,8 +83,7 @@ def simulate_externally(
     """
     words = _words(command)
     concerned = _named(batch, np.arange(len(batch)))
-    with tempfile.TemporaryDirectory(prefix="smartbkg-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         source, target = folder / f"events{input_suffix}", folder / "passing"
         with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
             writer.write(batch)
@@ -182,27 +179,17 @@ def _words(command: str) -> list[str]:
 
 
 def _run(words: list[str], folder: Path, timeout: float | None, concerned: str) -> None:
-    """Run the program in a process group of its own, which is ended as a whole when it takes too long."""
+    """Run the program; it is ended with all its children when it takes too long."""
     log = folder / "log"
-    with log.open("wb") as handle:
-        try:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        except OSError as error:
-            raise SimulationError(f"external simulation: cannot start '{words[0]}': {error.strerror}") from error
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired as error:
-            raise SimulationError(f"external simulation: no result after {timeout:g} s, for {concerned}") from error
-        finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    try:
+        code = run_child(words, folder, log, timeout)
+    except subprocess.TimeoutExpired as error:
+        raise SimulationError(f"external simulation: no result after {timeout:g} s, for {concerned}") from error
+    except OSError as error:
+        raise SimulationError(f"external simulation: cannot start '{words[0]}': {error.strerror}") from error
     if code != 0:
         lines = log.read_text(errors="replace").splitlines()[-_LINES_OF_ERROR:]
-        said = f": {' | '.join(lines)}" if lines else ""
+        said = f": {printable(' | '.join(lines))}" if lines else ""
         raise SimulationError(f"external simulation: '{words[0]}' ended with code {code}, for {concerned}{said}")
 
 

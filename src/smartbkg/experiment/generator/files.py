@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
+from smartbkg.experiment.child import exit_with_parent
 from smartbkg.experiment.generator.generate import (
     GENERATOR_VERSION,
     GeneratorRequest,
@@ -38,7 +39,7 @@ class WrittenEvents(NamedTuple):
 def _blocks_in_parallel(request: GeneratorRequest, n_jobs: int) -> Generator[EventBatch, None, None]:
     """The blocks of a request in their order, made by ``n_jobs`` processes."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(n_jobs, mp_context=context, initializer=exit_with_parent) as pool:
         waiting: list[Future[EventBatch]] = []
         try:
             for block in request.blocks:

@@ -1,0 +1,118 @@
+"""Processes that never outlive the one that started them, however that one ends.
+
+SIGKILL leaves no time to clear up. A watcher holds the other end of a pipe, which the system closes when this process
+ends; it then ends the child's whole process group and removes the child's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+#: Runs in a Python without site packages, so that it starts in milliseconds and holds little memory.
+_WATCHER: Final = """
+import os, shutil, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+words = sys.stdin.readline().split(" ", 1)
+if len(words) == 2 and sys.stdin.readline() != "done\\n":
+    try:
+        os.killpg(int(words[0]), signal.SIGKILL)
+    except OSError:
+        pass
+    shutil.rmtree(bytes.fromhex(words[1].strip()).decode(errors="surrogateescape"), ignore_errors=True)
+"""
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str = "smartbkg-") -> Iterator[Path]:
+    """A folder that is removed at the end; errors of the clearing up do not hide the error that led to it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_child(words: Sequence[str], folder: Path, log: Path, timeout: float | None) -> int:
+    """Run a program to its end, in a process group of its own.
+
+    Parameters
+    ----------
+    folder : its folder, removed if this process is killed.
+    log : file that gets its standard output and error.
+    timeout : seconds after which the group is ended; None waits for ever.
+
+    Returns
+    -------
+    Its exit code.
+
+    Raises
+    ------
+    OSError
+        It cannot be started.
+    subprocess.TimeoutExpired
+        It took too long, and was ended.
+    """
+    with log.open("wb") as handle, _watcher() as watcher:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            _tell(watcher, f"{process.pid} {os.fsencode(folder).hex()}\n")
+            return process.wait(timeout)
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            _tell(watcher, "done\n")
+
+
+def exit_with_parent() -> None:
+    """End this process of a pool when the process that started it ends: its queues alone would keep it waiting."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
+
+
+@contextlib.contextmanager
+def _watcher() -> Iterator[subprocess.Popen[bytes]]:
+    watcher = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCHER],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield watcher
+    finally:
+        if watcher.stdin is not None:
+            with contextlib.suppress(OSError):
+                watcher.stdin.close()
+        watcher.wait()
+
+
+def _tell(watcher: subprocess.Popen[bytes], line: str) -> None:
+    if watcher.stdin is not None:
+        with contextlib.suppress(OSError):
+            watcher.stdin.write(line.encode())
+            watcher.stdin.flush()
+
+
+__all__ = ["exit_with_parent", "run_child", "temporary_folder"]
