@@ -9,6 +9,7 @@ STOREYS = [
     {"storage"},
     {"events", "scores"},
     {"io", "graphs", "sampling", "conditions"},
+    {"surrogate"},
     {"networks", "filtering", "datasets", "closure", "inspection"},
     {"training", "plots", "b2modules"},
     {"evaluation", "experiment", "NN_filter_module", "basf2_shim"},

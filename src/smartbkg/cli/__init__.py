@@ -33,6 +33,7 @@ VERBS: Final[Mapping[str, str]] = {
     "dataset": "Join events with flags into a training data set.",
     "config": "Write, check and show training configurations.",
     "train": "Train a network for a skim.",
+    "calibrate": "Give a model a surrogate, a fast simulation inside the filter.",
     "evaluate": "Check a trained model and write a report.",
     "plan": "Choose a policy: speed-up, effective sample size, events to generate.",
     "filter": "Keep the events worth simulating, with weights.",

@@ -9,9 +9,10 @@ reported. Without that column an event that is not listed did not pass.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,6 +82,55 @@ def simulate_externally(
     UsageError
         The command lacks ``{input}`` or ``{output}``.
     """
+    with _called(batch, command, timeout, input_suffix) as written:
+        try:
+            ids, passing, is_complete = _read(written, batch, (PASSES_COLUMN, None))
+        except (FileFormatError, UsageError) as error:
+            raise _unreadable(batch, error) from error
+    return _matched(batch, ids, passing, is_complete)
+
+
+def flags_of_program(
+    batch: EventBatch,
+    command: str,
+    skims: Sequence[str],
+    *,
+    timeout: float | None = None,
+    input_suffix: str = ".parquet",
+) -> NDArray[np.bool_]:
+    """Run an external program over some events and read its flags of several skims.
+
+    Parameters
+    ----------
+    skims : its output is a table with a column ``passes_<skim>`` for each; for one skim all that `simulate_externally`
+        reads will do. Other parameters as there.
+
+    Returns
+    -------
+    (n_events, n_skims) True = passes.
+
+    Raises
+    ------
+    SimulationError
+        As in `simulate_externally`, or the program lost events.
+    """
+    with _called(batch, command, timeout, input_suffix) as written:
+        results = []
+        for skim in skims:
+            columns = (PASSES_PREFIX + skim, *((PASSES_COLUMN, None) if len(skims) == 1 else ()))
+            try:
+                results.append(_matched(batch, *_read(written, batch, columns)))
+            except (FileFormatError, UsageError) as error:
+                raise _unreadable(batch, error) from error
+    lost = np.flatnonzero(~np.all([result.is_simulated for result in results], axis=0))
+    if len(lost):
+        raise SimulationError(f"external simulation: lost {_named(batch, lost)}")
+    return np.stack([result.passes for result in results], axis=1)
+
+
+@contextlib.contextmanager
+def _called(batch: EventBatch, command: str, timeout: float | None, input_suffix: str) -> Iterator[Path]:
+    """Run the program over the events; the file it wrote, until the block ends."""
     words = _words(command)
     concerned = _named(batch, np.arange(len(batch)))
     with temporary_folder() as folder:
@@ -92,11 +142,12 @@ def simulate_externally(
         written = sorted(path for path in folder.glob("passing*") if path.is_file())
         if len(written) != 1:
             raise SimulationError(f"external simulation: wrote {len(written)} files, expected one, for {concerned}")
-        try:
-            ids, passing, is_complete = _read(written[0], batch)
-        except (FileFormatError, UsageError) as error:
-            raise SimulationError(f"external simulation: output not readable, for {concerned}: {error}") from error
-    return _matched(batch, ids, passing, is_complete)
+        yield written[0]
+
+
+def _unreadable(batch: EventBatch, error: Exception) -> SimulationError:
+    concerned = _named(batch, np.arange(len(batch)))
+    return SimulationError(f"external simulation: output not readable, for {concerned}: {error}")
 
 
 def simulate_file_externally(
@@ -193,11 +244,17 @@ def _run(words: list[str], folder: Path, timeout: float | None, concerned: str) 
         raise SimulationError(f"external simulation: '{words[0]}' ended with code {code}, for {concerned}{said}")
 
 
-def _read(path: Path, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
-    """(ids, passes, whether all processed events are listed) of the program's output."""
+def _read(
+    path: Path, batch: EventBatch, columns: Sequence[str | None]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
+    """(ids, passes, whether all processed events are listed) of the program's output.
+
+    ``columns`` of flags are tried in turn; None stands for a list of the events that passed.
+    """
     common = ReadOptions(experiment=_common(batch, "experiment"), run=_common(batch, "run"))
     flags = path.with_name("flags.parquet")
-    attempts = [([f"{PASSES_COLUMN} > 0"], None), ([f"{PASSES_COLUMN} > 0"], common), ([], None), ([], common)]
+    choices = [[] if column is None else [f"{column} > 0"] for column in columns]
+    attempts = [(selections, options) for selections in choices for options in (None, common)]
     for number, (selections, options) in enumerate(attempts):
         try:
             make_flags([path], flags, "external", selections=selections, allow_duplicates=True, options=options)

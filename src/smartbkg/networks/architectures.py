@@ -64,6 +64,11 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
         config="smartbkg.networks.config:GCNConfig",
         network="smartbkg.networks.baselines:GraphConvolutionNetwork",
     ),
+    "none": Architecture(
+        config="smartbkg.networks.config:NoNetworkConfig",
+        network="smartbkg.networks.baselines:NoNetwork",
+        compiled="smartbkg.networks.no_network:NoNetworkBackend",
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from smartbkg.graphs.collate import GraphBatch
-from smartbkg.networks.config import DeepSetConfig, GCNConfig
+from smartbkg.networks.config import DeepSetConfig, GCNConfig, NoNetworkConfig
 from smartbkg.networks.layers import pool_with_mean
 
 
@@ -18,6 +18,18 @@ def _dense(*widths: int) -> nn.Sequential:
     for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers)
+
+
+class NoNetwork(nn.Module):
+    """Says 0 of every event: the baseline that knows nothing, and that of a model that is its surrogate alone."""
+
+    def __init__(self, config: NoNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, batch: GraphBatch) -> torch.Tensor:
+        """(n_events, n_skims) zeros."""
+        return batch.feature.new_zeros((len(batch.offsets) - 1, self.config.n_skims))
 
 
 class DeepSet(nn.Module):
@@ -72,4 +84,4 @@ class GraphConvolutionNetwork(nn.Module):
         return logits
 
 
-__all__ = ["DeepSet", "GraphConvolutionNetwork"]
+__all__ = ["DeepSet", "GraphConvolutionNetwork", "NoNetwork"]

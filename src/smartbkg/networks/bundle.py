@@ -27,6 +27,7 @@ from smartbkg.storage.atomic import write_bytes_atomically
 from smartbkg.storage.kinds import MODEL, SCHEMA_VERSIONS
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
+from smartbkg.surrogate.stored import SurrogateRecord, record_from_dict
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +51,8 @@ class ModelBundle:
     policy : how scores become keep probabilities (`smartbkg.sampling`), None where none was chosen.
     metrics : figures measured on events not used in training.
     training : provenance record of the training.
+    surrogate : the fast simulation that its score asks besides the network, None where it asks none. ``calibration``
+        and ``policy`` are then those of the network alone.
     """
 
     config: ModelConfig
@@ -61,11 +64,16 @@ class ModelBundle:
     policy: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    surrogate: SurrogateRecord | None = None
 
     def __post_init__(self) -> None:
         if len(self.skims) != self.config.n_skims or len(set(self.skims)) != len(self.skims):
             raise ModelError(
                 f"the network has {self.config.n_skims} outputs, expected as many distinct skims: {self.skims}"
+            )
+        if self.surrogate is not None and self.surrogate.n_skims != len(self.skims):
+            raise ModelError(
+                f"a combined score of {self.surrogate.n_skims} skims, expected one of {', '.join(self.skims)}"
             )
         if len(self.graph_rule.features) != self.config.num_features:
             raise ModelError(
@@ -152,6 +160,8 @@ def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
         training=dict(bundle.training),
         weights_sha256=_digest(bundle.state),
     )
+    if bundle.surrogate is not None:
+        content["surrogate"] = bundle.surrogate.to_dict()
     state = {name: np.ascontiguousarray(weights) for name, weights in bundle.state.items()}
     text = json.dumps(content, sort_keys=True)
     metadata = {METADATA_KEY: text, _RECORD_DIGEST: hashlib.sha256(text.encode()).hexdigest()}
@@ -216,6 +226,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
             policy=content["policy"],
             metrics=content["metrics"],
             training=content["training"],
+            surrogate=None if content.get("surrogate") is None else record_from_dict(content["surrogate"]),
         )
     except SchemaError:
         raise
@@ -242,6 +253,7 @@ def describe(bundle: ModelBundle) -> dict[str, Any]:
         "metrics": dict(bundle.metrics),
         "training data": {str(part.get("name")): part.get("sha256") for part in inputs},
         "training": dict(bundle.training),
+        **({} if bundle.surrogate is None else {"surrogate": bundle.surrogate.to_dict()}),
     }
 
 

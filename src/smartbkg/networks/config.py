@@ -126,12 +126,19 @@ class GCNConfig(ModelConfig):
     """Width of the embedding of PDG tokens."""
 
 
+class NoNetworkConfig(ModelConfig):
+    """No network: for a model that is its surrogate alone."""
+
+    architecture: str = "none"
+
+
 __all__ = [
     "DeepSetConfig",
     "GAT2Config",
     "GATGAPConfig",
     "GCNConfig",
     "ModelConfig",
+    "NoNetworkConfig",
     "PhysicsConfig",
     "TransformerConfig",
 ]

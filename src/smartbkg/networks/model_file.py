@@ -36,6 +36,7 @@ def load_scorer(
     model_config: str | Path | Mapping[str, Any] | None = None,
     threads: int | None = None,
     device: str = "cpu",
+    without_surrogate: bool = False,
 ) -> Scorer:
     """A scorer of a model file.
 
@@ -47,6 +48,7 @@ def load_scorer(
         a ``.safetensors`` file has its own.
     threads : CPU threads, 1 unless given.
     device : ``cpu`` or ``cuda``.
+    without_surrogate : leave out the model's surrogate, where it has one: the network alone with its own policy.
 
     Raises
     ------
@@ -69,6 +71,7 @@ def load_scorer(
     else:
         bundle = load_bundle(path)
     try:
-        return scorer_of(bundle, threads=threads, device=device, source=str(path))
+        return scorer_of(bundle, threads=threads, device=device, source=str(path), without_surrogate=without_surrogate)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        message = str(error)
+        raise ModelError(message if message.startswith(f"{path}: ") else f"{path}: {message}") from error

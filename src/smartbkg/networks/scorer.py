@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import EventError
+from smartbkg.errors import EventError, ModelError
 from smartbkg.events import EventBatch
 from smartbkg.graphs import DecayGraphs, GraphRule, build_graphs
 from smartbkg.networks.backends import Backend, make_backend
@@ -102,20 +102,31 @@ def _not_finite(batch: EventBatch, graphs: DecayGraphs, rule: GraphRule) -> Even
     )
 
 
-def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = "cpu", source: str = "") -> Scorer:
+def scorer_of(
+    bundle: ModelBundle,
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    source: str = "",
+    without_surrogate: bool = False,
+) -> Scorer:
     """A scorer of a model in memory, run by what `smartbkg.networks.backends.make_backend` chooses.
+
+    Parameters
+    ----------
+    without_surrogate : leave out the model's surrogate: the network alone, with its own calibration and policy.
 
     Raises
     ------
     ModelError
-        The weights do not fit the architecture.
+        The weights do not fit the architecture; the model's surrogate is not installed; or nothing is left without it.
     UsageError
         The device is unknown or absent, or ``threads`` is not positive.
     """
     backend = make_backend(
         bundle.config, state=lambda: bundle.state, network=bundle.build, device=device, threads=threads
     )
-    return Scorer(
+    network = Scorer(
         backend,
         skims=bundle.skims,
         graph_rule=bundle.graph_rule,
@@ -124,6 +135,17 @@ def scorer_of(bundle: ModelBundle, *, threads: int | None = None, device: str = 
         policy=bundle.policy,
         source=source,
     )
+    if bundle.surrogate is None:
+        return network
+    if without_surrogate:
+        if bundle.config.architecture == "none":
+            raise ModelError(
+                f"{source}: the model is its surrogate '{bundle.surrogate.name}' alone, nothing is left without"
+            )
+        return network
+    from smartbkg.networks.surrogate_scorer import with_surrogate
+
+    return with_surrogate(network, bundle.surrogate, threads)
 
 
 __all__ = ["Scorer", "process_index", "scorer_of"]

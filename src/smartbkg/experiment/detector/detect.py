@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import ParticleStatus
+from smartbkg.events.columns import EVENT_ID, ParticleStatus
 from smartbkg.experiment.detector import calorimeter as ecl
 from smartbkg.experiment.detector import passage, tracking, vertexing
 from smartbkg.experiment.detector.event import simulate_events
@@ -31,7 +31,7 @@ _COLUMNS: Final = ("PDG", "px", "py", "pz", "x", "y", "z", "prodTime")
 
 
 def simulate_detector(
-    batch: EventBatch, seed: int, replica: int = 0, parameters: DetectorParameters = BELLE2
+    batch: EventBatch, seed: int, replica: int | NDArray[np.int64] = 0, parameters: DetectorParameters = BELLE2
 ) -> DetectorResponse:
     """What the detector sees of some events.
 
@@ -42,7 +42,8 @@ def simulate_detector(
     Parameters
     ----------
     batch : events; GeV, cm, ns.
-    seed, replica : with the event's (experiment, run, evtNum) they determine its random numbers.
+    seed, replica : with the event's (experiment, run, evtNum) they determine its random numbers; replicas may be an
+        array (n_events,), one for each event.
     parameters : the detector.
 
     Raises
@@ -58,7 +59,7 @@ def simulate_detector(
     """
     batch.check_finite()
     graphs = build_graphs(batch, _REAL_PARTICLES)
-    keys = event_keys(seed, batch.event["experiment"], batch.event["run"], batch.event["evtNum"], replica)
+    keys = _keys(batch, seed, replica)
     columns = tuple(batch.particle[name] for name in _COLUMNS)
     ends, tracks, clusters, v0s, klm, failed = simulate_events(
         graphs.offsets,
@@ -88,6 +89,18 @@ def simulate_detector(
         _klm(ends[:, 3].copy(), klm),
         ends[1:, 4].astype(np.int32),
     )
+
+
+def _keys(batch: EventBatch, seed: int, replica: int | NDArray[np.int64]) -> NDArray[np.uint64]:
+    """(n_events,) the start of each event's random stream."""
+    experiment, run, number = (batch.event[name] for name in EVENT_ID)
+    if isinstance(replica, int):
+        return event_keys(seed, experiment, run, number, replica)
+    keys = np.empty(len(batch), dtype=np.uint64)
+    for value in np.unique(replica):
+        chosen = replica == value
+        keys[chosen] = event_keys(seed, experiment[chosen], run[chosen], number[chosen], int(value))
+    return keys
 
 
 def _tracks(offsets: NDArray[np.int64], rows: NDArray[np.float64]) -> Tracks:

@@ -1,0 +1,168 @@
+"""From asked events to the combined score, its stopping rule and policy, and what they gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
+from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy
+from smartbkg.sampling.plan import make_plan
+from smartbkg.sampling.statistics import Estimate
+from smartbkg.scores.logistic import expit
+from smartbkg.scores.metrics import roc
+from smartbkg.surrogate.combination import Combination
+from smartbkg.surrogate.fit import LEAST_PASSING, fit_combination
+from smartbkg.surrogate.replicas import Counts, stop
+from smartbkg.surrogate.stopping import StoppingRule
+from smartbkg.surrogate.stored import SurrogateRecord
+from smartbkg.training.surrogate.asked_events import N_FOLDS, AskedEvents
+
+#: Replicas of an event at most, where the user does not say.
+DEFAULT_REPLICAS: Final = 64
+#: Events asked at most: more labels gain little.
+DEFAULT_MAX_EVENTS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class SurrogateSettings:
+    """How a surrogate enters a model.
+
+    Attributes
+    ----------
+    n_replicas : replicas of an event at most, K.
+    max_events : labelled events asked; chosen by their ids where there are more.
+    costs : CPU seconds an event; ``filtering`` without the surrogate's own, which is measured and added.
+    max_weight : of the policy.
+    importance : (n_skims,) for several skims, equal if None.
+    least_gain : of the stopping rule; None = what a replica costs over what a simulation costs.
+    seed : of the surrogate's stream.
+    threads : that ask.
+    """
+
+    n_replicas: int = DEFAULT_REPLICAS
+    max_events: int = DEFAULT_MAX_EVENTS
+    costs: Costs = BELLE_II_COSTS
+    max_weight: float = DEFAULT_MAX_WEIGHT
+    importance: tuple[float, ...] | None = None
+    least_gain: float | None = None
+    seed: int = 0
+    threads: int = 1
+
+    def costs_with(self, seconds: float) -> Costs:
+        """The costs with the seconds that asking adds to the decision on an event."""
+        return replace(self.costs, filtering=self.costs.filtering + seconds)
+
+
+class Judged(NamedTuple):
+    """What a surrogate gains, on labels that did not fit the score that they judge."""
+
+    with_surrogate: Estimate
+    """Speed-up."""
+    without: Estimate | None
+    """Speed-up of the network alone, None where there is no network."""
+    area: tuple[float, ...]
+    """AUC of each skim."""
+    mean_replicas: float
+    """Replicas of an event, after early ends."""
+
+
+def fit_stages(
+    asked: AskedEvents, stages: Sequence[int], chosen: NDArray[np.bool_] | None = None
+) -> tuple[tuple[int, Combination], ...]:
+    """The combined score of each stage, fitted on the chosen events (all if not given)."""
+    part = asked if chosen is None else asked.part(chosen)
+    fitted = []
+    for position, stage in enumerate(stages):
+        n_replicas = np.full(len(part), stage, dtype=np.int32)
+        combination = fit_combination(
+            part.network_logit, part.passed[:, position], n_replicas, part.label, part.multiplicity
+        )
+        fitted.append((stage, combination))
+    return tuple(fitted)
+
+
+def solve_record(unsolved: SurrogateRecord, asked: AskedEvents, settings: SurrogateSettings) -> SurrogateRecord:
+    """The record with stopping rule and policy for its last stage, and the trade of replicas against speed-up.
+
+    Labels do not enter: the expected speed-ups are those that the scores predict, as far as these are calibrated.
+    """
+    price = unsolved.seconds_per_replica / settings.costs.simulation
+    least_gain = price if settings.least_gain is None else settings.least_gain
+    trade: list[dict[str, float]] = []
+    solved = unsolved
+    for position, stage in enumerate(unsolved.stages):
+        upto = replace(unsolved, combinations=unsolved.combinations[: position + 1])
+        everything = Counts(np.full(len(asked), stage, dtype=np.int32), asked.passed[:, position])
+        policy = _solve(asked, _score(upto, asked, everything), stage * unsolved.seconds_per_replica, settings)
+        upto = replace(upto, rule=StoppingRule.for_policy(policy, least_gain))
+        counts = _stopped(upto, asked)
+        score = _score(upto, asked, counts)
+        mean_replicas = float(np.average(counts.n_replicas, weights=asked.multiplicity))
+        costs = settings.costs_with(mean_replicas * unsolved.seconds_per_replica)
+        policy = asked.scored(score, score).solve(costs, settings.max_weight, settings.importance)
+        plan = make_plan(
+            asked.scored(score, score), costs, max_weight=settings.max_weight, importance=settings.importance,
+            compared=(), n_replicas=2,
+        )  # fmt: skip
+        trade.append(
+            {
+                "replicas": stage,
+                "mean_replicas": mean_replicas,
+                "seconds": mean_replicas * unsolved.seconds_per_replica,
+                "expected_speed_up": plan.own_estimate,
+            }
+        )
+        stored = {**policy.to_dict(), "costs": costs.to_dict()}
+        solved = replace(unsolved, rule=upto.rule, policy=stored, trade=tuple(trade))
+    return solved
+
+
+def judge_record(
+    solved: SurrogateRecord, asked: AskedEvents, settings: SurrogateSettings, *, has_network: bool
+) -> Judged:
+    """Speed-up and AUC where each part of the events is scored by what the other parts fitted."""
+    counts = _stopped(solved, asked)
+    score = _score(solved, asked, counts)
+    for fold in range(N_FOLDS):
+        here: NDArray[np.bool_] = np.equal(asked.fold, fold)
+        others = asked.part(np.logical_not(here))
+        if here.any() and min(others.n_passing) >= LEAST_PASSING:
+            fitted = replace(solved, combinations=fit_stages(others, solved.stages))
+            score[here] = _score(fitted, asked.part(here), Counts(counts.n_replicas[here], counts.passed[here]))
+    mean_replicas = float(np.average(counts.n_replicas, weights=asked.multiplicity))
+    is_run = np.isfinite(asked.label).all(axis=1)
+    judging, score = asked.part(is_run), score[is_run]
+    shared: dict[str, Any] = {
+        "max_weight": settings.max_weight, "importance": settings.importance, "compared": (),
+    }  # fmt: skip
+    costs = settings.costs_with(mean_replicas * solved.seconds_per_replica)
+    combined = make_plan(judging.scored(score, judging.label), costs, **shared).outlooks[0].speed_up
+    alone = None
+    if has_network:
+        own = judging.scored(expit(judging.network_logit), judging.label)
+        alone = make_plan(own, settings.costs, **shared).outlooks[0].speed_up
+    area = tuple(
+        roc(judging.label[:, skim] > 0, score[:, skim], judging.multiplicity).area for skim in range(score.shape[1])
+    )
+    return Judged(combined, alone, area, mean_replicas)
+
+
+def _stopped(solved: SurrogateRecord, asked: AskedEvents) -> Counts:
+    passed = asked.passed[:, : len(solved.stages)]
+    return stop(solved.stages, passed, asked.network_logit, solved.combinations, solved.rule)
+
+
+def _score(solved: SurrogateRecord, asked: AskedEvents, counts: Counts) -> NDArray[np.float64]:
+    return expit(solved.logits(asked.network_logit, counts))
+
+
+def _solve(
+    asked: AskedEvents, score: NDArray[np.float64], seconds: float, settings: SurrogateSettings
+) -> OptimalPolicy:
+    costs = settings.costs_with(seconds)
+    return asked.scored(score, score).solve(costs, settings.max_weight, settings.importance)
