@@ -74,6 +74,7 @@ def test_verify_names_what_is_damaged(own_store: Path, tmp_path: Path) -> None:
 
 def test_commands_speak_to_a_server(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
     monkeypatch.setenv(TOKEN_VARIABLE, str(tmp_path / "token"))
     with serving(own_store) as url:
         file = write_revision(tmp_path / "file", 1)

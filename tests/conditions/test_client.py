@@ -132,6 +132,7 @@ def test_token_is_read_from_the_file_in_the_environment(
     url: str, cache: PayloadCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "token").chmod(0o600)
     monkeypatch.setenv(TOKEN_VARIABLE, str(tmp_path / "token"))
     assert database(url, cache, None).create_tag("X").name == "X"
     (tmp_path / "token").write_text("")

@@ -9,6 +9,7 @@ import click
 
 from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
 from smartbkg.conditions.client import read_token_file
+from smartbkg.conditions.connections import ServerLimits
 from smartbkg.conditions.local_text import LocalTextDatabase
 from smartbkg.conditions.location import PACKAGE, default_places, user_conditions_folder
 from smartbkg.conditions.resolve import find_source
@@ -134,8 +135,16 @@ def verify(tag: str | None, place: str) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 = all.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token that allows writing.")
+@click.option("--public-url", help="URL by which clients reach it, behind a proxy that speaks https for example.")
+@click.option(
+    "--connections",
+    type=click.IntRange(min=1),
+    default=ServerLimits.n_connections,
+    show_default=True,
+    help="Connections at once, at most.",
+)
 @place_option
-def serve(host: str, port: int, token_file: Path | None, place: str) -> None:
+def serve(host: str, port: int, token_file: Path | None, public_url: str | None, connections: int, place: str) -> None:
     """Offer a store over the Belle II REST protocol, until stopped; read only unless a token is given."""
     store = open_source(place)
     if not isinstance(store, ConditionsStore):
@@ -143,6 +152,7 @@ def serve(host: str, port: int, token_file: Path | None, place: str) -> None:
     if place == PACKAGE and token_file is not None:
         raise ConditionsError("the store inside the package is read only: serve it without --token-file")
     token = read_token_file(token_file) if token_file is not None else None
-    with ConditionsServer(store, host, port, token) as server:
+    limits = ServerLimits(n_connections=connections)
+    with ConditionsServer(store, host, port, token, public_url=public_url, limits=limits) as server:
         click.echo(f"serving {store.place} at {server.url} ({'read and write' if token else 'read only'})")
         server.serve_forever()

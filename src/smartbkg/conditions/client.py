@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from smartbkg.conditions.transport import LOGGER, HttpOptions, NotFoundError, Tr
 from smartbkg.errors import ConditionsError
 
 TOKEN_VARIABLE: Final = "SMARTBKG_CONDITIONS_TOKEN"
+_READ_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 
 
 def read_token() -> str | None:
@@ -40,9 +42,12 @@ def read_token_file(path: Path) -> str:
     Raises
     ------
     ConditionsError
-        The file cannot be read, or it is empty or of several lines.
+        The file cannot be read, others than its owner can read it, or it is empty or of several lines.
     """
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & _READ_BY_OTHERS:
+            raise ConditionsError(f"{path}: others can read this token: chmod 600 it, and make a new one")
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConditionsError(f"{path}: cannot read the token: {error}") from error

@@ -2,47 +2,39 @@
 
 Reading is open to whoever reaches the port; writing needs a token, and there is none unless it is asked for. Files are
 found by looking up name and revision in the database, never by a path that a client sends. Every request opens the
-store anew: the server can be killed and started again at any moment.
+store anew: the server can be killed and started again at any moment. No client can take it from the others: see
+`smartbkg.conditions.connections`.
 """
 
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import re
-import shutil
 import socket
 import socketserver
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from smartbkg._version import __version__
+from smartbkg.conditions.connections import Connections, ServerLimits
 from smartbkg.conditions.interval import parse_interval
 from smartbkg.conditions.payload import GlobalTag, Payload, TagStatus, digest_file
 from smartbkg.conditions.protocol import API, PAYLOADS, interval_record, parse_payload_url, payload_record, tag_record
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.conditions.transport import LOGGER
+from smartbkg.conditions.upload import RefusedError, body_length, copy_body, parse_record, receive_upload, send_file
 from smartbkg.errors import ConditionsError, SmartBKGError, nearest
+from smartbkg.storage.machine import MachineError
 
 DEFAULT_PORT: Final = 8765
-_LARGEST_UPLOAD: Final = 1 << 30
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
-_BOUNDARY: Final = re.compile(r'boundary="?([^";\s]{1,70})"?')
-
-
-class RefusedError(ConditionsError):
-    """A request that is answered with an HTTP error status."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class ConditionsServer(ThreadingHTTPServer):
@@ -53,21 +45,48 @@ class ConditionsServer(ThreadingHTTPServer):
     store : what is served.
     host, port : where to listen; port 0 takes a free one.
     token : secret that allows writing, None to serve for reading alone.
+    public_url : URL by which clients reach it, behind a proxy that speaks https for example.
+    limits : what one client can take from all others.
     """
 
     daemon_threads = True
     request_queue_size = 256  # a farm's jobs start together
 
     def __init__(
-        self, store: ConditionsStore, host: str = "127.0.0.1", port: int = DEFAULT_PORT, token: str | None = None
+        self,
+        store: ConditionsStore,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        token: str | None = None,
+        *,
+        public_url: str | None = None,
+        limits: ServerLimits | None = None,
     ) -> None:
         self.store = store
         self.token = token
+        self.public_url = _checked_url(public_url)
         self.write_lock = threading.Lock()
+        self.connections = Connections(limits or ServerLimits())
         try:
             super().__init__((host, port), _Handler)
-        except OSError as error:
-            raise ConditionsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        except (OSError, OverflowError) as error:
+            self.connections.close()
+            raise ConditionsError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}") from error
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, as soon as there is room for it."""
+        self.connections.admit(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.connections.release(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening and end all connections."""
+        super().server_close()
+        self.connections.close()
 
     def server_bind(self) -> None:
         """Bind without the base class's look-up of the host's full name, which can take minutes on a farm."""
@@ -79,6 +98,8 @@ class ConditionsServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """URL for clients."""
+        if self.public_url is not None:
+            return f"{self.public_url}/"
         return f"http://{self.server_name}:{self.server_port}/"
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
@@ -91,7 +112,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: ConditionsServer
     server_version = f"smartbkg/{__version__}"
-    timeout = 60.0
 
     routes: ClassVar[Sequence[tuple[str, re.Pattern[str], str]]] = [
         ("GET", re.compile(r"globalTags"), "list_tags"),
@@ -126,6 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("PUT")
 
     def _answer(self, method: str) -> None:
+        self.server.connections.expect(self.connection, 0)
         try:
             target = urlsplit(self.path)
             path = unquote(target.path).strip("/").removeprefix(f"{API}/")
@@ -140,8 +161,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_error(error.status, str(error))
         except UnreachableError as error:
             self._send_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except MachineError as error:
+            self._send_error(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
         except SmartBKGError as error:
             self._send_error(HTTPStatus.BAD_REQUEST, str(error))
+        except ValueError as error:  # a path that cannot be taken apart, a number that is none
+            self._send_error(HTTPStatus.BAD_REQUEST, str(error)[:200])
 
     def _route(self, method: str, path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
         for wanted, pattern, name in self.routes:
@@ -209,12 +234,14 @@ class _Handler(BaseHTTPRequestHandler):
         except ConditionsError as error:
             raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
         with path.open("rb") as handle:
+            size = path.stat().st_size
+            self.server.connections.expect(self.connection, size)
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(path.stat().st_size))
+            self.send_header("Content-Length", str(size))
             self.end_headers()
             if self.command != "HEAD":
-                shutil.copyfileobj(handle, self.wfile, 1 << 18)
+                send_file(handle, self.wfile)
 
     # writing
 
@@ -230,20 +257,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def add_payload(self, _query: Mapping[str, str], name: str) -> dict[str, Any]:
         """A payload from a file and its MD5, as parts of a multipart/mixed body."""
-        content, record = self._multipart_body()
-        with tempfile.NamedTemporaryFile(prefix="smartbkg-upload-") as handle:
-            handle.write(content)
-            handle.flush()
-            found = digest_file(Path(handle.name)).md5
-            if found != record.get("checksum"):
-                message = f"the file arrived with MD5 {found}, expected {record.get('checksum')}: send it again"
+        length = body_length(self.headers.get("Content-Length", ""), self.server.connections.limits.largest_upload)
+        self.server.connections.expect(self.connection, length)
+        store, largest_record = self.server.store, self.server.connections.limits.largest_record
+        kind = self.headers.get("Content-Type", "")
+        with receive_upload(self.rfile, length, kind, store.folder, largest_record) as upload:
+            found = digest_file(upload.path)
+            if found.md5 != upload.record.get("checksum"):
+                message = (
+                    f"the file arrived with MD5 {found.md5}, expected {upload.record.get('checksum')}: send it again"
+                )
                 raise RefusedError(HTTPStatus.BAD_REQUEST, message)
             with self.server.write_lock:
-                return self._record(self.server.store.add_payload(name, Path(handle.name)))
+                self.server.connections.expect(self.connection, found.n_bytes)
+                return self._record(store.add_payload(name, upload.path))
 
     def check_payloads(self, _query: Mapping[str, str]) -> list[dict[str, Any]]:
         """Those of the payloads, given by name and MD5, that the store has."""
-        wanted = json.loads(self._body())
+        try:
+            wanted = json.loads(self._body())
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON") from error
+        if not isinstance(wanted, list):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not a JSON list")
         pairs = {(str(entry.get("name")), str(entry.get("checksum"))) for entry in wanted if isinstance(entry, dict)}
         known = {(p.name, p.checksum): p for t in self.server.store.tags() for p in self.server.store.payloads(t.name)}
         return [self._record(payload) for key, payload in known.items() if key in pairs]
@@ -280,38 +316,28 @@ class _Handler(BaseHTTPRequestHandler):
         raise RefusedError(HTTPStatus.NOT_FOUND, f"no global tag with number {identifier}")
 
     def _record(self, payload: Payload) -> dict[str, Any]:
+        return payload_record(payload._replace(base_url=f"{self._base_url()}/{PAYLOADS}"))
+
+    def _base_url(self) -> str:
+        """The URL by which this client reaches the server, as far as that is known."""
         host = self.headers.get("Host", "")
-        base = f"http://{host}" if _HOST.fullmatch(host) else self.server.url.rstrip("/")
-        return payload_record(payload._replace(base_url=f"{base}/{PAYLOADS}"))
+        if self.server.public_url is not None or _HOST.fullmatch(host) is None:
+            return self.server.url.rstrip("/")
+        is_https = self.headers.get("X-Forwarded-Proto", "").lower() == "https"
+        return f"http{'s' if is_https else ''}://{host}"
 
     def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
-            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "a body needs its Content-Length")
-        if int(length) > _LARGEST_UPLOAD:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {_LARGEST_UPLOAD >> 20} MiB")
-        body = self.rfile.read(int(length))
-        if len(body) != int(length):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, f"{len(body)} of {length} bytes arrived")
-        return body
+        length = body_length(self.headers.get("Content-Length", ""), self.server.connections.limits.largest_record)
+        self.server.connections.expect(self.connection, length)
+        content = io.BytesIO()
+        copy_body(self.rfile, content, length)
+        return content.getvalue()
 
     def _json_body(self) -> Mapping[str, Any]:
-        return _parse_record(self._body())
-
-    def _multipart_body(self) -> tuple[bytes, Mapping[str, Any]]:
-        """The file and the JSON record of an upload."""
-        boundary = _BOUNDARY.search(self.headers.get("Content-Type", ""))
-        if boundary is None:
-            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected multipart/mixed with a boundary")
-        pieces = (b"\r\n" + self._body()).split(b"\r\n--" + boundary.group(1).encode())[1:-1]
-        parts = [piece.removeprefix(b"\r\n").partition(b"\r\n\r\n") for piece in pieces]
-        records = [content for header, _, content in parts if b"application/json" in header.lower()]
-        files = [content for header, _, content in parts if b"application/json" not in header.lower()]
-        if len(records) != 1 or len(files) != 1:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "expected two parts: a file and a JSON record")
-        return files[0], _parse_record(records[0])
+        return parse_record(self._body())
 
     def _send(self, status: HTTPStatus, content: bytes) -> None:
+        self.server.connections.expect(self.connection, len(content))
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -327,14 +353,20 @@ class _Handler(BaseHTTPRequestHandler):
         LOGGER.info("%s %s", self.address_string(), format % args)
 
 
-def _parse_record(content: bytes) -> Mapping[str, Any]:
-    try:
-        record = json.loads(content)
-    except ValueError as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON") from error
-    if not isinstance(record, dict):
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not a JSON object")
-    return record
+def _checked_url(url: str | None) -> str | None:
+    """The URL without its last slash.
+
+    Raises
+    ------
+    ConditionsError
+        It is no http or https URL.
+    """
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ConditionsError(f"{url}: expected a URL such as https://host/path")
+    return url.rstrip("/")
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
