@@ -10,8 +10,6 @@ reported. Without that column an event that is not listed did not pass.
 from __future__ import annotations
 
 import contextlib
-import shlex
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,12 +21,12 @@ from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
-from smartbkg.experiment.child import run_child, temporary_folder
+from smartbkg.experiment.child import temporary_folder
+from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import TableWriter, read_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
-from smartbkg.storage.printing import printable
 from smartbkg.storage.provenance import record
 
 #: Column of the program's table that says of each event it processed whether it passed.
@@ -36,7 +34,7 @@ PASSES_COLUMN: Final = "passes"
 #: Events handed to one call of the program.
 DEFAULT_BATCH_SIZE: Final = 2048
 _NAMED_EVENTS: Final = 5
-_LINES_OF_ERROR: Final = 3
+_WHAT: Final = "external simulation"
 
 
 class SimulationError(SmartBKGError):
@@ -131,14 +129,16 @@ def flags_of_program(
 @contextlib.contextmanager
 def _called(batch: EventBatch, command: str, timeout: float | None, input_suffix: str) -> Iterator[Path]:
     """Run the program over the events; the file it wrote, until the block ends."""
-    words = _words(command)
+    words = split_command(command, ("{input}", "{output}"), _WHAT)
     concerned = _named(batch, np.arange(len(batch)))
     with temporary_folder() as folder:
         source, target = folder / f"events{input_suffix}", folder / "passing"
         with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
             writer.write(batch)
-        filled = [word.replace("{input}", str(source)).replace("{output}", str(target)) for word in words]
-        _run(filled, folder, timeout, concerned)
+        try:
+            run_program(filled(words, {"input": source, "output": target}), folder, _WHAT, concerned, timeout)
+        except ProgramError as error:
+            raise SimulationError(str(error)) from error
         written = sorted(path for path in folder.glob("passing*") if path.is_file())
         if len(written) != 1:
             raise SimulationError(f"external simulation: wrote {len(written)} files, expected one, for {concerned}")
@@ -217,31 +217,6 @@ def _guarded(
     lost = np.flatnonzero(~result.is_simulated)
     message = f"external simulation: lost {_named(batch, lost)}" if len(lost) else None
     return result, message
-
-
-def _words(command: str) -> list[str]:
-    for field in ("{input}", "{output}"):
-        if field not in command:
-            raise UsageError(f"external simulation: the command has no {field}: '{command}'")
-    try:
-        return shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"external simulation: cannot read the command '{command}': {error}") from error
-
-
-def _run(words: list[str], folder: Path, timeout: float | None, concerned: str) -> None:
-    """Run the program; it is ended with all its children when it takes too long."""
-    log = folder / "log"
-    try:
-        code = run_child(words, folder, log, timeout)
-    except subprocess.TimeoutExpired as error:
-        raise SimulationError(f"external simulation: no result after {timeout:g} s, for {concerned}") from error
-    except OSError as error:
-        raise SimulationError(f"external simulation: cannot start '{words[0]}': {error.strerror}") from error
-    if code != 0:
-        lines = log.read_text(errors="replace").splitlines()[-_LINES_OF_ERROR:]
-        said = f": {printable(' | '.join(lines))}" if lines else ""
-        raise SimulationError(f"external simulation: '{words[0]}' ended with code {code}, for {concerned}{said}")
 
 
 def _read(

@@ -1,0 +1,97 @@
+"""The generated events of a chunk, with ids of the campaign whatever their generator had called them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from smartbkg.campaign.chunks import Chunk, generator_seed
+from smartbkg.campaign.config import CampaignConfig
+from smartbkg.errors import SmartBKGError
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_NUMBER, EXPERIMENT, PROCESS, RUN
+from smartbkg.experiment.program import filled, run_program, split_command
+from smartbkg.io import ReadOptions, open_events
+from smartbkg.io.parquet import PARQUET
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE
+from smartbkg.seeds import derive_seed
+
+_WHAT = "external generator"
+
+
+class SourceError(SmartBKGError):
+    """A generator wrote nothing, or another number of events than it was asked for."""
+
+
+def chunk_events(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Iterator[EventBatch]:
+    """The events of a chunk, in batches: the same ones at every attempt.
+
+    Parameters
+    ----------
+    scratch : folder for what does not stay.
+
+    Raises
+    ------
+    SmartBKGError
+        The generator failed, wrote another number of events, or a file is missing or damaged.
+    """
+    kind = config.generate.kind
+    if kind == "embedded":
+        yield from _embedded(config, chunk)
+        return
+    path = _commanded(config, chunk, scratch) if kind == "command" else chunk.source
+    if path is None:
+        raise SourceError(f"chunk {chunk.index} names no file of events")
+    is_original_kept = not config.outputs.format.endswith(PARQUET.suffixes[0].removeprefix("."))
+    options = ReadOptions(
+        experiment=config.experiment, run=chunk.run, process=chunk.process, keep_originals=is_original_kept
+    )
+    n_read = 0
+    with open_events(path, options) as reader:
+        for batch in reader.batches(DEFAULT_BATCH_SIZE):
+            yield _renumbered(batch, config.experiment, chunk, n_read)
+            n_read += len(batch)
+    if chunk.n_events is not None and n_read != chunk.n_events:
+        raise SourceError(
+            f"{_WHAT}: wrote {n_read} events, expected {chunk.n_events} (first_event {chunk.first_event}): "
+            f"'{config.generate.command}'"
+        )
+
+
+def _embedded(config: CampaignConfig, chunk: Chunk) -> Iterator[EventBatch]:
+    from smartbkg.experiment.generator.generate import generate_events
+
+    yield from generate_events(
+        chunk.process, chunk.n_events or 0, derive_seed(config.seed, "campaign events"),
+        experiment=config.experiment, run=chunk.run, first_event=chunk.first_event,
+    )  # fmt: skip
+
+
+def _commanded(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Path:
+    """Run the external generator; returns the file that it wrote."""
+    output = scratch / f"generated{config.generate.suffix}"
+    values = {
+        "output": output, "first_event": chunk.first_event, "n_events": chunk.n_events,
+        "seed": generator_seed(config.seed, chunk.index), "run": chunk.run, "process": chunk.process,
+        "chunk": chunk.index,
+    }  # fmt: skip
+    words = filled(split_command(config.generate.command or "", (), _WHAT), values)
+    run_program(words, scratch / "generator.log", _WHAT, f"chunk {chunk.index}", config.generate.timeout)
+    if not output.exists():
+        raise SourceError(f"{_WHAT}: wrote nothing to {{output}}, expected {chunk.n_events} events: '{words[0]}'")
+    return output
+
+
+def _renumbered(batch: EventBatch, experiment: int, chunk: Chunk, n_before: int) -> EventBatch:
+    """The batch with the ids that the plan gives to its events; a process that is stated stays."""
+    n_events = len(batch)
+    stated = batch.event[PROCESS]
+    columns = {
+        EXPERIMENT: np.full(n_events, experiment, dtype=np.int32),
+        RUN: np.full(n_events, chunk.run, dtype=np.int32),
+        EVENT_NUMBER: chunk.first_event + n_before + np.arange(n_events, dtype=np.int64),
+        PROCESS: np.where(stated == "", chunk.process, stated),
+    }
+    return batch.with_event_columns(**columns)
