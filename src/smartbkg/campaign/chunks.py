@@ -24,7 +24,7 @@ _LARGEST_RUN: Final = 2**31 - 1
 class Chunk(NamedTuple):
     """The unit of work."""
 
-    index: int
+    number: int
     """Its number in the campaign, from 0."""
     process: str
     """What its events are."""
@@ -89,10 +89,8 @@ class ChunkPlan:
         if self.sources:
             return np.zeros(len(indices), dtype=np.int64)
         process = self.process_index[indices]
-        left = (
-            np.asarray(self.events, dtype=np.int64)[process]
-            - self.ordinal[indices].astype(np.int64) * self.chunk_events
-        )
+        before = self.ordinal[indices].astype(np.int64) * self.chunk_events
+        left: NDArray[np.int64] = np.asarray(self.events, dtype=np.int64)[process] - before
         return np.minimum(left, self.chunk_events)
 
 

@@ -159,8 +159,8 @@ class Observation:
             place = np.searchsorted(edges, values, side="right")
             for sums, summand in zip(self.closure, (w, decision.weight - w, variance), strict=True):
                 sums[row] += np.bincount(place, summand, minlength=N_BINS)
-        for column, sums in enumerate(self.scores):
-            sums.n_events[:] += np.bincount(score_bin(decision.score[:, column]), minlength=N_SCORE_BINS)
+        for column, of_skim in enumerate(self.scores):
+            of_skim.n_events[:] += np.bincount(score_bin(decision.score[:, column]), minlength=N_SCORE_BINS)
         self.variance += float(variance.sum())
         self.sum_keep_probability += float(q.sum())
         self.count_variance += float((q * (1 - q)).sum())

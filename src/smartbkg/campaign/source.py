@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smartbkg.campaign.chunks import Chunk, generator_seed
 from smartbkg.campaign.config import CampaignConfig
@@ -43,7 +45,7 @@ def chunk_events(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Iterato
         return
     path = _commanded(config, chunk, scratch) if kind == "command" else chunk.source
     if path is None:
-        raise SourceError(f"chunk {chunk.index} names no file of events")
+        raise SourceError(f"chunk {chunk.number} names no file of events")
     is_original_kept = not config.outputs.format.endswith(PARQUET.suffixes[0].removeprefix("."))
     options = ReadOptions(
         experiment=config.experiment, run=chunk.run, process=chunk.process, keep_originals=is_original_kept
@@ -74,11 +76,11 @@ def _commanded(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Path:
     output = scratch / f"generated{config.generate.suffix}"
     values = {
         "output": output, "first_event": chunk.first_event, "n_events": chunk.n_events,
-        "seed": generator_seed(config.seed, chunk.index), "run": chunk.run, "process": chunk.process,
-        "chunk": chunk.index,
+        "seed": generator_seed(config.seed, chunk.number), "run": chunk.run, "process": chunk.process,
+        "chunk": chunk.number,
     }  # fmt: skip
     words = filled(split_command(config.generate.command or "", (), _WHAT), values)
-    run_program(words, scratch / "generator.log", _WHAT, f"chunk {chunk.index}", config.generate.timeout)
+    run_program(words, scratch / "generator.log", _WHAT, f"chunk {chunk.number}", config.generate.timeout)
     if not output.exists():
         raise SourceError(f"{_WHAT}: wrote nothing to {{output}}, expected {chunk.n_events} events: '{words[0]}'")
     return output
@@ -88,7 +90,7 @@ def _renumbered(batch: EventBatch, experiment: int, chunk: Chunk, n_before: int)
     """The batch with the ids that the plan gives to its events; a process that is stated stays."""
     n_events = len(batch)
     stated = batch.event[PROCESS]
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         EXPERIMENT: np.full(n_events, experiment, dtype=np.int32),
         RUN: np.full(n_events, chunk.run, dtype=np.int32),
         EVENT_NUMBER: chunk.first_event + n_before + np.arange(n_events, dtype=np.int64),

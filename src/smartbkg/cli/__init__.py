@@ -37,6 +37,7 @@ VERBS: Final[Mapping[str, str]] = {
     "evaluate": "Check a trained model and write a report.",
     "plan": "Choose a policy: speed-up, effective sample size, events to generate.",
     "filter": "Keep the events worth simulating, with weights.",
+    "campaign": "Produce at scale: many chunks, each done exactly once, on this machine or a cluster.",
     "score": "Write every event's score.",
     "validate": "Closure: kept and weighted events against all passing ones.",
     "reweight": "Train a reweighter for samples filtered by a threshold.",
