@@ -9,7 +9,7 @@ from typing import Any
 from smartbkg.campaign.config import CampaignConfig, parse_campaign
 from smartbkg.campaign.folder import CONFIG_NAME
 from smartbkg.errors import UsageError
-from smartbkg.experiment.cross_sections import CROSS_SECTIONS
+from smartbkg.sampling.luminosity import CROSS_SECTIONS
 from smartbkg.storage.atomic import write_text_atomically
 from smartbkg.storage.configuration import as_yaml, read_yaml, with_overrides
 

@@ -13,8 +13,10 @@ from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import (
     check_identity,
+    check_no_new_sources,
     copied_model,
     describe,
+    described_sources,
     model_source,
     publish_identity,
     read_identities,
@@ -122,7 +124,7 @@ def first_policy(config: CampaignConfig, scorer: Scorer) -> Policy:
     return policy
 
 
-def open_campaign(root: Path, *, is_accepted: bool = False) -> Campaign:
+def open_campaign(root: Path, *, is_accepted: bool = False, is_worker: bool = False) -> Campaign:
     """Open a campaign, beginning it at the first call: settings, model and versions are then fixed.
 
     Parameters
@@ -130,6 +132,7 @@ def open_campaign(root: Path, *, is_accepted: bool = False) -> Campaign:
     root : its folder.
     is_accepted : accept another version of the package or of a library, or that the model was changed where it came
         from; the campaign keeps its own copy of the model.
+    is_worker : what concerns all chunks was checked by who hands out the work.
 
     Raises
     ------
@@ -138,20 +141,22 @@ def open_campaign(root: Path, *, is_accepted: bool = False) -> Campaign:
     """
     folder = CampaignFolder.of(root)
     config = read_campaign(folder.config)
-    plan = plan_chunks(config, folder.root)
     found = read_identities(folder)
     accepted: list[str] = []
     if not found:
+        plan = plan_chunks(config, folder.root)
         policy = first_policy(config, load_model(config, folder)).to_dict()
-        now = describe(config, folder, plan, policy)
+        now = describe(config, folder, plan, policy) | {"sources": described_sources(config, folder)}
         found = [publish_identity(folder, now, 0)]
-    else:
-        now = describe(config, folder, plan, found[0]["policy"])
+    plan = plan_chunks(config, folder.root, [source["name"] for source in found[0]["sources"]])
+    now = describe(config, folder, plan, found[0]["policy"])
     latest = {**found[0], **{key: found[-1][key] for key in ("package_version", "libraries")}}
     accepted = check_identity(latest, now, is_accepted=is_accepted)
     if accepted:
         publish_identity(folder, {**now, "accepted": accepted}, len(found))
-    _check_model_source(config, folder, found[0], is_accepted=is_accepted)
+    if not is_worker:
+        check_no_new_sources(config, folder, found[0])
+        _check_model_source(config, folder, found[0], is_accepted=is_accepted)
     return Campaign(folder, config, plan, found[0], tuple(accepted))
 
 
@@ -175,4 +180,4 @@ def worker_campaign(root: Path) -> Campaign:
 
     Changes of versions were accepted, or not, by the process that hands out the work.
     """
-    return open_campaign(root, is_accepted=True)
+    return open_campaign(root, is_accepted=True, is_worker=True)

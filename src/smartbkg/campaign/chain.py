@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import tempfile
@@ -115,7 +116,10 @@ def make_chunk(campaign: Campaign, chunk: Chunk, attempt: str, folder: Path) -> 
 
 def _check_source(campaign: Campaign, chunk: Chunk) -> None:
     """Refuse an input file that is not the one with which the campaign began."""
-    if chunk.source is not None and fingerprint(chunk.source) != campaign.identity["sources"][chunk.number]:
+    if chunk.source is None:
+        return
+    known = {key: value for key, value in campaign.identity["sources"][chunk.number].items() if key != "name"}
+    if fingerprint(chunk.source) != known:
         raise UsageError(f"{chunk.source}: the input file was changed since the campaign began: put the old one back")
 
 
@@ -124,16 +128,20 @@ def _filter(campaign: Campaign, chunk: Chunk, folder: Path, scratch: Path, clock
     config, policy = campaign.config, campaign.policy(chunk.number)
     seed = derive_seed(config.seed, "campaign draw")
     with clock.stage("filter"):
-        event_filter = EventFilter(campaign.scorer, policy, seed=seed, skims=campaign.skims)
+        event_filter = EventFilter(campaign.scorer, policy, seed=seed, skims=campaign.skims, stream=campaign.stream)
     n_unknown = campaign.scorer.n_unknown_codes
     observation = Observation(len(campaign.skims))
     every, kept_columns = _Columns(), _Columns()
     settings = {"policy": policy.to_dict(), "seed": seed, "skims": list(campaign.skims), "draw": "independent"}
     kept = folder / f"{KEPT}.{config.outputs.format}"
-    about = record(KEPT, _KEPT_SCHEMA, settings, model_sha256=campaign.identity["model_sha256"])
+    batches = clock.each("generate", chunk_events(config, chunk, scratch, event_filter.follow))
     with contextlib.ExitStack() as stack:
+        first = next(batches, None)  # only then it is known which draws its events have come through
+        about = record(
+            KEPT, _KEPT_SCHEMA, settings, model_sha256=campaign.identity["model_sha256"], draws=event_filter.draws
+        )
         writer = stack.enter_context(create_events(kept, about))
-        for batch in clock.each("generate", chunk_events(config, chunk, scratch)):
+        for batch in itertools.chain([] if first is None else [first], batches):
             with clock.stage("filter"):
                 ((usable, decision),) = event_filter.stream([batch])
                 chosen = event_filter.kept(usable, decision)

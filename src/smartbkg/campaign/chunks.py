@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -94,8 +95,12 @@ class ChunkPlan:
         return np.minimum(left, self.chunk_events)
 
 
-def plan_chunks(config: CampaignConfig, folder: Path) -> ChunkPlan:
+def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[str] | None = None) -> ChunkPlan:
     """The chunks of a configuration.
+
+    Parameters
+    ----------
+    sources : names of the input files where the campaign has begun: their order is that of the chunks.
 
     Raises
     ------
@@ -106,10 +111,10 @@ def plan_chunks(config: CampaignConfig, folder: Path) -> ChunkPlan:
     """
     names = tuple(config.generate.ratio)
     if config.generate.kind == "files":
-        sources = _sources(config, folder)
-        _check_runs(config.first_run, len(sources))
-        zeros = np.zeros(len(sources), dtype=np.int32)
-        return ChunkPlan(names, config.first_run, config.chunk_events, (0,), zeros, zeros, sources)
+        found = tuple(folder / name for name in (source_names(config, folder) if sources is None else sources))
+        _check_runs(config.first_run, len(found))
+        zeros = np.zeros(len(found), dtype=np.int32)
+        return ChunkPlan(names, config.first_run, config.chunk_events, (0,), zeros, zeros, found)
     _check_runs(config.first_run, len(names))
     events = _divided(config.events, np.array(list(config.generate.ratio.values())))
     n_chunks = -(-events // config.chunk_events)
@@ -137,18 +142,27 @@ def _check_runs(first: int, n_runs: int) -> None:
         raise UsageError(f"first_run = {first} with {n_runs} runs goes beyond {_LARGEST_RUN}, the largest run number")
 
 
-def _sources(config: CampaignConfig, folder: Path) -> tuple[Path, ...]:
-    found: list[Path] = []
+def source_names(config: CampaignConfig, folder: Path) -> list[str]:
+    """Input files that there are now, as the configuration names them: absolute, or relative to the folder.
+
+    Raises
+    ------
+    UsageError
+        A file is named twice.
+    FileFormatError
+        A pattern names no file.
+    """
+    found: list[str] = []
     for pattern in config.generate.files:
-        matches = sorted(glob.glob(str(folder / pattern)))  # noqa: PTH207 - patterns may be absolute
+        matches = sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207 - patterns may be absolute
         if not matches:
             kind = "no file matches" if glob.has_magic(pattern) else "missing input file"
             raise FileFormatError(f"generate.files: {kind} '{pattern}' (in {folder})")
-        found += [Path(match) for match in matches]
-    repeated = sorted({str(path) for path in found if found.count(path) > 1}) if len(set(found)) < len(found) else []
+        found += matches
+    repeated = sorted(name for name, n_times in collections.Counter(found).items() if n_times > 1)
     if repeated:
         raise UsageError(f"generate.files: {repeated[0]} is named twice: its events would count twice")
-    return tuple(found)
+    return found
 
 
 def generator_seed(seed: int, index: int) -> int:

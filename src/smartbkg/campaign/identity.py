@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg._version import __version__
-from smartbkg.campaign.chunks import ChunkPlan
+from smartbkg.campaign.chunks import ChunkPlan, source_names
 from smartbkg.campaign.config import CampaignConfig
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once, read_published
@@ -92,8 +92,38 @@ def describe(
         "policy": dict(policy),
         "policy_digest": digest_of(policy),
         "n_chunks": len(plan),
-        "sources": [fingerprint(path) for path in plan.sources],
+        "sources": [],
     }
+
+
+def described_sources(config: CampaignConfig, folder: CampaignFolder) -> list[dict[str, Any]]:
+    """Name and fingerprint of each input file."""
+    if config.generate.kind != "files":
+        return []
+    names = source_names(config, folder.root)
+    return [{"name": name} | fingerprint(folder.root / name) for name in names]
+
+
+def check_no_new_sources(config: CampaignConfig, folder: CampaignFolder, found: Mapping[str, Any]) -> None:
+    """Refuse input files that came after the campaign began; one that is missing is a failure of its chunk alone.
+
+    Raises
+    ------
+    UsageError
+        There are new ones.
+    """
+    if config.generate.kind != "files":
+        return
+    known = {source["name"] for source in found["sources"]}
+    try:
+        new = [name for name in source_names(config, folder.root) if name not in known]
+    except FileFormatError:
+        return
+    if new:
+        raise UsageError(
+            f"generate.files names {len(new)} files that were not there when the campaign began ({new[0]}...): begin a "
+            "new campaign for them, or move them away"
+        )
 
 
 def read_identities(folder: CampaignFolder) -> list[dict[str, Any]]:
@@ -155,14 +185,6 @@ def check_identity(found: Mapping[str, Any], now: Mapping[str, Any], *, is_accep
         )
     if found["detector_sha256"] != now["detector_sha256"]:
         raise UsageError("the file of simulate.detector was changed since the campaign began: put the old one back")
-    for number, (before, after) in enumerate(zip(found["sources"], now["sources"], strict=False)):
-        if before != after:
-            raise UsageError(f"input file {number} was changed since the campaign began: put the old one back")
-    if len(found["sources"]) != len(now["sources"]):
-        raise UsageError(
-            f"generate.files named {len(found['sources'])} files when the campaign began, now {len(now['sources'])}: "
-            "begin a new campaign for the new ones"
-        )
     return _accepted(found, now, is_accepted=is_accepted)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ class SourceError(SmartBKGError):
     """A generator wrote nothing, or another number of events than it was asked for."""
 
 
-def chunk_events(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Iterator[EventBatch]:
+def chunk_events(
+    config: CampaignConfig, chunk: Chunk, scratch: Path, told: Callable[[Mapping[str, Any]], None] = lambda _: None
+) -> Iterator[EventBatch]:
     """The events of a chunk, in batches: the same ones at every attempt.
 
     Parameters
     ----------
     scratch : folder for what does not stay.
+    told : gets what a file says of itself, before its first events: which filters they have come through.
 
     Raises
     ------
@@ -53,6 +56,8 @@ def chunk_events(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Iterato
     n_read = 0
     with open_events(path, options) as reader:
         for batch in reader.batches(DEFAULT_BATCH_SIZE):
+            if not n_read:
+                told(reader.metadata)
             yield _renumbered(batch, config.experiment, chunk, n_read)
             n_read += len(batch)
     if chunk.n_events is not None and n_read != chunk.n_events:
