@@ -23,8 +23,8 @@ from smartbkg.campaign.identity import (
 )
 from smartbkg.campaign.publication import read_published
 from smartbkg.errors import PolicyError, UsageError
+from smartbkg.events.skim_choice import choose_skims
 from smartbkg.filtering.policy_choice import choose_policy
-from smartbkg.filtering.scoring import choose_skims
 from smartbkg.sampling.policies import policy_from_dict
 from smartbkg.sampling.policy import Policy
 from smartbkg.storage.provenance import sha256_of_file

@@ -85,7 +85,7 @@ def _commanded(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Path:
         "chunk": chunk.number,
     }  # fmt: skip
     words = filled(split_command(config.generate.command or "", (), _WHAT), values)
-    run_program(words, scratch / "generator.log", _WHAT, f"chunk {chunk.number}", config.generate.timeout)
+    run_program(words, scratch, _WHAT, f"chunk {chunk.number}", config.generate.timeout)
     if not output.exists():
         raise SourceError(f"{_WHAT}: wrote nothing to {{output}}, expected {chunk.n_events} events: '{words[0]}'")
     return output
