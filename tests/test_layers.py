@@ -13,7 +13,7 @@ STOREYS = [
     {"networks", "filtering", "datasets", "closure", "inspection"},
     {"training", "plots", "b2modules"},
     {"evaluation", "experiment", "NN_filter_module", "basf2_shim"},
-    {"tools", "campaign"},
+    {"tools", "campaign", "verbs"},
     {"demo"},
     {"cli"},
     {"__main__"},

@@ -12,8 +12,9 @@ import smartbkg
 
 def test_public_names_are_these():
     assert smartbkg.__all__ == [
-        "EventBatch", "EventFilter", "GraphRule", "SmartBKGError", "__version__", "create_events", "load_scorer",
-        "open_events", "parse_policy", "policy_from_dict",
+        "__version__", "EventBatch", "EventFilter", "GraphRule", "SmartBKGError", "create_events", "dataset",
+        "evaluate", "filter", "flag", "generate", "load_model", "merge", "open_events", "parse_policy", "plan",
+        "policy_from_dict", "score", "simulate", "train", "validate",
     ]  # fmt: skip
     assert dir(smartbkg) == sorted(smartbkg.__all__)
     for name in smartbkg.__all__:
@@ -21,10 +22,11 @@ def test_public_names_are_these():
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'filter'"):
-        _ = smartbkg.filter
+    with pytest.raises(AttributeError, match="no attribute 'filtre'"):
+        _ = smartbkg.filtre
 
 
 def test_importing_the_package_or_its_hot_path_needs_no_torch():
-    program = "import sys, smartbkg; smartbkg.load_scorer; smartbkg.EventFilter; smartbkg.open_events; "
+    names = ("load_model", "EventFilter", "open_events", "filter", "train", "generate")
+    program = "import sys, smartbkg; " + "".join(f"smartbkg.{name}; " for name in names)
     subprocess.run([sys.executable, "-c", program + "assert 'torch' not in sys.modules"], check=True)

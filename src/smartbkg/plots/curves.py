@@ -24,14 +24,15 @@ GUIDE_COLOUR: Final = "#888888"
 _WIDTH, _HEIGHT = 5.2, 4.0
 
 
-def _figure(*, height: float = _HEIGHT) -> tuple[Figure, Axes]:
+def new_figure(*, height: float = _HEIGHT) -> tuple[Figure, Axes]:
+    """A figure of the report's width, inches, with one pair of axes."""
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def plot_roc(curve: RocCurve) -> Figure:
     """Efficiency for passing events against the fraction of failing events that stays."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=ALL_COLOUR)
     axes.plot([0, 1], [0, 1], ":", color=GUIDE_COLOUR, label="no separation")
     axes.set(xlabel="fraction of failing events above threshold", ylabel="fraction of passing events above threshold")
@@ -43,7 +44,7 @@ def plot_roc(curve: RocCurve) -> Figure:
 
 def plot_calibration(curve: CalibrationCurve) -> Figure:
     """Fraction of passing events against the mean score, on logarithmic axes: small scores decide the weights."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     top = float(max(curve.mean_score.max(), curve.pass_fraction.max())) * 1.5
     bottom = float(curve.mean_score[curve.mean_score > 0].min(initial=top)) / 2
     axes.plot([bottom, top], [bottom, top], ":", color=GUIDE_COLOUR, label="perfect")
@@ -64,7 +65,7 @@ def plot_scores(score: NDArray[np.float64], label: NDArray[np.bool_], weight: ND
     ----------
     score, label, weight : (n_events,).
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     positive = score[score > 0]
     low = float(np.quantile(positive, 0.001)) if len(positive) else 1e-4
     edges = np.geomspace(max(low, 1e-5), max(float(score.max(initial=0)), 2 * max(low, 1e-5)), 41)
@@ -83,7 +84,7 @@ def plot_weights(weight: NDArray[np.float64]) -> Figure:
     ----------
     weight : (n_kept,).
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     axes.hist(weight, bins=50, color=KEPT_COLOUR, histtype="stepfilled", alpha=0.7)
     axes.set(xlabel="weight of a kept event", ylabel="kept events", yscale="log")
     return figure

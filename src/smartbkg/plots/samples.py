@@ -1,0 +1,77 @@
+"""Figures of a sample: particles per event, fractions that pass, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import mplhep
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbkg.plots.curves import ALL_COLOUR, new_figure
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+
+def plot_multiplicity(particles: pa.ChunkedArray) -> Figure:
+    """Distribution of the number of particles per event, one bin per number up to 100 bins.
+
+    Parameters
+    ----------
+    particles : one list per event.
+    """
+    import pyarrow.compute as pc
+
+    count = pc.fill_null(pc.list_value_length(particles), 0).to_numpy()
+    low, high = (int(count.min()), int(count.max())) if len(count) else (0, 0)
+    step = 1 + (high - low) // 100
+    edges = np.arange(low, high + 1 + step, step) - 0.5
+    heights, _ = np.histogram(count, bins=edges)
+    figure, axes = new_figure()
+    mplhep.histplot(heights, edges, ax=axes, color=ALL_COLOUR, yerr=False)
+    axes.set(xlabel="particles per event", ylabel=f"events per {step}" if step > 1 else "events", ylim=(0, None))
+    return figure
+
+
+def plot_pass_fractions(passes: Mapping[str, NDArray[Any]]) -> Figure:
+    """Fraction of the events that pass, with binomial errors, on a logarithmic axis.
+
+    Parameters
+    ----------
+    passes : skim → (n_events,) bool.
+    """
+    figure, axes = new_figure(height=max(2.0, 0.4 * len(passes) + 1.2))
+    names = list(passes)[::-1]
+    n_events = np.array([max(len(passes[name]), 1) for name in names])
+    fraction = np.array([float(np.mean(passes[name])) if len(passes[name]) else 0.0 for name in names])
+    axes.errorbar(
+        100 * fraction, np.arange(len(names)), xerr=100 * np.sqrt(fraction * (1 - fraction) / n_events),
+        fmt="o", color=ALL_COLOUR,
+    )  # fmt: skip
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.set(xlabel="events that pass, %", ylim=(-0.6, len(names) - 0.4))
+    if (fraction > 0).all():
+        axes.set_xscale("log")
+    return figure
+
+
+def plot_score_distribution(scores: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Distribution of the scores on a logarithmic axis.
+
+    Parameters
+    ----------
+    scores : name → (n_events,) scores.
+    """
+    figure, axes = new_figure()
+    positive = np.concatenate([score[score > 0] for score in scores.values()])
+    low = max(float(np.quantile(positive, 0.001)), 1e-5) if len(positive) else 1e-5
+    edges = np.geomspace(low, max(float(positive.max(initial=0)), 2 * low), 41)
+    for name, score in scores.items():
+        heights, _ = np.histogram(score.clip(edges[0], edges[-1]), bins=edges)
+        mplhep.histplot(heights, edges, ax=axes, label=name.removeprefix("score").strip("_") or "score", yerr=False)
+    axes.set(xscale="log", xlabel="score = P(pass | generated event)", ylabel="events", ylim=(0, None))
+    axes.legend(frameon=False, fontsize="small")
+    return figure

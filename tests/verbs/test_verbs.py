@@ -1,0 +1,74 @@
+"""The verbs as functions: own events from arrays to a filtered, checked sample, and results that show themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training.toys import toy_events, toy_flags
+
+import smartbkg as sb
+from smartbkg.errors import DatasetError, UsageError
+from smartbkg.events.columns import PASSES_PREFIX
+from smartbkg.verbs.results import Flags, Kept, Model
+
+SETTINGS = {"optimiser.epochs": 1, "run.seed": 1, "run.threads": 1, "network.units": 16, "network.n_layers": 1}
+
+
+@pytest.fixture(scope="module")
+def events() -> sb.EventBatch:
+    return toy_events(600)
+
+
+@pytest.fixture(scope="module")
+def passes(events: sb.EventBatch) -> np.ndarray:
+    return np.asarray(toy_flags(events)[PASSES_PREFIX + "kaons"])
+
+
+@pytest.fixture(scope="module")
+def model(events: sb.EventBatch, passes: np.ndarray) -> Model:
+    return sb.train(events.to_awkward(), passes, skim="mine", settings=SETTINGS)
+
+
+def test_arrays_in_memory_become_a_model_that_filters_them_as_its_file_does(
+    events: sb.EventBatch, model: Model, tmp_path: Path
+) -> None:
+    kept = sb.filter(events, model, seed=3)
+    named = sb.filter(events, str(model.path), seed=3, output=tmp_path / "kept.parquet")
+    assert isinstance(kept, Kept)
+    assert kept.to_arrow().equals(named.to_arrow())
+    assert 0 < kept.counted["kept"] < len(events)
+    assert kept.to_arrow()["weight"].to_numpy().sum() == pytest.approx(kept.counted["sum of weights"])
+
+
+def test_a_file_that_nobody_named_lives_as_long_as_its_result(events: sb.EventBatch, model: Model) -> None:
+    scores = sb.score(events, model)
+    path = scores.path
+    assert path.exists()
+    assert len(scores.to_pandas()) == len(events)
+    del scores
+    assert not path.exists()
+
+
+def test_results_show_themselves(events: sb.EventBatch, model: Model) -> None:
+    kept = sb.filter(events, model, seed=3)
+    assert repr(kept).startswith("<Kept kept.parquet: kept ")
+    assert "<th" in kept._repr_html_()
+    assert "kept.parquet" in kept._repr_html_()
+    assert len(kept.to_awkward()) == kept.counted["kept"]
+    for result in (kept, model, sb.score(events, model)):
+        assert result.plot().get_axes()
+
+
+def test_a_title_from_a_file_name_cannot_inject_a_page(tmp_path: Path) -> None:
+    assert "<script>" not in Flags(tmp_path / "<script>.parquet", {"<script>": 1})._repr_html_()
+
+
+def test_flags_of_another_length_and_other_things_than_events_are_refused(events: sb.EventBatch) -> None:
+    with pytest.raises(DatasetError, match=r"shape \(3,\), expected \(600,\)"):
+        sb.dataset(events, np.zeros(3, dtype=bool), skim="mine")
+    with pytest.raises(DatasetError, match="other values than 0 and 1"):
+        sb.dataset(events, np.full(len(events), 0.5), skim="mine")
+    with pytest.raises(UsageError, match="events are a list"):
+        sb.score([1, 2], "model.safetensors")
