@@ -5,7 +5,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "smartbkg"
 STOREYS = [
-    {"_version", "errors", "seeds", "compilation"},
+    {"_version", "errors"},
+    {"seeds", "compilation", "optional"},
     {"storage"},
     {"events", "scores"},
     {"io", "graphs", "sampling", "conditions"},

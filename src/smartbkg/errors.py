@@ -8,7 +8,7 @@ escapes is a defect of this package and shows its traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -60,10 +60,21 @@ class ConditionsError(SmartBKGError):
 
 
 class MissingDependencyError(SmartBKGError):
-    """An optional library is not installed: names the extra that brings it."""
+    """Optional libraries are not installed: names the extras that bring them.
 
-    def __init__(self, library: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'smartbkg[{extra}]'")
+    Parameters
+    ----------
+    libraries : a library, or several.
+    extras : an extra of this package, or several.
+    purpose : what they are needed for, as the beginning of a sentence.
+    """
+
+    def __init__(self, libraries: str | Sequence[str], extras: str | Sequence[str], purpose: str) -> None:
+        names = [libraries] if isinstance(libraries, str) else list(libraries)
+        wanted = extras if isinstance(extras, str) else ",".join(extras)
+        which = "which is" if len(names) == 1 else "which are"
+        needed = f"{purpose} needs {' and '.join(names)}, {which} not installed"
+        super().__init__(f"{needed}: pip install 'smartbkg[{wanted}]'")
 
 
 def nearest(got: str, valid: Iterable[str]) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyhepmc
 import pytest
-from backports import zstd
 from io_events import MM, decay_event, hepmc_text
 from synthetic import random_events
 
@@ -23,6 +22,7 @@ from smartbkg.events.columns import ParticleStatus
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.convert import convert_events
+from smartbkg.io.zstandard import zstandard
 from smartbkg.networks.model_file import load_scorer
 from smartbkg.storage.provenance import record
 
@@ -130,7 +130,7 @@ def test_version_2_to_3_and_back_is_the_same_score(reference_data: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("suffix", "unpack"),
-    [("", bytes), (".gz", gzip.decompress), (".xz", lzma.decompress), (".zst", zstd.decompress)],
+    [("", bytes), (".gz", gzip.decompress), (".xz", lzma.decompress), (".zst", zstandard().decompress)],
 )
 def test_compressed_files_are_written_and_read(tmp_path: Path, suffix: str, unpack: object) -> None:
     path = tmp_path / f"e.hepmc3{suffix}"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from smartbkg.b2modules.passing_events import EventId
-from smartbkg.errors import MissingDependencyError
 from smartbkg.events.columns import EVENT_ID, PARTICLE_FIELDS
 from smartbkg.io.parquet import ParquetReader
+from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import atomic_path
 
 KEY = "mc_information"
@@ -24,12 +24,9 @@ def write_particle_table(events: Path, passing: set[EventId], output: Path) -> N
     MissingDependencyError
         pandas or PyTables is not installed.
     """
-    try:
+    with needed_for("an .h5 file of TrainDataSaver (a .parquet file needs neither)"):
         pandas = importlib.import_module("pandas")
         importlib.import_module("tables")
-    except ImportError as error:
-        purpose = "an .h5 file of TrainDataSaver (a .parquet file needs neither)"
-        raise MissingDependencyError("pandas and tables", "basf2", purpose) from error
     with ParquetReader(events) as reader, atomic_path(output, is_locked=False) as partial:
         for batch in reader.batches():
             index = batch.event_index

@@ -19,6 +19,7 @@ import click
 
 from smartbkg._version import __version__
 from smartbkg.errors import SmartBKGError, nearest
+from smartbkg.optional import missing_library
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.printing import printable
 
@@ -107,6 +108,11 @@ def main(arguments: list[str] | None = None) -> None:
         exit_code = error.exit_code
     except SmartBKGError as error:
         exit_code = _say(f"error: {printable(str(error))}", error.exit_code)
+    except ImportError as error:
+        missing = missing_library(error, "this")
+        if missing is None:
+            raise
+        exit_code = _say(f"error: {missing}", missing.exit_code)
     except (KeyboardInterrupt, click.Abort):
         exit_code = _say("stopped: no half-written output is left", 130)
     except (OSError, MemoryError) as error:

@@ -9,7 +9,6 @@ import click
 
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import write_text_atomically
-from smartbkg.training.config import TrainingConfig, as_yaml, parse_assignments, read_config
 
 
 @click.group()
@@ -22,6 +21,8 @@ def command() -> None:
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(path: Path, force: bool) -> None:
     """Write the default configuration to PATH, each key with its meaning."""
+    from smartbkg.training.config import TrainingConfig, as_yaml
+
     if path.exists() and not force:
         raise UsageError(f"{path}: exists; --force replaces it")
     write_text_atomically(path, as_yaml(TrainingConfig(), commented=True))
@@ -32,6 +33,8 @@ def init(path: Path, force: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def validate(path: Path) -> None:
     """Check the configuration in PATH."""
+    from smartbkg.training.config import read_config
+
     read_config(path)
     click.echo(f"{path}: valid")
 
@@ -41,10 +44,14 @@ def validate(path: Path) -> None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting.")
 def dump(path: Path | None, assignments: tuple[str, ...]) -> None:
     """Show the whole configuration that PATH (or the defaults) amounts to."""
+    from smartbkg.training.config import as_yaml, parse_assignments, read_config
+
     click.echo(as_yaml(read_config(path, parse_assignments(assignments))), nl=False)
 
 
 @command.command()
 def schema() -> None:
     """Show the JSON schema, for editors."""
+    from smartbkg.training.config import TrainingConfig
+
     click.echo(json.dumps(TrainingConfig.model_json_schema(), indent=2))

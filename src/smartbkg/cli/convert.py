@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
-from smartbkg.io.convert import convert_events
 
 
 @click.command()
@@ -22,6 +21,8 @@ def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batc
     The suffix of OUT chooses the format: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.xz, .hepmc3.zst; - is standard input
     and, as HepMC3, standard output.
     """
+    from smartbkg.io.convert import convert_events
+
     with progress_bar() as bar:
         task = bar.add_task("converting", total=None)
         summary = convert_events(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from smartbkg.datasets.build import DatasetOptions, build_dataset
-from smartbkg.datasets.combine import merge_datasets
-from smartbkg.datasets.header import DatasetSummary
 from smartbkg.errors import UsageError
+
+if TYPE_CHECKING:
+    from smartbkg.datasets.header import DatasetSummary
 
 
 @click.command()
@@ -38,6 +38,9 @@ def command(
     merge: bool,
 ) -> None:
     """Join EVENTS with the flags of the skims they passed into a training data set."""
+    from smartbkg.datasets.build import DatasetOptions, build_dataset
+    from smartbkg.datasets.combine import merge_datasets
+
     if merge:
         if flags or skims or max_failing is not None or failing_per_passing is not None:
             raise UsageError("--merge takes data sets as they are: leave out --flags, --skim and the sampling options")

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from rich.console import Console
-from rich.table import Table
 
 from smartbkg.errors import SmartBKGError
-from smartbkg.inspection.installation import Finding, diagnose
+
+if TYPE_CHECKING:
+    from smartbkg.inspection.installation import Finding
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON, for programs.")
+def command(as_json: bool) -> None:
+    """Say what is installed, what is missing, and the command that mends it. Exit code 1 if the package cannot work."""
+    from smartbkg.inspection.installation import as_json_text, diagnose
+
+    findings = diagnose()
+    if as_json:
+        click.echo(as_json_text(findings))
+    else:
+        _print(findings)
+    missing = [finding.subject for finding in findings if finding.is_needed and not finding.is_good]
+    if missing:
+        raise SmartBKGError(f"the package does not work without {', '.join(missing)}")
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "what", "found", "to mend it")
+    for finding in findings:
+        table.add_row(_mark(finding), escape(finding.subject), escape(finding.detail), escape(finding.remedy))
+    Console().print(table)
 
 
 def _mark(finding: Finding) -> str:
     if finding.is_good:
         return "[green]good[/green]"
     return "[red]missing[/red]" if finding.is_needed else "[yellow]absent[/yellow]"
-
-
-@click.command()
-def command() -> None:
-    """Say what is installed, what is missing, and the command that mends it."""
-    table = Table("", "what", "found", "to mend it")
-    findings = diagnose()
-    for finding in findings:
-        table.add_row(_mark(finding), finding.subject, finding.detail, finding.remedy)
-    Console().print(table)
-    missing = [finding.subject for finding in findings if finding.is_needed and not finding.is_good]
-    if missing:
-        raise SmartBKGError(f"the package does not work without {', '.join(missing)}")

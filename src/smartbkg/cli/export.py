@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.optional import require
 from smartbkg.storage.atomic import refuse_same_file
 
 
@@ -21,6 +22,8 @@ def command(model: Path, onnx_path: Path, config: Path | None, batched: bool) ->
     The exported logits are compared with the original's; a file that differs is not written.
     """
     from smartbkg.networks.bundle import load_bundle
+
+    require(("torch", "onnx", "onnxruntime"), "exporting to ONNX")
     from smartbkg.networks.onnx.export import export_onnx
 
     for output in filter(None, (onnx_path, config)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,11 +17,15 @@ from smartbkg.cli.options import (
     skipped_lines,
 )
 from smartbkg.errors import UsageError
-from smartbkg.events.skim_choice import choose_skims
-from smartbkg.filtering.event_filter import DRAWS, Draw, EventFilter, FilterTotals
-from smartbkg.filtering.files import filter_file
-from smartbkg.filtering.policy_choice import choose_policy
-from smartbkg.sampling.draw_key import RULE, RULES
+
+if TYPE_CHECKING:
+    from smartbkg.filtering.event_filter import Draw, FilterTotals
+
+# What `smartbkg.filtering.event_filter` and `smartbkg.sampling.draw_key` define, said here so that --help costs no
+# import of them; a test compares.
+DRAWS: Final = ("independent", "systematic")
+RULES: Final = (1, 2)
+RULE: Final = 2
 
 
 @click.command()
@@ -63,6 +67,11 @@ def command(
 
     EVENTS is a file of any readable format, or - for standard input.
     """
+    from smartbkg.events.skim_choice import choose_skims
+    from smartbkg.filtering.event_filter import EventFilter
+    from smartbkg.filtering.files import filter_file
+    from smartbkg.filtering.policy_choice import choose_policy
+
     reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
     model = choose_model(**options)
     scorer = model.load()

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
-from smartbkg.datasets.make_flags import make_flags
 from smartbkg.io import ReadOptions
 
 
@@ -36,6 +35,8 @@ def command(
     Parquet list of event numbers. With --cut, an event passes if one of its rows does; with --events, the events that
     are in those files alone are listed as not passing.
     """
+    from smartbkg.datasets.make_flags import make_flags
+
     summary = make_flags(
         sources, output, skim, all_events=all_events, selections=cuts, allow_duplicates=allow_duplicates,
         options=ReadOptions(experiment=experiment, run=run),

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_reading, reading_options
-from smartbkg.inspection.summary import describe_file, print_description
 
 
 @click.command()
@@ -20,4 +19,6 @@ def command(source: Path, max_events: int | None, batch_size: int, **reading: An
 
     Tables of flags and scores are described, too.
     """
+    from smartbkg.inspection.summary import describe_file, print_description
+
     print_description(describe_file(source, choose_reading(**reading), max_events=max_events, batch_size=batch_size))

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
@@ -16,6 +14,8 @@ from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from smartbkg.networks.scorer import Scorer
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -164,6 +164,9 @@ def skipped_lines(n_skipped: int, messages: Sequence[str]) -> list[str]:
 
 def progress_bar() -> Progress:
     """A progress bar on stderr, silent where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.errors import UsageError
+from smartbkg.optional import needed_for
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.luminosity import events_of_luminosity
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
@@ -84,8 +85,9 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
     if effective is not None:
         _print_needs(plan, effective)
     if options["picture"] is not None:
-        from smartbkg.plots.files import save_figure
-        from smartbkg.plots.plan import plot_plan
+        with needed_for("a picture", "report"):
+            from smartbkg.plots.files import save_figure
+            from smartbkg.plots.plan import plot_plan
 
         save_figure(plot_plan(plan, scored.events), options["picture"])
     if options["write"] or options["output"] is not None:

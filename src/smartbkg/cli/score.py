@@ -16,7 +16,6 @@ from smartbkg.cli.options import (
     reading_options,
     skipped_lines,
 )
-from smartbkg.filtering.files import score_file
 
 
 @click.command()
@@ -27,6 +26,8 @@ from smartbkg.filtering.files import score_file
 @reading_options
 def command(source: Path, output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:
     """Write every event's logit and calibrated score to a Parquet table."""
+    from smartbkg.filtering.files import score_file
+
     reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
     model = choose_model(**options)
     scorer = model.load()

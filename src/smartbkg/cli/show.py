@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, reading_options
-from smartbkg.inspection.drawing import DecayTree, draw_event, find_event, influence, tree_text
-from smartbkg.inspection.summary import print_description
 
 
 @click.command()
@@ -23,6 +21,9 @@ def command(source: Path, number: int | None, output: Path | None, batch_size: i
 
     With --model, colours say how much the network's answer changes when a particle is left out.
     """
+    from smartbkg.inspection.drawing import DecayTree, draw_event, find_event, influence, tree_text
+    from smartbkg.inspection.summary import print_description
+
     reading = choose_reading(
         **{name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
     )

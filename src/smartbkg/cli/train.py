@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from smartbkg.training.config import parse_assignments, read_config
+from smartbkg.optional import require
 
 _OVERRIDES = {
     "epochs": "optimiser.epochs",
@@ -49,6 +49,8 @@ def command(
     **options: Any,
 ) -> None:
     """Train a network on DATASETS; Ctrl-C saves, the same command goes on."""
+    require(("torch", "sklearn"), "training", "train")
+    from smartbkg.training.config import parse_assignments, read_config
     from smartbkg.training.progress.display import make_display
     from smartbkg.training.run import train
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from smartbkg.errors import UsageError
+from smartbkg.optional import require
 from smartbkg.tools.warm_up import BackgroundWarmUp
 
 PROCESS: Final = "mixed"
@@ -104,11 +105,14 @@ def run_demo(
     ------
     UsageError
         Too few events, or the folder is a file.
+    MissingDependencyError
+        A library of one of the steps is not installed.
     """
     if n_events < LEAST_EVENTS:
         raise UsageError(f"--events {n_events}: the demo needs at least {LEAST_EVENTS} to learn from")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file, expected a folder")
+    require(("pythia8mc", "torch", "sklearn", "matplotlib", "mplhep", "jinja2"), "the demo")
     folder.mkdir(parents=True, exist_ok=True)
     n_jobs = threads if threads is not None else len(os.sched_getaffinity(0))
     demo = _Demo(DemoFiles.within(folder), n_events, round(n_events * PRODUCTION_SHARE), seed, n_jobs, announce)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from smartbkg.errors import ModelError
 from smartbkg.evaluation.evaluate import Evaluation, evaluate
-from smartbkg.evaluation.report import write_report
 from smartbkg.events.skim_choice import choose_skim
 from smartbkg.filtering.policy_choice import choose_policy, stored_policy
 from smartbkg.networks.bundle import load_bundle
 from smartbkg.networks.scorer import scorer_of
+from smartbkg.optional import require
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.policies import Policy
 from smartbkg.storage.atomic import refuse_same_file
@@ -43,6 +43,9 @@ def evaluate_model(
         The model, the data set or the skim cannot be used.
     """
     refuse_same_file(output, *filter(None, (model, dataset, oracle)))
+    require(("sklearn", "matplotlib", "mplhep", "jinja2"), "the report of an evaluation", "report")
+    from smartbkg.evaluation.report import write_report
+
     bundle = load_bundle(model)
     chosen = choose_skim(
         bundle.skims,

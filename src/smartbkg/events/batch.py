@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
 from smartbkg.events.identity import ids_of
+
+if TYPE_CHECKING:
+    import awkward as ak
 
 _EVENT_DEFAULTS: Mapping[str, object] = {"process": "", "weight": 1.0}
 
@@ -86,6 +88,8 @@ class EventBatch:
     @classmethod
     def from_awkward(cls, array: ak.Array, *, source: str = "") -> EventBatch:
         """The batch that `to_awkward` was made from: event fields and jagged particle fields side by side."""
+        import awkward as ak
+
         counts = ak.to_numpy(ak.num(array["PDG"], axis=1))
         event = {name: ak.to_numpy(array[name]) for name in array.fields if name not in PARTICLE_DTYPES}
         particle = {name: ak.to_numpy(ak.flatten(array[name])) for name in PARTICLE_DTYPES if name in array.fields}
@@ -211,6 +215,8 @@ class EventBatch:
 
     def to_awkward(self) -> ak.Array:
         """An awkward record array: event fields, and particle fields as lists, without a copy of the numbers."""
+        import awkward as ak
+
         offsets = ak.index.Index64(self.offsets)
         fields: dict[str, Any] = {
             name: column.tolist() if column.dtype.kind in "US" else column for name, column in self.event.items()

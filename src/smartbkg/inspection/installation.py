@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
+from smartbkg._version import __version__
 from smartbkg.conditions.location import user_conditions_folder
+from smartbkg.optional import needed_for
 
 #: What each optional extra is for, in words a user looks for.
 PURPOSE_BY_EXTRA = {
     "": "the package itself",
     "generate": "generating events with PYTHIA 8",
-    "train": "calibration, reweighting, training signal classifiers",
+    "train": "training, .pth files, networks without compiled kernels, GPUs, reweighting",
     "report": "plots and the HTML report",
+    "tensorboard": "curves of a training in TensorBoard",
     "cluster": "production on a batch system",
     "onnx": "exporting and running ONNX models",
+    "basf2": "HDF5 files of TrainDataSaver",
 }
 
 _MODULE_BY_DISTRIBUTION = {"pyyaml": "yaml", "scikit-learn": "sklearn", "dask-jobqueue": "dask_jobqueue"}
@@ -51,7 +57,8 @@ def _requirements() -> list[tuple[str, Requirement]]:
         requirement = Requirement(text)
         extra = re.search(r"extra == ['\"](\w+)['\"]", str(requirement.marker or ""))
         name = extra.group(1) if extra else ""
-        if name in PURPOSE_BY_EXTRA and requirement.name.lower() != "smartbkg":
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": name})
+        if applies and name in PURPOSE_BY_EXTRA and requirement.name.lower() != "smartbkg":
             found.append((name, requirement))
     return found
 
@@ -95,7 +102,8 @@ def _check_machine() -> list[Finding]:
 
 
 def _check_accelerator() -> Finding:
-    import torch
+    with needed_for("a look for GPUs"):
+        import torch
 
     if torch.cuda.is_available():
         return Finding("GPU", True, False, torch.cuda.get_device_name(0), "")
@@ -116,3 +124,11 @@ def diagnose() -> list[Finding]:
         findings.append(_check_accelerator())
     findings.append(_check_basf2())
     return findings
+
+
+def as_json_text(findings: Iterable[Finding]) -> str:
+    """The diagnosis for programs: version, whether all that is needed is there, and every finding with its fields."""
+    listed = list(findings)
+    is_usable = all(finding.is_good or not finding.is_needed for finding in listed)
+    content = {"smartbkg": __version__, "is_usable": is_usable, "findings": [finding._asdict() for finding in listed]}
+    return json.dumps(content, indent=2)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +49,8 @@ class _Columns:
 
     def read(self, collection: str, member: str, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Lengths of the lists and their values one after the other."""
+        import awkward as ak
+
         name = f"{collection}.{member}"
         with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
             if not self.is_ntuple:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from particle import PDGID
 
 from smartbkg.compilation import kernel
 from smartbkg.errors import EventError, FileFormatError
@@ -31,6 +30,8 @@ _FLAWS: Final = {
 
 @functools.cache
 def _charge(code: int) -> float:
+    from particle import PDGID  # a tenth of a second, for readers of formats without charges alone
+
     charge = PDGID(code).charge
     return 0.0 if charge is None else float(charge)
 

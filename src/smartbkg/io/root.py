@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, SmartBKGError
@@ -41,6 +39,8 @@ def open_root(path: Path) -> Any:
     """
     if not path.is_file():
         raise FileFormatError(f"{path}: no such file")
+    import uproot
+
     with root_errors(str(path), "ROOT file"):
         return uproot.open(path)
 
@@ -67,6 +67,8 @@ def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], 
     counts : (stop - start,) int64, length of each list.
     values : (sum of counts,), all lists one after the other.
     """
+    import awkward as ak
+
     array = branch.array(library="ak", entry_start=start, entry_stop=stop)
     counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
     return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))

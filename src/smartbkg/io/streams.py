@@ -12,11 +12,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
-
-from backports import zstd
+from typing import IO, Any, Final, cast
 
 from smartbkg.errors import FileFormatError
+from smartbkg.io.zstandard import zstandard, zstandard_errors
 from smartbkg.storage.machine import MachineError, reading, reason_of
 
 #: The path that means standard input or output.
@@ -29,7 +28,7 @@ _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd"
 _ZSTD_CHECKSUM: Final = 1 << 2
 #: What our writer puts into the header of its HepMC files.
 _OURS: Final = re.compile(rb"^(T smartbkg\\\||A smartbkg )", re.MULTILINE)
-_DAMAGED: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
+_DAMAGED: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class _Prefixed(io.RawIOBase):
@@ -93,7 +92,7 @@ def read_some(stream: IO[bytes], size: int, source: str = "") -> bytes:
     try:
         with reading(source):
             return bytes(read(size))
-    except _DAMAGED as error:
+    except (*_DAMAGED, *zstandard_errors()) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{source}: damaged or truncated data: {reason}") from error
 
@@ -139,8 +138,10 @@ def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     if kind in ("xz", "bzip2"):
         start: Callable[[], Any] = lzma.LZMADecompressor if kind == "xz" else bz2.BZ2Decompressor
         return io.BufferedReader(_Members(stream, start), BLOCK_BYTES)
-    opened: Any = {"gzip": gzip.open, "zstd": zstd.open}.get(kind or "")
-    return None if opened is None else opened(stream, "rb")
+    if kind is None:
+        return None
+    opened: Any = zstandard().open if kind == "zstd" else gzip.open
+    return cast(IO[bytes], opened(stream, "rb"))
 
 
 def _has_checksum(head: bytes) -> bool:

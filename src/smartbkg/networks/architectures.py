@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smartbkg.errors import ModelError, nearest
 from smartbkg.networks.config import ModelConfig
+from smartbkg.optional import needed_for
 
 if TYPE_CHECKING:
     from torch import nn
@@ -132,9 +133,16 @@ def build_model(config: Mapping[str, Any] | ModelConfig) -> nn.Module:
     Returns
     -------
     A module whose ``forward`` takes a `smartbkg.graphs.collate.GraphBatch` and returns logits (n_events, n_skims).
+
+    Raises
+    ------
+    MissingDependencyError
+        torch is not installed.
     """
     parsed = parse_config(config)
-    model: nn.Module = architecture_named(parsed.architecture).load("network")(parsed)
+    with needed_for(f"the network '{parsed.architecture}' outside its compiled kernels"):
+        network = architecture_named(parsed.architecture).load("network")
+    model: nn.Module = network(parsed)
     return model
 
 

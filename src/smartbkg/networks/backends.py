@@ -13,6 +13,7 @@ from smartbkg.graphs import DecayGraphs
 from smartbkg.networks.architectures import architecture_named
 from smartbkg.networks.config import ModelConfig
 from smartbkg.networks.kernels.matrix import PANEL
+from smartbkg.optional import needed_for
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +81,8 @@ def make_backend(
         The weights do not fit the architecture.
     UsageError
         The device is unknown or absent, or ``threads`` is not positive.
+    MissingDependencyError
+        The network has no compiled kernels here, and torch is not installed.
     """
     kind = device.partition(":")[0]
     if kind not in ("cpu", "cuda"):
@@ -89,7 +92,8 @@ def make_backend(
     if kind == "cpu" and has_kernels(config):
         compiled: Backend = architecture_named(config.architecture).load("compiled")(config, state(), threads or 1)
         return compiled
-    import torch
+    with needed_for(f"the network '{config.architecture}' on '{device}' has no compiled kernels and"):
+        import torch
 
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"device '{device}': this torch ({torch.__version__}) sees no GPU; use 'cpu'")

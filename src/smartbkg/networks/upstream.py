@@ -20,6 +20,7 @@ from smartbkg.graphs import GraphRule
 from smartbkg.networks.architectures import parse_config
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
 from smartbkg.networks.digests import check_archive
+from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file, write_bytes_atomically
 
 #: Hyper-parameters of upstream's published model, where none are given.
@@ -49,7 +50,8 @@ def load_state_dict_file(
     ModelError
         The file is missing, damaged, holds more than tensors (it could run code), or does not fit the configuration.
     """
-    import torch
+    with needed_for("reading a .pth file (`smartbkg model convert` makes one that needs it not)"):
+        import torch
 
     path = Path(path)
     if path.is_file():
@@ -119,7 +121,8 @@ def save_state_dict_file(path: str | Path, bundle: ModelBundle) -> None:
     ModelError
         The model is of another architecture, or has several skims: upstream knows neither.
     """
-    import torch
+    with needed_for("writing a .pth file"):
+        import torch
 
     if bundle.config.architecture != "gatgap" or len(bundle.skims) != 1:
         raise ModelError(

@@ -21,7 +21,8 @@ import safetensors
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save as safetensors_bytes
 
-from smartbkg.errors import DatasetError, MissingDependencyError, ModelError
+from smartbkg.errors import DatasetError, ModelError
+from smartbkg.optional import needed_for
 from smartbkg.sampling.statistics import effective_sample_size
 from smartbkg.storage.atomic import write_bytes_atomically
 from smartbkg.storage.kinds import REWEIGHTER, SCHEMA_VERSIONS
@@ -245,10 +246,8 @@ def _fit(
     threshold: float,
     settings: ReweighterSettings,
 ) -> Reweighter:
-    try:
+    with needed_for("a reweighter for the threshold mode"):
         from hep_ml.reweight import GBReweighter
-    except ImportError as error:
-        raise MissingDependencyError("hep_ml", "train", "a reweighter for the threshold mode") from error
     boosted = GBReweighter(
         n_estimators=settings.n_trees,
         learning_rate=settings.learning_rate,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.errors import MissingDependencyError, PolicyError
+from smartbkg.errors import PolicyError
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.optional import needed_for
 from smartbkg.sampling.statistics import check_probability
 
 if TYPE_CHECKING:
@@ -143,10 +144,8 @@ def fill_hist(
     MissingDependencyError
         ``hist`` is not installed.
     """
-    try:
+    with needed_for("a histogram with Weight storage"):
         import hist
-    except ImportError as error:
-        raise MissingDependencyError("hist", "report", "a histogram with Weight storage") from error
     histogram = hist.Hist(hist.axis.Regular(n_bins, start, stop, name=name), storage=hist.storage.Weight())
     histogram.fill(np.asarray(values, dtype=np.float64), weight=np.asarray(weights, dtype=np.float64))
     return histogram

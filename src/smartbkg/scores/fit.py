@@ -7,7 +7,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.errors import DatasetError, MissingDependencyError
+from smartbkg.errors import DatasetError
+from smartbkg.optional import needed_for
 from smartbkg.scores.calibration import Affine, Calibration, Isotonic, PerProcess
 from smartbkg.scores.logistic import fit_logistic, logit
 
@@ -91,10 +92,8 @@ def _isotonic(
     x: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Knots of the rising function of least squares, each step at its mean logit, so that scores rise strictly."""
-    try:
+    with needed_for("isotonic calibration", "train"):
         from sklearn.isotonic import IsotonicRegression
-    except ImportError as error:
-        raise MissingDependencyError("scikit-learn", "train", "isotonic calibration") from error
     order = np.argsort(x, kind="stable")
     x, y, w = x[order], y[order], w[order]
     steps = IsotonicRegression(y_min=0, y_max=1).fit_transform(x, y, sample_weight=w)

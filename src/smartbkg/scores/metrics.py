@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import auc, roc_curve
 
 from smartbkg.errors import DatasetError
+from smartbkg.optional import needed_for
 from smartbkg.seeds import derive_seed
 
 
@@ -51,6 +51,16 @@ def _checked(label: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.bool_], NDA
     return passed, values
 
 
+def _curve(
+    passed: NDArray[np.bool_], values: NDArray[np.float64], weight: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """False and true positive rate at each threshold, and the area under them."""
+    with needed_for("the separation of scores", "report"):
+        from sklearn.metrics import auc, roc_curve
+    false_positive, true_positive, _ = roc_curve(passed, values, sample_weight=weight, drop_intermediate=True)
+    return false_positive, true_positive, float(auc(false_positive, true_positive))
+
+
 def area_under_curve(label: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Area under the ROC curve.
 
@@ -66,15 +76,14 @@ def area_under_curve(label: ArrayLike, score: ArrayLike, weight: ArrayLike | Non
         Labels of one class only.
     """
     passed, values = _checked(label, score)
-    false_positive, true_positive, _ = roc_curve(passed, values, sample_weight=weight, drop_intermediate=True)
-    return float(auc(false_positive, true_positive))
+    return _curve(passed, values, weight)[2]
 
 
 def roc(label: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None, *, n_bootstrap: int = 50) -> RocCurve:
     """The ROC curve with its area and the area's bootstrap error. Parameters as in `area_under_curve`."""
     passed, values = _checked(label, score)
     weights = np.ones(len(passed)) if weight is None else np.asarray(weight, dtype=np.float64)
-    false_positive, true_positive, _ = roc_curve(passed, values, sample_weight=weights, drop_intermediate=True)
+    false_positive, true_positive, area = _curve(passed, values, weights)
     random = np.random.default_rng(derive_seed(0, "roc bootstrap"))
     areas = []
     for _ in range(n_bootstrap):
@@ -82,7 +91,7 @@ def roc(label: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None, *, 
         if repeated[passed].sum() > 0 and repeated[~passed].sum() > 0:
             areas.append(area_under_curve(passed, values, repeated))
     error = float(np.std(areas, ddof=1)) if len(areas) > 1 else float("nan")
-    return RocCurve(false_positive, true_positive, float(auc(false_positive, true_positive)), error)
+    return RocCurve(false_positive, true_positive, area, error)
 
 
 def calibration_curve(

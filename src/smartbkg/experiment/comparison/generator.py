@@ -19,6 +19,7 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.experiment.beams import FourMomenta, boost_to_rest_frame
 from smartbkg.experiment.reconstruction.event_shape import event_shapes
+from smartbkg.optional import needed_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -261,7 +262,8 @@ def draw_comparisons(comparisons: Iterable[HistogramComparison], *, n_columns: i
     comparisons : what to draw.
     n_columns : panels side by side.
     """
-    from matplotlib.figure import Figure
+    with needed_for("the comparison's page", "report"):
+        from matplotlib.figure import Figure
 
     shown = tuple(comparisons)
     n_rows = -(-len(shown) // n_columns)

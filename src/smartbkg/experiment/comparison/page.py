@@ -18,6 +18,7 @@ from smartbkg.experiment.comparison.detector import (
 )
 from smartbkg.experiment.comparison.generator import KNOWN_DIFFERENCES as GENERATOR_DIFFERENCES
 from smartbkg.experiment.comparison.generator import GeneratorComparison, draw_comparisons
+from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import write_text_atomically
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ KNOWN_DIFFERENCES: Final = (
 
 def draw_quantities(quantities: Sequence[ComparedQuantity], *, n_columns: int = 4) -> Figure:
     """A panel a quantity: full simulation as points, the embedded one as filled steps."""
-    from matplotlib.figure import Figure
+    with needed_for("the comparison's page", "report"):
+        from matplotlib.figure import Figure
 
     n_rows = -(-len(quantities) // n_columns)
     figure = Figure(figsize=(3.3 * n_columns, 2.7 * n_rows), layout="constrained")
@@ -103,9 +105,10 @@ def render_comparison(
     data_name : name of the file of full simulation.
     generator : of `smartbkg.experiment.comparison.generator.compare_with_evtgen`, where it was made.
     """
-    import jinja2
+    with needed_for("the comparison's page", "report"):
+        import jinja2
 
-    from smartbkg.plots.curves import as_data_uri
+        from smartbkg.plots.curves import as_data_uri
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smartbkg.experiment"), autoescape=True, undefined=jinja2.StrictUndefined

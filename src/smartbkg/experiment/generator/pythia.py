@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.errors import MissingDependencyError, SmartBKGError
+from smartbkg.errors import SmartBKGError
 from smartbkg.experiment.beams import SUPERKEKB, FourMomenta
 from smartbkg.experiment.generator.decay_tables import decay_settings
+from smartbkg.optional import needed_for
 from smartbkg.seeds import derive_seed
 
 #: Flavour of the pair and the smallest mass of the virtual photon after radiation from the beams, GeV.
@@ -91,10 +92,8 @@ def import_pythia() -> ModuleType:
     MissingDependencyError
         It is not installed.
     """
-    try:
+    with needed_for("generating events"):
         import pythia8mc
-    except ImportError as error:
-        raise MissingDependencyError("pythia8mc", "generate", "generating events") from error
     return pythia8mc  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyhepmc.io as hepmc_io
 from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
@@ -40,6 +39,8 @@ def texts_from_version_2(texts: Sequence[bytes], source: str) -> tuple[RunHeader
     EventError
         The library makes something else of an event.
     """
+    import pyhepmc.io as hepmc_io
+
     output = io.BytesIO()
     with hepmc_io.pyiostream(output) as stream:
         reader = hepmc_io.ReaderAsciiHepMC2(hepmc_io.pyiostream(io.BytesIO(_START_2 + b"".join(texts) + _END_2)))

@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-from backports import zstd
-
 from smartbkg._version import __version__
 from smartbkg.errors import EventError, SmartBKGError
 from smartbkg.events import EventBatch
@@ -27,6 +25,7 @@ from smartbkg.io.hepmc.reader import WEIGHT_NAME, HepMCOriginal
 from smartbkg.io.hepmc.text import RunHeader
 from smartbkg.io.reader import EventWriter
 from smartbkg.io.streams import STANDARD
+from smartbkg.io.zstandard import zstandard
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.provenance import METADATA_KEY
 
@@ -50,6 +49,7 @@ def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
     elif final.endswith(".xz"):
         stream = lzma.LZMAFile(raw, "wb", preset=1)  # noqa: SIM115 - closed by the caller
     elif final.endswith((".zst", ".zstd")):
+        zstd = zstandard()
         stream = zstd.ZstdFile(raw, "wb", options={zstd.CompressionParameter.checksum_flag: 1})
     return cast(IO[bytes], stream)
 

@@ -14,11 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.errors import MissingDependencyError, ModelError
+from smartbkg.errors import ModelError
 from smartbkg.graphs import DecayGraphs
 from smartbkg.networks.digests import SEALED_KEY, check_seal
 from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config, read_onnx_config
 from smartbkg.networks.scorer import Scorer
+from smartbkg.optional import needed_for
 from smartbkg.storage.provenance import METADATA_KEY
 
 INPUTS: Final = {"x": "tensor(float)", "pdg": "tensor(int32)", "mother": "tensor(int32)", "c": "tensor(int32)"}
@@ -40,10 +41,8 @@ class OnnxBackend:
     """
 
     def __init__(self, content: bytes, source: str, threads: int | None = None) -> None:
-        try:
+        with needed_for("running an ONNX model"):
             import onnxruntime
-        except ImportError as error:
-            raise MissingDependencyError("onnxruntime", "onnx", "running an ONNX model") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 1
         options.inter_op_num_threads = 1

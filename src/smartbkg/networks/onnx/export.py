@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from smartbkg.errors import MissingDependencyError, ModelError
+from smartbkg.errors import ModelError
 from smartbkg.graphs import SMART_BACKGROUND_RULE, DecayGraphs, GraphRule
 from smartbkg.graphs.collate import collate
 from smartbkg.networks.bundle import ModelBundle
@@ -24,6 +24,7 @@ from smartbkg.networks.gatgap.padded import gatgap_padded
 from smartbkg.networks.onnx.backend import OnnxBackend
 from smartbkg.networks.onnx.config import belle2_onnx_config
 from smartbkg.networks.transformer.network import Transformer
+from smartbkg.optional import needed_for
 from smartbkg.scores.calibration import Affine
 from smartbkg.storage.atomic import write_bytes_atomically, write_text_atomically
 from smartbkg.storage.provenance import METADATA_KEY
@@ -161,10 +162,8 @@ def _trace(module: nn.Module, example: tuple[torch.Tensor, ...], names: list[str
 
 
 def _export_bytes(bundle: ModelBundle, event_types: Mapping[str, int], *, is_batched: bool) -> bytes:
-    try:
+    with needed_for("exporting to ONNX"):
         import onnx
-    except ImportError as error:
-        raise MissingDependencyError("onnx", "onnx", "exporting to ONNX") from error
     order = [name for name, _ in sorted(event_types.items(), key=lambda item: item[1])]
     known = list(bundle.processes)
     process_of_type = np.array([known.index(name) if name in known else -1 for name in order] + [-1], dtype=np.int64)

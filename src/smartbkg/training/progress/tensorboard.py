@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from smartbkg.errors import SmartBKGError
+from smartbkg.optional import needed_for
 from smartbkg.training.progress.reporting import EpochFigures, Reporter
 
 
@@ -17,13 +17,11 @@ class TensorBoard(Reporter):
 
         Raises
         ------
-        SmartBKGError
+        MissingDependencyError
             TensorBoard is not installed.
         """
-        try:
+        with needed_for("run.tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise SmartBKGError("run.tensorboard needs TensorBoard: pip install tensorboard") from error
         self._writer: Any = SummaryWriter(str(folder))
         self._further = further
 
