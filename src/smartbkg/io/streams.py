@@ -80,6 +80,11 @@ class Source:
     is_unproven: bool = False
 
 
+def _damages() -> tuple[type[BaseException], ...]:
+    """What readers of compressed data raise where it is damaged."""
+    return (*_DAMAGED, *zstandard_errors())
+
+
 def read_some(stream: IO[bytes], size: int, source: str = "") -> bytes:
     """At most ``size`` bytes, as soon as there are any; empty at the end.
 
@@ -92,7 +97,7 @@ def read_some(stream: IO[bytes], size: int, source: str = "") -> bytes:
     try:
         with reading(source):
             return bytes(read(size))
-    except (*_DAMAGED, *zstandard_errors()) as error:
+    except _damages() as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{source}: damaged or truncated data: {reason}") from error
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.compilation import kernel, part
 from smartbkg.events.columns import ParticleStatus
 from smartbkg.experiment.generator.pythia import PythiaRecord
 
@@ -47,14 +47,14 @@ class Entries(NamedTuple):
     """(n_particles,) bits of `ParticleStatus`."""
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _is_parton(code: int) -> bool:
     """Quark, gluon, diquark, string or the event itself."""
     size = abs(code)
     return size <= 8 or size == 21 or 81 <= size <= 99 or (1000 < size < 10000 and (size // 10) % 10 == 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _is_copied(i, offset, code, first_daughter, last_daughter):  # type: ignore[no-untyped-def]  # compiled
     """Whether a daughter is the same particle: entry ``i`` is then an earlier copy of it."""
     low, high = first_daughter[i], last_daughter[i]
@@ -67,7 +67,7 @@ def _is_copied(i, offset, code, first_daughter, last_daughter):  # type: ignore[
     return (code[offset + low : offset + high + 1] == code[i]).any()
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _select(offsets, code, status, mother, first_daughter, last_daughter, energy, n_decaying):  # type: ignore[no-untyped-def]
     """Mark kept entries. Returns (event, nearest kept ancestor or -1, bits or 0 where not kept), an entry each.
 
@@ -119,7 +119,7 @@ def _select(offsets, code, status, mother, first_daughter, last_daughter, energy
     return event, ancestor, bits
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _group(event, ancestor, bits, counts):  # type: ignore[no-untyped-def]  # compiled
     """Kept entries in the order of events, within an event in the order of the record; mothers as positions."""
     n_kept = 0
@@ -162,7 +162,7 @@ def particles_of(record: PythiaRecord, n_events: int, n_decaying: int = 0) -> En
     return Entries(counts, entry, mother, bits[entry])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _family(offsets, pdg, mother, n_daughters, mother_pdg):  # type: ignore[no-untyped-def]  # compiled
     for event in range(len(offsets) - 1):
         start = offsets[event]

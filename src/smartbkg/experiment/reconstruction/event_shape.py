@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from smartbkg.compilation import kernel, part
 
 #: Fox-Wolfram moments are computed for l = 0 ... this.
 HIGHEST_MOMENT: Final = 4
@@ -34,7 +35,7 @@ class EventShapes(NamedTuple):
     """(n_events, 5) H_l / H_0 for l = 0 ... 4."""
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _fox_wolfram(x, y, z, size, ratio):  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
     """Add Σ_ij |p_i||p_j| P_l(cos θ_ij), the pairs of a particle with itself included, then divide by H_0."""
     n = len(x)
@@ -62,7 +63,7 @@ def _fox_wolfram(x, y, z, size, ratio):  # type: ignore[no-untyped-def]  # compi
     ratio[0] = 1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _thrust(x, y, z, total, axis):  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
     """Exact thrust. At the maximum the momenta fall into two hemispheres, and thrust = 2 |Σ of one| / Σ|p| when
     momenta balance, in general |Σ s_i p_i| / Σ|p| with the signs s_i of the side of a plane. Every such division is
@@ -105,7 +106,7 @@ def _thrust(x, y, z, total, axis):  # type: ignore[no-untyped-def]  # compiled: 
     return math.sqrt(best) / total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shapes(offsets, px, py, pz, fox_wolfram, thrust, axis, tensor):  # type: ignore[no-untyped-def]  # compiled
     for event in range(len(offsets) - 1):
         start, stop = offsets[event], offsets[event + 1]
