@@ -185,8 +185,9 @@ def test_the_whole_original_event_is_kept(tmp_path: Path) -> None:
         writer.write(kept)
     with pyhepmc.open(tmp_path / "in.hepmc3") as before, pyhepmc.open(tmp_path / "out.hepmc3") as after:
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            assert new.weight_names == ["nominal", "scale|up", "smartbkg"]
-            assert new.weights == pytest.approx([*old.weights, kept.event["weight"][index]])
+            assert new.weight_names == ["nominal", "scale|up", "smartbkg_generator_weight", "smartbkg"]
+            ratio = 1 / kept.event["keep_probability"][index]
+            assert new.weights == pytest.approx([*(ratio * w for w in old.weights), old.weights[0], ratio], rel=1e-15)
             ours = {name: str(value) for name, value in new.attributes.items() if name.startswith("smartbkg_")}
             assert float(ours["smartbkg_keep_probability"]) == kept.event["keep_probability"][index]
             assert "smartbkg_score" in ours
@@ -230,7 +231,7 @@ def test_a_second_filter_replaces_weight_and_attributes(tmp_path: Path) -> None:
     text = (tmp_path / "c.hepmc3").read_text()
     assert text.count("smartbkg_keep_probability") == text.count("smartbkg_score") == 1
     with pyhepmc.open(tmp_path / "c.hepmc3") as file:
-        assert next(iter(file)).weights == pytest.approx([3.0, 1.0, 3.0 / 0.2 * 2])
+        assert next(iter(file)).weights == pytest.approx([3.0 / 0.2 * 2, 1.0 / 0.2 * 2, 3.0, 10.0])
 
 
 def test_events_of_other_formats_come_back_unchanged(reference_data: Path, tmp_path: Path) -> None:
@@ -297,7 +298,7 @@ def test_experiment_run_and_process_come_from_the_options(tmp_path: Path) -> Non
 def test_particles_without_a_vertex_are_where_the_nearest_known_vertex_is(tmp_path: Path) -> None:
     text = b"""HepMC::Version 3.02.05
 HepMC::Asciiv3-START_EVENT_LISTING
-E 1 2 4 @ 1.0 2.0 3.0 0.0
+E 1 3 4 @ 1.0 2.0 3.0 0.0
 U GEV CM
 P 1 0 511 0 0 1 5.4 5.28 2
 P 2 1 -411 0 0 1 2.2 1.87 2
@@ -319,19 +320,19 @@ HepMC::Asciiv3-END_EVENT_LISTING
         (b"P 3 2 211", b"P 3 9 211", "refers to one that is not in the event"),
         (b"P 2 1 -411 0 0 1 2.2 1.87 2", b"P 2 1 -411 0 0 1 2.2 1.8", "cut short"),
         (b"P 2 1", b"Q 2 1", "unknown letter"),
-        (b"E 1 2 4", b"E 1 2 5", "particles than announced"),
-        (b"E 1 2 4", b"E 1 0 4", "vertices than announced"),
+        (b"E 1 3 4", b"E 1 3 5", "particles than announced"),
+        (b"E 1 3 4", b"E 1 2 4", "vertices than announced"),
         (b"V -2 0 [3]", b"V -2 0 [3", "cut short"),
         (b"V -2 0 [3]", b"V -1 0 [3]", "refers to one"),
         (b"P 3 2 211", b"P 4 2 211", "not numbered"),
-        (b"P 2 1 -411", b"P 2 3 -411", "cyclic"),
+        (b"P 1 0 511", b"P 1 2 511", "cyclic"),
         (b"U GEV CM", b"U GEV KM", "units are not"),
         (b"0 0 1 1.1 0.106", b"0 0 nan 1.1 0.106", "pz of particle 3 is nan"),
     ],
 )
 def test_a_damaged_event_is_named_or_left_out(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:
     event = (
-        b"E 1 2 4\nU GEV CM\nP 1 0 511 0 0 1 5.4 5.28 2\nP 2 1 -411 0 0 1 2.2 1.87 2\nP 3 2 211 0 0 1 1.1 0.14 1\n"
+        b"E 1 3 4\nU GEV CM\nP 1 0 511 0 0 1 5.4 5.28 2\nP 2 1 -411 0 0 1 2.2 1.87 2\nP 3 2 211 0 0 1 1.1 0.14 1\n"
         b"V -2 0 [3] @ 9 8 7 0\nP 4 -2 -13 0 0 1 1.1 0.106 1\n"
     )
     assert old in event

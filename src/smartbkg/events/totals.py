@@ -23,6 +23,9 @@ from smartbkg.storage.kinds import SCHEMA_VERSIONS, TOTALS
 #: Ending of the file beside an output (or named for a pipe) that holds its totals.
 SIDECAR_SUFFIX: Final = ".totals.json"
 
+#: Key of the totals in the provenance record of a file.
+TOTALS_KEY: Final = "sample_totals"
+
 _MANTISSA_BITS: Final = 53
 _HALF_BITS: Final = 26
 
@@ -196,4 +199,4 @@ def sidecar_of(output: Path) -> Path:
     return output.with_name(output.name + SIDECAR_SUFFIX)
 
 
-__all__ = ["SIDECAR_SUFFIX", "Totals", "exact_sum", "sidecar_of"]
+__all__ = ["SIDECAR_SUFFIX", "TOTALS_KEY", "Totals", "exact_sum", "sidecar_of"]

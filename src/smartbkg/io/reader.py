@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 
 from smartbkg.errors import SmartBKGError
 from smartbkg.events import EventBatch
+from smartbkg.events.totals import TOTALS_KEY, Totals
 
 DEFAULT_BATCH_SIZE = 4096
 
@@ -57,6 +58,7 @@ class EventReader(abc.ABC):
     n_events : number of events where the format knows it without reading all, else None.
     metadata : what the file says of itself (provenance record, generator, units).
     skipped : events left out under ``skip_corrupt``.
+    cross_section : what the generator states last of the events read so far, and its error, in pb; None where nothing.
     warnings : what the user should know of this file; each is also logged once, by the logger of this module.
     """
 
@@ -64,6 +66,7 @@ class EventReader(abc.ABC):
     n_events: int | None = None
     metadata: Mapping[str, Any]
     skipped: SkippedEvents
+    cross_section: tuple[float, float] | None = None
 
     def __init__(self, source: str, options: ReadOptions | None = None) -> None:
         self.source = source
@@ -75,6 +78,18 @@ class EventReader(abc.ABC):
     @abc.abstractmethod
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         """The events from the beginning, at most ``size`` at a time, in the order of the file."""
+
+    @property
+    def totals(self) -> Totals | None:
+        """Totals of the sample that the events are of, where the file says: those of a filter, a merge, a conversion.
+
+        Raises
+        ------
+        FileFormatError
+            They contradict each other.
+        """
+        stated = self.metadata.get(TOTALS_KEY)
+        return None if stated is None else Totals.from_dict(stated, self.source)
 
     def warn(self, message: str) -> None:
         """Tell the user once."""
@@ -112,6 +127,10 @@ class EventWriter(abc.ABC):
 
     def describe(self, **further: Any) -> None:  # noqa: B027 - not every format has room for it
         """Add to the provenance record what is known only at the end: counts, fractions."""
+
+    def add_totals(self, totals: Totals) -> None:
+        """Keep the totals of the sample that the events are of in the file; see `EventReader.totals`."""
+        self.describe(**{TOTALS_KEY: totals.to_dict()})
 
     @abc.abstractmethod
     def close(self) -> None:

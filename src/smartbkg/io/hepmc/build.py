@@ -1,9 +1,7 @@
-"""HepMC3 text of events that have none: of HepMC2 by the HepMC3 library, of other formats from their columns."""
+"""Events of other formats as parts of Asciiv3, from their columns."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,102 +10,29 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import ParticleStatus
-from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
-from smartbkg.io.hepmc.text import EventSplitter, RunHeader
+from smartbkg.events.columns import WEIGHT, ParticleStatus
+from smartbkg.io.hepmc.text import RunHeader
 from smartbkg.io.hepmc.tree import status_bits
+from smartbkg.io.hepmc.version2 import EventParts
+from smartbkg.io.hepmc.weights import COLUMN_PREFIX, DEFAULT_NAME
 from smartbkg.io.records import SPEED_OF_LIGHT
-
-_START_2 = b"HepMC::Version 2.06.09\nHepMC::IO_GenEvent-START_EVENT_LISTING\n"
-_END_2 = b"HepMC::IO_GenEvent-END_EVENT_LISTING\n"
-FIRST_BODY_LINE = re.compile(rb"\n(?=[APV] )")
-
-
-def _parse(texts: Sequence[bytes], version: int) -> ParsedEvents:
-    stops = np.cumsum([len(text) for text in texts])
-    return parse_events(b"".join(texts), np.concatenate([[0], stops[:-1]]), stops, version)
-
-
-def texts_from_version_2(texts: Sequence[bytes], source: str) -> tuple[RunHeader, list[bytes]]:
-    """Events of HepMC2 as HepMC3 text, by the HepMC3 library; what it loses is put back.
-
-    HepMC3 has no place for the vertex of particles that come from nothing: it becomes the event's position, or an
-    attribute of the particle where they differ.
-
-    Raises
-    ------
-    EventError
-        The library makes something else of an event.
-    """
-    import pyhepmc.io as hepmc_io
-
-    output = io.BytesIO()
-    with hepmc_io.pyiostream(output) as stream:
-        reader = hepmc_io.ReaderAsciiHepMC2(hepmc_io.pyiostream(io.BytesIO(_START_2 + b"".join(texts) + _END_2)))
-        event = reader.read()
-        writer = hepmc_io.WriterAscii(stream, None if event is None else event.run_info)
-        while event is not None:
-            writer.write_event(event)
-            event = reader.read()
-        writer.close()
-    output.seek(0)
-    groups = list(EventSplitter(output, source).groups(max(len(texts), 1)))
-    header = groups[0].header if groups else RunHeader(3)
-    made = [g.text[start:stop] for g in groups for start, stop in zip(g.starts, g.stops, strict=True)]
-    if len(made) != len(texts):
-        raise EventError(f"HepMC3 made {len(made)} events of {len(texts)} events of HepMC2", source=source)
-    return header, _with_places(made, _parse(texts, 2), _parse(made, 3), source)
-
-
-def _with_places(made: list[bytes], before: ParsedEvents, after: ParsedEvents, source: str) -> list[bytes]:
-    """Put back production points that were lost, and check that nothing else was."""
-    is_same = np.array_equal(before.counts, after.counts) and all(
-        np.array_equal(getattr(before, name), getattr(after, name)) for name in ("code", "mother", "momentum")
-    )
-    if not is_same:
-        raise EventError("HepMC3 changes the decay tree of an event of HepMC2", source=source)
-    is_lost = np.any(np.abs(before.place - after.place) > 1e-12 * np.abs(before.place), axis=1)
-    ends = np.cumsum(before.counts)
-    for index in np.unique(np.searchsorted(ends, np.flatnonzero(is_lost), side="right")):
-        start = int(ends[index] - before.counts[index])
-        here = slice(start, int(ends[index]))
-        lost = np.flatnonzero(is_lost[here])
-        places = before.place[here][lost].copy()
-        places[:, 3] *= SPEED_OF_LIGHT
-        places /= 0.1 if b"MM" in made[index].split(b"\nU ", 1)[-1].split(b"\n", 1)[0] else 1.0
-        if (before.mother[here][lost] < 0).all() and np.array_equal(places, np.broadcast_to(places[0], places.shape)):
-            first, rest = made[index].split(b"\n", 1)
-            made[index] = b"%s @ %.17g %.17g %.17g %.17g\n%s" % (first, *places[0].tolist(), rest)
-        else:
-            lines = [_place_line(int(k) + 1, place) for k, place in zip(lost, places.tolist(), strict=True)]
-            made[index] = insert_lines(made[index], b"".join(lines))
-    return made
 
 
 def _place_line(identity: int, place: Sequence[float]) -> bytes:
     return b"A %d smartbkg_vertex %.17g %.17g %.17g %.17g\n" % (identity, *place)
 
 
-def insert_lines(text: bytes, lines: bytes) -> bytes:
-    """An event's text with lines of attributes before its other attributes, particles and vertices."""
-    found = FIRST_BODY_LINE.search(text)
-    position = found.end() if found else len(text)
-    return text[:position] + lines + text[position:]
-
-
-def texts_from_columns(batch: EventBatch) -> tuple[RunHeader, list[bytes]]:
-    """Events as HepMC3 text, from their columns; units GEV and CM.
+def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
+    """Events as parts of Asciiv3, from their columns; units GEV and CM.
 
     Particles keep their order where mothers come first, else they are put behind them. Daughters of one mother share a
     vertex, as HepMC wants it; a particle made elsewhere (photon conversions, decays in flight) says so in its attribute
     ``smartbkg_vertex``, and status bits that do not follow from the status code are in ``smartbkg_status``.
     """
-    names = [name for name in batch.event if name.startswith("weight_")]
-    first = "generator_weight" if "generator_weight" in batch.event else "weight"
-    weights = np.stack([batch.event[name] for name in (names or [first])], axis=1)
-    header = b"\\|".join(name.removeprefix("weight_").encode() for name in names) if names else b"Default"
-    texts = [_text_of(batch, index, weights[index].tolist()) for index in range(len(batch))]
-    return RunHeader(3, (b"W " + header,)), texts
+    names = [name for name in batch.event if name.startswith(COLUMN_PREFIX)]
+    weights = np.stack([batch.event[name] for name in (names or [WEIGHT])], axis=1)
+    header = RunHeader(3, (), tuple(name.removeprefix(COLUMN_PREFIX) for name in names) or (DEFAULT_NAME,))
+    return header, [_parts_of(batch, index, weights[index].tolist()) for index in range(len(batch))]
 
 
 def _ordered(batch: EventBatch, index: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
@@ -133,7 +58,7 @@ def _ordered(batch: EventBatch, index: int) -> tuple[dict[str, NDArray[Any]], ND
     return {name: column[order] for name, column in columns.items()}, np.where(mother >= 0, position[mother], -1)
 
 
-def _text_of(batch: EventBatch, index: int, weights: list[float]) -> bytes:
+def _parts_of(batch: EventBatch, index: int, weights: list[float]) -> EventParts:
     columns, mother = _ordered(batch, index)
     n = len(mother)
     bits = columns["status"].astype(np.int64)
@@ -149,13 +74,11 @@ def _text_of(batch: EventBatch, index: int, weights: list[float]) -> bytes:
     from_nothing = int(len(mothers) > 0 and mothers[0] < 0)
     is_elsewhere = (place != place[first_daughter][vertex]).any(axis=1)
     origin = place[first_daughter[0]] if from_nothing else np.zeros(4)
-    number, weight = int(batch.event["evtNum"][index]), " ".join(map(repr, weights))
-    at = " @ {:.17g} {:.17g} {:.17g} {:.17g}".format(*origin.tolist()) if origin.any() else ""
-    parts = [f"E {number} {len(mothers) - from_nothing} {n}{at}\nU GEV CM\nW {weight}\n".encode()]
-    parts += [
+    position = b"%.17g %.17g %.17g %.17g" % tuple(origin.tolist()) if origin.any() else None
+    attributes = [
         b"A %d smartbkg_status %d\n" % (k + 1, bits[k]) for k in np.flatnonzero(bits != status_bits(code, status))
     ]
-    parts += [_place_line(int(k) + 1, place[k].tolist()) for k in np.flatnonzero(is_elsewhere)]
+    attributes += [_place_line(int(k) + 1, place[k].tolist()) for k in np.flatnonzero(is_elsewhere)]
     numbers = [columns[name].tolist() for name in ("px", "py", "pz", "energy", "mass")]
     lines = zip(
         range(1, n + 1), (from_nothing - vertex - 1).tolist(), code.tolist(), *numbers, status.tolist(), strict=True
@@ -169,7 +92,10 @@ def _text_of(batch: EventBatch, index: int, weights: list[float]) -> bytes:
             *place[first_daughter[k]].tolist(),
         )
         particles[first_daughter[k]] = line + particles[first_daughter[k]]
-    return b"".join(parts + particles)
+    return EventParts(
+        len(mothers) - from_nothing, n, position, b"GEV CM", tuple(repr(weight).encode() for weight in weights),
+        b"".join(attributes), b"".join(particles),
+    )  # fmt: skip
 
 
-__all__ = ["FIRST_BODY_LINE", "insert_lines", "texts_from_columns", "texts_from_version_2"]
+__all__ = ["parts_of_columns"]

@@ -37,9 +37,14 @@ class Record(NamedTuple):
     vertex_place: NDArray[np.float64]
     vertex_has_place: NDArray[np.bool_]
     origin: NDArray[np.float64]
-    """(n_events, 4) place of particles without a vertex."""
+    """(n_events, 4) place of particles without a vertex; NaN where the event does not say."""
     weight_counts: NDArray[np.int64]
     weights: NDArray[np.float64]
+    particle_at: NDArray[np.int64]
+    """(n_particles,) where in the text each particle's line begins."""
+    vertex_at: NDArray[np.int64]
+    """(n_vertex_lines,) where in the text each vertex's line begins."""
+    vertex_event: NDArray[np.int64]
 
 
 def integers(values: NDArray[np.float64], largest: float = 2.0**53) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -72,16 +77,14 @@ def events_3(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
     if flaws.flaw.any():
         return None
     heads, particles, vertices = lines.where(EVENT), lines.where(PARTICLE), lines.where(VERTEX)
-    (number, n_vertices, n_particles), is_wrong = integer_columns(head[:, :3])
+    (n_vertices, n_particles), is_wrong = integer_columns(head[:, 1:3])
     has_origin = lines.n_before_at[heads] >= 0
     is_wrong |= lines.length(heads) != np.where(has_origin, 7, 3)
     flaws.at_lines(lines, heads[is_wrong], BAD_LINE)
     event = lines.event[particles]
     flaws.at_events(np.bincount(event, minlength=n_events) != n_particles, WRONG_PARTICLES, lines.position[heads])
     n_lines = np.bincount(lines.event[vertices], minlength=n_events)
-    flaws.at_events(
-        (n_lines > n_vertices) | (n_vertices > n_lines + n_particles), WRONG_VERTICES, lines.position[heads]
-    )
+    flaws.at_events(n_lines > n_vertices, WRONG_VERTICES, lines.position[heads])
     table = lines.table(particles, 9)
     (identity, parent, code), is_wrong = integer_columns(table[:, :3], 2.0**31)
     generator_status, is_no_status = integers(table[:, 8], 2.0**31)
@@ -102,6 +105,10 @@ def events_3(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
         return None
     by_particle = np.flatnonzero(parent > 0)
     parents = first_particle[event[by_particle]] + parent[by_particle] - 1
+    implied = np.unique(parents[ends_in[parents] < 0])
+    n_implied = np.bincount(event[implied], minlength=n_events)
+    flaws.at_events(n_lines + n_implied != n_vertices, WRONG_VERTICES, lines.position[heads])
+    lines.is_plain[event[by_particle[ends_in[parents] >= 0]]] = False  # readers differ on what that means
     ends_in[parents] = np.where(ends_in[parents] < 0, own_vertex[parents], ends_in[parents])
     made_in = np.where(parent < 0, first_vertex[event] - parent - 1, -1)
     made_in[by_particle] = ends_in[parents]
@@ -111,8 +118,9 @@ def events_3(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
     weight_event = np.repeat(lines.event[weight_lines], lines.length(weight_lines))
     weights = lines.numbers[_spread(lines.first[weight_lines], lines.length(weight_lines))]
     return Record(
-        number, event, code, table[:, 3:8], generator_status, made_in, ends_in, place, has_place,
-        np.where(has_origin[:, None], head[:, 3:], 0.0), np.bincount(weight_event, minlength=n_events), weights,
+        lines.event_number, event, code, table[:, 3:8], generator_status, made_in, ends_in, place, has_place,
+        np.where(has_origin[:, None], head[:, 3:], np.nan), np.bincount(weight_event, minlength=n_events), weights,
+        lines.position[particles], lines.position[vertices], lines.event[vertices],
     )  # fmt: skip
 
 
@@ -168,10 +176,11 @@ def _vertices_3(
         return ends_in, place, has_place
     line = np.repeat(np.arange(len(vertices)), n_incoming)
     incoming, is_wrong = integers(lines.numbers[_spread(lines.first[vertices] + 2, n_incoming)])
-    is_wrong |= (incoming < 1) | (incoming > n_particles[event[line]])
+    is_wrong |= (incoming < 0) | (incoming > n_particles[event[line]])
     flaws.at_lines(lines, vertices[line[is_wrong]], LOST_REFERENCE)
     if flaws.flaw.any():
         return ends_in, place, has_place
+    line, incoming = line[incoming > 0], incoming[incoming > 0]  # [0] is how readers of the format take "none"
     particle = first_particle[event[line]] + incoming - 1
     order = np.argsort(particle, kind="stable")
     flaws.at_lines(lines, np.sort(vertices[line[order[1:][np.diff(particle[order]) == 0]]]), TWO_ENDS)
@@ -188,7 +197,7 @@ def events_2(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
     if flaws.flaw.any():
         return None
     heads, particles, vertices = lines.where(EVENT), lines.where(PARTICLE), lines.where(VERTEX)
-    (number, n_vertices, n_random), is_wrong = integer_columns(head[:, [0, 7, 10]])
+    (n_vertices, n_random), is_wrong = integer_columns(head[:, [7, 10]])
     length = lines.length(heads)
     is_wrong |= (n_random < 0) | (length < 12 + n_random)
     n_weights_at = np.minimum(lines.first[heads] + 11 + np.where(is_wrong, 0, n_random), lines.first[-1])
@@ -208,20 +217,32 @@ def events_2(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
     is_stray = (vertex < 0) | (event[vertex.clip(min=0)] != particle_event) if len(vertices) else vertex < 0
     flaws.at_lines(lines, particles[is_stray], WRONG_PARTICLES)
     n_found = np.bincount(vertex[~is_stray], minlength=len(vertices))
-    flaws.at_lines(lines, vertices[n_found != n_orphans + n_outgoing], WRONG_PARTICLES)
+    flaws.at_lines(lines, vertices[n_found < n_orphans + n_outgoing], WRONG_PARTICLES)  # PYTHIA 8 announced too few
     key = (event << 33) + barcode
     order = np.argsort(key, kind="stable")
     flaws.at_lines(lines, np.sort(vertices[order[1:][np.diff(key[order]) == 0]]), WRONG_NUMBERING)
     if flaws.flaw.any():
         return None
-    is_orphan = _rank(vertex) < n_orphans[vertex]
     end_key = (particle_event << 33) + end
     position = np.searchsorted(key[order], end_key).clip(max=max(len(key) - 1, 0))
     ends_in = np.where(end == 0, -1, order[position] if len(order) else -1)
     is_lost = (end != 0) & (key[ends_in] != end_key)
     flaws.at_lines(lines, particles[is_lost], LOST_REFERENCE)
+    made_in = np.where(ends_in == vertex, -1, vertex)  # listed where it ends: it comes from nowhere
+    _move_beams(made_in, ends_in, generator_status, len(vertices))
     return Record(
-        number, particle_event, code, particle_table[:, 2:7], generator_status, np.where(is_orphan, -1, vertex),
+        lines.event_number, particle_event, code, particle_table[:, 2:7], generator_status, made_in,
         ends_in, table[:, 2:6], (table[:, 2:6] != 0).any(axis=1),  # 0 0 0 0 is "not given", as HepMC3 takes it
-        np.zeros((n_events, 4)), n_weights, lines.numbers[_spread(n_weights_at + 1, n_weights)],
+        np.full((n_events, 4), np.nan), n_weights, lines.numbers[_spread(n_weights_at + 1, n_weights)],
+        lines.position[particles], lines.position[vertices], event,
     )  # fmt: skip
+
+
+def _move_beams(
+    made_in: NDArray[np.int64], ends_in: NDArray[np.int64], status: NDArray[np.int64], n_vertices: int
+) -> None:
+    """Beam particles that come out of a vertex which nothing enters, enter it instead: so HepMC3 reads HepMC2."""
+    has_incoming = np.bincount(ends_in[ends_in >= 0], minlength=n_vertices) > 0
+    is_beam = np.flatnonzero((status == 4) & (ends_in < 0) & (made_in >= 0))
+    is_beam = is_beam[~has_incoming[made_in[is_beam]]]
+    ends_in[is_beam], made_in[is_beam] = made_in[is_beam], -1

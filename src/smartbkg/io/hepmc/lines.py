@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel, part
+from smartbkg.io.hepmc.numbers import parse_integer, parse_number
 
 #: What can be wrong with the text of an event.
 FLAWS: Final = {
@@ -22,6 +23,7 @@ FLAWS: Final = {
     8: "a particle ends in two vertices",
     9: "units are not MEV or GEV and MM or CM",
     10: "the event does not begin with one line E",
+    11: "the event number does not fit into 64 bits",
 }
 (
     BAD_LINE,
@@ -34,14 +36,13 @@ FLAWS: Final = {
     TWO_ENDS,
     UNKNOWN_UNITS,
     NO_HEAD,
+    LARGE_NUMBER,
 ) = FLAWS
 
 #: The letters that lines begin with, then others that matter.
 EVENT, PARTICLE, VERTEX, WEIGHTS, UNIT, _A, _N, _T, _C, _H, _F = (ord(letter) for letter in "EPVWUANTCHF")
 _NEWLINE, _RETURN, _TAB, _SPACE = 10, 13, 9, 32
-_PLUS, _MINUS, _DOT, _ZERO, _NINE = (ord(letter) for letter in "+-.09")
-_SMALL_E, _AT, _OPEN, _CLOSE, _COMMA = (ord(letter) for letter in "e@[],")
-_POWERS: Final = 10.0 ** np.arange(23)  # those that are exact
+_AT, _OPEN, _CLOSE, _COMMA, _MINUS, _ZERO, _NINE = (ord(letter) for letter in "@[],-09")
 #: Attributes of particles by which our writer keeps what HepMC has no place for, and the tags of such lines here.
 _STATUS_NAME: Final = np.frombuffer(b"smartbkg_status ", dtype=np.uint8)
 _PLACE_NAME: Final = np.frombuffer(b"smartbkg_vertex ", dtype=np.uint8)
@@ -61,6 +62,10 @@ class Lines:
     n_before_at: NDArray[np.int64]
     """How many of its numbers stand before an ``@``; -1 where there is no ``@``."""
     numbers: NDArray[np.float64]
+    event_number: NDArray[np.int64]
+    """(n_events,) what its line ``E`` says."""
+    is_plain: NDArray[np.bool_]
+    """(n_events,) True where particles and vertices come last and are written as HepMC3 itself writes them."""
 
     def where(self, tag: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.tag == tag)
@@ -97,57 +102,6 @@ class Flaws:
 
 
 @part
-def _number(text, position, stop):  # type: ignore[no-untyped-def]
-    """The number that begins here, to one unit in the last place, and the position behind it; -1 if there is none."""
-    sign = 1.0
-    if text[position] == _MINUS or text[position] == _PLUS:
-        sign = -1.0 if text[position] == _MINUS else 1.0
-        position += 1
-    mantissa = np.int64(0)
-    exponent, n_digits, n_significant, has_point = np.int64(0), 0, 0, False
-    while position < stop:
-        letter = text[position]
-        if _ZERO <= letter <= _NINE:
-            n_digits += 1
-            if n_significant < 18:
-                mantissa = mantissa * 10 + np.int64(letter - _ZERO)
-                n_significant += mantissa != 0
-                exponent -= has_point
-            else:
-                exponent += not has_point
-        elif letter == _DOT and not has_point:
-            has_point = True
-        else:
-            break
-        position += 1
-    if n_digits == 0:
-        word = np.int64(0)
-        for k in range(position, min(position + 3, stop)):
-            word = word * 256 + np.int64(text[k] | 32)
-        if word == 0x6E616E:  # nan
-            return np.nan, position + 3
-        return (sign * np.inf, position + 3) if word == 0x696E66 else (0.0, -1)
-    if position < stop and text[position] | 32 == _SMALL_E:
-        position += 1
-        is_negative = position < stop and text[position] == _MINUS
-        if position < stop and (text[position] == _MINUS or text[position] == _PLUS):
-            position += 1
-        power, first = np.int64(0), position
-        while position < stop and _ZERO <= text[position] <= _NINE and position - first < 4:
-            power = 10 * power + np.int64(text[position] - _ZERO)
-            position += 1
-        if position == first or power > 400:
-            return 0.0, -1
-        exponent += -power if is_negative else power
-    value = np.float64(mantissa)
-    if exponent < 0 and mantissa != 0:
-        value = value / _POWERS[-exponent] if exponent >= -22 else value * 10.0 ** (exponent + 22) / _POWERS[22]
-    elif exponent > 0 and mantissa != 0:
-        value = value * _POWERS[exponent] if exponent <= 22 else value * _POWERS[22] * 10.0 ** (exponent - 22)
-    return sign * value, position
-
-
-@part
 def _begins_with(text, position, stop, word):  # type: ignore[no-untyped-def]
     if position + len(word) > stop:
         return False
@@ -159,17 +113,23 @@ def _begins_with(text, position, stop, word):  # type: ignore[no-untyped-def]
 
 @kernel
 def _read_lines(  # type: ignore[no-untyped-def]
-    text, starts, stops, tags, events, positions, firsts, n_before_at, numbers, flaw, flaw_position
-):
-    """Fill the columns of `Lines` and each event's first flaw in a line; the number of lines."""
-    line, n = 0, 0
+    text, starts, stops, tags, events, positions, firsts, n_before_at, numbers, doubtful, doubtful_at, event_number,
+    is_plain, flaw, flaw_position,
+):  # fmt: skip
+    """Fill the columns of `Lines` and each event's first flaw in a line; numbers of lines and of doubtful numbers."""
+    line, n, n_doubtful = 0, 0, 0
     for event in range(len(starts)):
         position = starts[event]
+        is_plain[event], has_body = True, False
         while position < stops[event] and flaw[event] == 0:
             stop = position
             while stop < stops[event] and text[stop] != _NEWLINE:
                 stop += 1
             begin, tag, wrong = position, text[position], 0
+            if tag in (PARTICLE, VERTEX):
+                has_body = True
+            elif has_body:
+                is_plain[event] = False
             tags[line], events[line], positions[line], firsts[line], n_before_at[line] = tag, event, begin, n, -1
             position += 1
             if stop == begin or tag == _RETURN:
@@ -186,7 +146,7 @@ def _read_lines(  # type: ignore[no-untyped-def]
                 elif _begins_with(text, space + 1, stop, _PLACE_NAME):
                     tag = PLACE_TAG
                 if tag != _A:
-                    numbers[n], behind = _number(text, position + 1, space)
+                    numbers[n], behind, _ = parse_number(text, position + 1, space)
                     wrong = 0 if behind == space else BAD_LINE
                     n += 1
                     position = space + 1 + len(_STATUS_NAME)
@@ -211,18 +171,40 @@ def _read_lines(  # type: ignore[no-untyped-def]
                 n += 2
             elif tag in (EVENT, PARTICLE, VERTEX, WEIGHTS, STATUS_TAG, PLACE_TAG):
                 depth = 0
+                if tag == EVENT and wrong == 0:
+                    while position < stop and text[position] == _SPACE:
+                        position += 1
+                    event_number[event], behind = parse_integer(text, position, stop)
+                    if behind < 0:
+                        k = position + (text[position] == _MINUS)
+                        wrong = LARGE_NUMBER if k < stop and _ZERO <= text[k] <= _NINE else BAD_LINE
                 while position < stop and wrong == 0:
                     letter = text[position]
                     if letter in (_SPACE, _COMMA, _RETURN, _TAB):
                         position += 1
+                        if (letter == _SPACE and position < stop and text[position] == _SPACE) or letter in (
+                            _RETURN,
+                            _TAB,
+                        ):
+                            is_plain[event] = False
                     elif letter in (_OPEN, _CLOSE):
                         depth += 1 if letter == _OPEN else -1
                         position += 1
+                        if letter == _OPEN and position < stop and text[position] == _CLOSE:
+                            is_plain[event] = False
                     elif letter == _AT:
                         n_before_at[line] = n - firsts[line]
                         position += 1
                     else:
-                        numbers[n], position = _number(text, position, stop)
+                        first = position
+                        numbers[n], position, is_certain = parse_number(text, position, stop)
+                        if not is_certain:
+                            doubtful[n_doubtful], doubtful_at[n_doubtful, 0], doubtful_at[n_doubtful, 1] = (
+                                n,
+                                first,
+                                position,
+                            )
+                            n_doubtful += 1
                         n += 1
                         if position < 0 or (
                             position < stop
@@ -236,7 +218,7 @@ def _read_lines(  # type: ignore[no-untyped-def]
             line += 1
             position = stop + 1
     firsts[line] = n
-    return line
+    return line, n_doubtful
 
 
 def read_lines(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64], flaws: Flaws) -> Lines:
@@ -244,10 +226,23 @@ def read_lines(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64],
     tag = np.empty(capacity, dtype=np.uint8)
     event, position, first, n_before_at = (np.empty(capacity + 1, dtype=np.int64) for _ in range(4))
     numbers = np.empty(len(text) // 2 + 2)  # no text holds more numbers; memory that is not used is not taken
+    doubtful, doubtful_at = np.empty(len(numbers), dtype=np.int64), np.empty((len(numbers), 2), dtype=np.int64)
+    event_number, is_plain = np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts), dtype=np.bool_)
     read: Any = _read_lines
-    n = read(
-        np.frombuffer(text, dtype=np.uint8), starts, stops, tag, event, position, first, n_before_at, numbers,
-        flaws.flaw, flaws.position,
+    n, n_doubtful = read(
+        np.frombuffer(text, dtype=np.uint8), starts, stops, tag, event, position, first, n_before_at, numbers, doubtful,
+        doubtful_at, event_number, is_plain, flaws.flaw, flaws.position,
     )  # fmt: skip
+    for index, (begin, end) in zip(doubtful[:n_doubtful].tolist(), doubtful_at[:n_doubtful].tolist(), strict=True):
+        numbers[index] = float(text[begin:end])
     numbers[first[n]] = np.nan  # one more than there are, so that there is always one to point at
-    return Lines(tag[:n], event[:n], position[:n], first[: n + 1], n_before_at[:n], numbers[: first[n] + 1])
+    return Lines(
+        tag[:n],
+        event[:n],
+        position[:n],
+        first[: n + 1],
+        n_before_at[:n],
+        numbers[: first[n] + 1],
+        event_number,
+        is_plain,
+    )

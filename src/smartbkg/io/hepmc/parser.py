@@ -50,16 +50,41 @@ class ParsedEvents(NamedTuple):
     """(n_particles, 5) px, py, pz, energy, mass in GeV."""
     place: NDArray[np.float64]
     """(n_particles, 4) x, y, z in cm, time in ns."""
+    is_plain: NDArray[np.bool_]
+    """(n_events,) True where the lines of particles and vertices are as HepMC3 itself writes them."""
+
+
+class EventState(NamedTuple):
+    """What holds for events that do not say it themselves: that of the event before (HepMC3 3.3), or the default."""
+
+    units: NDArray[np.float64]
+    """(n_events, 2) GeV and cm in a unit of energy and of length."""
+    origin: NDArray[np.float64]
+    """(n_events, 4) the event's position in its unit of length and mm/c or cm/c."""
+
+    @classmethod
+    def default(cls, n_events: int) -> EventState:
+        """GeV and mm, and the origin."""
+        return cls(np.tile([1.0, 0.1], (n_events, 1)), np.zeros((n_events, 4)))
+
+    def select(self, chosen: NDArray[np.int64]) -> EventState:
+        """That of some events."""
+        return EventState(self.units[chosen], self.origin[chosen])
 
 
 def _attempt(
-    text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64], version: int, flaws: Flaws
+    text: bytes,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    version: int,
+    state: EventState,
+    flaws: Flaws,
 ) -> ParsedEvents | None:
     """All events, or None and the flaws of some."""
     n_events = len(starts)
     lines = read_lines(text, starts, stops, flaws)
     unit_lines = lines.where(UNIT)
-    units = np.tile([1.0, 0.1], (n_events, 1))  # GeV and mm where the event does not say
+    units = state.units.copy()
     units[lines.event[unit_lines]] = lines.table(unit_lines, 2)
     flaws.at_events((units == 0).any(axis=1), UNKNOWN_UNITS, starts)
     if flaws.flaw.any():
@@ -67,6 +92,7 @@ def _attempt(
     record = (events_3 if version == 3 else events_2)(lines, n_events, flaws)
     if record is None or flaws.flaw.any():
         return None
+    record = record._replace(origin=np.where(np.isnan(record.origin[:, :1]), state.origin, record.origin))
     counts = np.bincount(record.particle_event, minlength=n_events)
     status = np.full(len(record.code), -1, dtype=np.int32)
     place = np.full((len(record.code), 4), np.nan)
@@ -84,7 +110,7 @@ def _attempt(
     return ParsedEvents(
         flaws.flaw, flaws.position, record.number, np.bincount(lines.event[unit_lines], minlength=n_events) > 0, counts,
         record.weight_counts, record.weights, record.code.astype(np.int32), status, mother,
-        record.momentum * unit[:, :1], place,
+        record.momentum * unit[:, :1], place, lines.is_plain,
     )  # fmt: skip
 
 
@@ -107,7 +133,13 @@ def _apply_attributes(
             place[particle] = table[~is_wrong, 1:]
 
 
-def parse_events(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64], version: int) -> ParsedEvents:
+def parse_events(
+    text: bytes,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    version: int,
+    state: EventState | None = None,
+) -> ParsedEvents:
     """The events in a piece of HepMC text.
 
     Parameters
@@ -115,12 +147,14 @@ def parse_events(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64
     text : lines of whole events.
     starts, stops : (n_events,) where in the text each event's lines begin (at its ``E``) and end.
     version : 2 or 3.
+    state : of events that state no units or position; None = `EventState.default`.
     """
+    state = state or EventState.default(len(starts))
     flaws = Flaws(len(starts))
     good = np.arange(len(starts))
     while True:
         found = Flaws(len(good))
-        parsed = _attempt(text, starts[good], stops[good], version, found)
+        parsed = _attempt(text, starts[good], stops[good], version, state.select(good), found)
         if parsed is not None:
             break
         flaws.flaw[good], flaws.position[good] = found.flaw, found.position
@@ -128,13 +162,13 @@ def parse_events(text: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64
     if len(good) == len(starts):
         return parsed
     number, counts, weight_counts = (np.zeros(len(starts), dtype=np.int64) for _ in range(3))
-    has_units = np.zeros(len(starts), dtype=np.bool_)
+    has_units, is_plain = (np.zeros(len(starts), dtype=np.bool_) for _ in range(2))
     number[good], counts[good], weight_counts[good] = parsed.number, parsed.counts, parsed.weight_counts
-    has_units[good] = parsed.has_units
+    has_units[good], is_plain[good] = parsed.has_units, parsed.is_plain
     return parsed._replace(
         flaw=flaws.flaw, flaw_position=flaws.position, number=number, has_units=has_units, counts=counts,
-        weight_counts=weight_counts,
+        weight_counts=weight_counts, is_plain=is_plain,
     )  # fmt: skip
 
 
-__all__ = ["ParsedEvents", "parse_events"]
+__all__ = ["EventState", "ParsedEvents", "parse_events"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,29 +15,37 @@ from numpy.typing import NDArray
 from smartbkg.errors import EventError, FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.io.hepmc.lines import FLAWS
 from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
+from smartbkg.io.hepmc.state import ListingState, Stated
 from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version_of
+from smartbkg.io.hepmc.weights import COLUMN_PREFIX, OUR_NAMES, names_of_numbers, weight_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.streams import open_source
 from smartbkg.storage.provenance import METADATA_KEY
 
-_NAMES_2: Final = re.compile(rb'^N \d+ (".*")\s*$', re.MULTILINE)
-_NUMBER: Final = re.compile(rb"E (-?\d+)")
+_NUMBER: Final = re.compile(rb"E +(-?\d+)")
 _OURS: Final = re.compile(rb"^A 0 smartbkg_(\w+) (.*?)\r?$", re.MULTILINE)
-#: Name of the weight that makes sums over kept events unbiased.
-WEIGHT_NAME: Final = "smartbkg"
+#: Attribute of the run with the totals, and its key in a reader's metadata.
+TOTALS_ATTRIBUTE: Final = "smartbkg_totals"
+#: Column by which events of HepMC2 of different numbers of weights are told apart, before a batch leaves the reader.
+N_WEIGHTS: Final = "\0weights"
 #: Event columns that our writer keeps as attributes, with their types here.
 _ATTRIBUTES: Final[dict[str, type]] = {"experiment": int, "run": int, "process": str, "keep_probability": float}
 
 
 @dataclass(frozen=True)
 class HepMCOriginal:
-    """The text of one event and the header it was read under."""
+    """The text of one event, and what holds for it that it may not say itself."""
 
     header: RunHeader
     text: bytes
+    units: bytes
+    position: bytes | None
+    is_plain: bool
+    """Whether its lines of particles and vertices are as HepMC3 itself writes them."""
 
 
 class HepMCReader(EventReader):
@@ -55,20 +63,26 @@ class HepMCReader(EventReader):
         self.metadata = {"format": f"HepMC{version}"}
         self._open_stream = open_stream
         self._stream: IO[bytes] | None = None
-        self._weight_names: tuple[str, ...] | None = None
-        self._assigns_numbers: bool | None = None
+        self._nominal: str | None = None
+        self._n_weights: int | None = None
+        self._assigns_numbers = False
         self._n_seen = 0
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         self.close()
         self._stream = self._open_stream()
-        self._weight_names, self._assigns_numbers, self._n_seen = None, None, 0
+        self._nominal, self._n_weights, self._n_seen = None, None, 0
         splitter = EventSplitter(self._stream, self.source, is_tolerant=self.options.skip_corrupt)
-        for texts in splitter.groups(size):
-            batch = self._batch(texts)
-            self._n_seen += len(texts.starts)
-            if len(batch):
-                yield batch
+        state = ListingState(self.warn)
+        header: RunHeader | None = None
+        for texts in self._numbered(splitter.groups(size)):
+            if texts.header is not header:
+                header, self._n_weights = texts.header, None
+                self._describe(texts.header)
+            for run in state.runs(texts):
+                batch = self._batch(run)
+                self._n_seen += len(run.texts.starts)
+                yield from self._of_one_run(batch)
         for error in splitter.lost:
             self.skip(error)
         if splitter.failure is not None:
@@ -82,17 +96,31 @@ class HepMCReader(EventReader):
                 raise FileFormatError(f"{self.source}: {message}")
             self.warn(message)
 
-    def _batch(self, texts: EventTexts) -> EventBatch:
-        parsed = parse_events(texts.text, texts.starts, texts.stops, texts.header.version)
-        weights, flaws = self._weights(texts, parsed)
+    def _numbered(self, groups: Iterator[EventTexts]) -> Iterator[EventTexts]:
+        """The groups as they are, once the first two events have said whether the file numbers its events."""
+        waiting: list[EventTexts] = []
+        numbers: list[int] = []
+        for texts in groups:
+            waiting.append(texts)
+            found = [_NUMBER.match(texts.text, start) for start in texts.starts[: 2 - len(numbers)].tolist()]
+            numbers += [int(match[1]) if match else 0 for match in found]
+            if len(numbers) >= 2:
+                break
+        self._assigns_numbers = bool(numbers) and (numbers[0] < 0 or (len(numbers) > 1 and not any(numbers)))
+        if self._assigns_numbers:
+            self.warn("events have no numbers: they are numbered by their position in the file, from 0")
+        yield from waiting
+        yield from groups
+
+    def _batch(self, run: Stated) -> EventBatch:
+        texts = run.texts
+        parsed = parse_events(texts.text, texts.starts, texts.stops, texts.header.version, run.state)
         is_good = parsed.flaw == 0
         for index in np.flatnonzero(~is_good):
             self.skip(self._flaw(texts, parsed, int(index)))
         kept = np.flatnonzero(is_good)
-        number = self._numbers(parsed.number, is_good)
-        if not parsed.has_units[kept].all():
-            self.warn("states no units: GeV and mm are assumed")
-        event: dict[str, Any] = {"evtNum": number[kept], **self._weight_columns(weights)}
+        columns, flaws = self._weights(texts.header, parsed, kept)
+        event: dict[str, Any] = {"evtNum": self._numbers(parsed.number)[kept], **columns}
         event |= self._attributes(texts, kept)
         for name, missing in (("experiment", 0), ("run", 0), ("process", "")):
             given = getattr(self.options, name)
@@ -111,9 +139,45 @@ class HepMCReader(EventReader):
         originals = None
         if self.options.keep_originals:
             originals = [
-                HepMCOriginal(texts.header, texts.text[texts.starts[index] : texts.stops[index]]) for index in kept
-            ]
+                HepMCOriginal(
+                    texts.header, texts.text[texts.starts[k] : texts.stops[k]], run.units[k], run.positions[k],
+                    bool(parsed.is_plain[k]),
+                )
+                for k in kept
+            ]  # fmt: skip
         return assemble(self, counts, event, particle, originals=originals, flaws=flaws)
+
+    def _of_one_run(self, batch: EventBatch) -> Iterator[EventBatch]:
+        """The events cut where the number of weights changes: HepMC2 without names states it in each event."""
+        if not len(batch):
+            return
+        if N_WEIGHTS not in batch.event:
+            yield batch
+            return
+        counts = batch.event[N_WEIGHTS]
+        starts = np.flatnonzero(np.diff(counts, prepend=counts[0] - 1))
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(batch)], strict=True):
+            part = batch.slice(start, stop)
+            names = names_of_numbers(int(counts[start]))
+            unused = [f"{COLUMN_PREFIX}{k}" for k in range(len(names) if len(names) > 1 else 0, int(counts.max()))]
+            event = {name: column for name, column in part.event.items() if name not in (N_WEIGHTS, *unused)}
+            yield replace(part, event=event)
+
+    def _describe(self, header: RunHeader) -> None:
+        """Keep what the run says of itself: names of weights, and the record of our writer."""
+        if header.names:
+            self._nominal = self._nominal or next((name for name in header.names if name not in OUR_NAMES), None)
+            self.metadata = {**self.metadata, "weights": list(header.names)}
+        for key in (METADATA_KEY, TOTALS_ATTRIBUTE):
+            stated = header.attribute(key)
+            try:
+                content = json.loads(stated) if stated else None
+            except ValueError:
+                self.warn(f"its record '{key}' cannot be read")
+                continue
+            if isinstance(content, dict) and content:
+                further = content if key == METADATA_KEY else {TOTALS_KEY: content}
+                self.metadata = {**further, **self.metadata}
 
     def _flaw(self, texts: EventTexts, parsed: ParsedEvents, index: int) -> EventError:
         position = int(parsed.flaw_position[index])
@@ -125,48 +189,48 @@ class HepMCReader(EventReader):
             event=int(found[1]) if found else f"at position {self._n_seen + index}",
         )
 
-    def _numbers(self, stated: NDArray[np.int64], is_good: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _numbers(self, stated: NDArray[np.int64]) -> NDArray[np.int64]:
         """Event numbers; where the generator states none (negative, or 0 for all), the position in the file."""
-        known = stated[is_good]
-        if self._assigns_numbers is None and len(known):
-            self._assigns_numbers = bool(known[0] < 0 or (len(known) > 1 and not known.any()))
-            if self._assigns_numbers:
-                self.warn("events have no numbers: they are numbered by their position in the file, from 0")
-        if self._assigns_numbers:
-            return self._n_seen + np.arange(len(stated))
-        return stated
+        if not self._assigns_numbers:
+            return stated
+        late = np.flatnonzero(stated > 0)
+        if len(late):
+            raise EventError(
+                "has a number, but the first events have none (0 or negative): numbers by position would hide it",
+                source=self.source,
+                event=int(stated[late[0]]),
+            )
+        return self._n_seen + np.arange(len(stated))
 
-    def _weights(self, texts: EventTexts, parsed: ParsedEvents) -> tuple[NDArray[np.float64], dict[int, str]]:
-        """(n_good, n_weights), and what is wrong with some: a run has as many as its header or first event says."""
-        counts = parsed.weight_counts[parsed.flaw == 0]
-        if self._weight_names is None and len(counts):
-            names = texts.header.weight_names
-            if texts.header.version == 2 and (found := _NAMES_2.search(texts.text)):
-                names = tuple(re.findall(r'"([^"]*)"', found[1].decode(errors="replace")))
-            self._weight_names = names if names else tuple(str(k) for k in range(int(counts[0])))
-            self.metadata = {**self.metadata, **_record(texts.header), "weights": list(self._weight_names)}
-        n_weights = len(self._weight_names or ())
-        is_other = (counts != n_weights) & (counts != 0)
+    def _weights(
+        self, header: RunHeader, parsed: ParsedEvents, kept: NDArray[np.int64]
+    ) -> tuple[dict[str, NDArray[Any]], dict[int, str]]:
+        """Weight columns of the good events, and what is wrong with some: one has as many weights as its run."""
+        counts = parsed.weight_counts[kept]
+        if self._n_weights is None and len(counts):
+            self._n_weights = int(counts[0])
+        expected = len(header.names) or self._n_weights or 0
+        is_free = header.version == 2 and not header.names  # each event states its number
+        if is_free and (counts > 0).any():
+            expected = int(counts.max())
+            self._n_weights = max(self._n_weights or 0, expected)
+        is_wrong = (counts == 0) & ((self._n_weights or 0) > 0) if is_free else counts != expected
+        n_columns = max(expected, 1)
         owner = np.repeat(np.arange(len(counts)), counts)
         column = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        fits = ~is_other[owner]
-        weights = np.ones((len(counts), n_weights))
+        fits = ~is_wrong[owner]
+        weights = np.ones((len(counts), n_columns))
         weights[owner[fits], column[fits]] = parsed.weights[fits]
-        wrong = {int(k): f"{counts[k]} weights, the run has {n_weights}" for k in np.flatnonzero(is_other)}
-        return weights, wrong
-
-    def _weight_columns(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The first weight is the generator's; in a filtered file the one that makes sums unbiased is ``weight``."""
-        names = self._weight_names or ()
-        if not names:
-            return {"weight": np.ones(len(weights))}
-        columns = {"weight": weights[:, 0]}
-        if WEIGHT_NAME in names:
-            columns = {"weight": weights[:, names.index(WEIGHT_NAME)], "generator_weight": weights[:, 0]}
-        others = [k for k, name in enumerate(names) if name != WEIGHT_NAME]
-        if len(others) > 1:
-            columns |= {f"weight_{names[k]}": weights[:, k] for k in others}
-        return columns
+        names = header.names or names_of_numbers(n_columns)
+        columns: dict[str, NDArray[Any]] = dict(weight_columns(names, weights, self._nominal))
+        if is_free and len(np.unique(counts[~is_wrong])) > 1:
+            columns[N_WEIGHTS] = counts
+        return columns, {
+            int(k): f"{counts[k]} weights, the run has {expected}"
+            if counts[k]
+            else f"no weights, the run has {expected}"
+            for k in np.flatnonzero(is_wrong)
+        }
 
     def _attributes(self, texts: EventTexts, kept: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Event columns that our writer stored as attributes of the events."""
@@ -198,19 +262,6 @@ class HepMCReader(EventReader):
             self._stream = None
 
 
-def _record(header: RunHeader) -> dict[str, Any]:
-    """The provenance record that our writer put into the header, empty where there is none."""
-    mark = b"A " + METADATA_KEY.encode() + b" "
-    for line in header.lines:
-        if line.startswith(mark):
-            try:
-                found = json.loads(line.removeprefix(mark).replace(b"\\\\", b"\\"))
-            except ValueError:
-                return {}
-            return dict(found) if isinstance(found, dict) else {}
-    return {}
-
-
 class _Once:
     """Gives a stream once."""
 
@@ -240,4 +291,4 @@ def open_pipe(version: int, stream: IO[bytes], source: str, options: ReadOptions
     return HepMCReader(_Once(stream, source), source, version, options)
 
 
-__all__ = ["WEIGHT_NAME", "HepMCOriginal", "HepMCReader", "open_path", "open_pipe"]
+__all__ = ["TOTALS_ATTRIBUTE", "HepMCOriginal", "HepMCReader", "open_path", "open_pipe"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -11,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
+from smartbkg.io.hepmc.weights import distinct_names
 from smartbkg.io.streams import read_blocks
 
 #: Larger events are taken for a damaged file.
 LARGEST_EVENT: Final = 1 << 26
 #: Bytes of text in one batch, whatever the number of events that was asked for: numbers take some times as much memory.
 LARGEST_BATCH: Final = 1 << 25
+#: Attribute of the run in which our writer keeps names of weights that HepMC3's readers would not take.
+NAMES_ATTRIBUTE: Final = "smartbkg_weight_names"
 
 _BOUNDARY: Final = re.compile(rb"\n(?=E |HepMC::)")
 _START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-START_EVENT_LISTING": 2}
@@ -24,26 +28,51 @@ _START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What stands before the events of a listing.
+    """What holds for the events of a run.
 
     Attributes
     ----------
     version : 2 or 3.
     lines : the lines after the one that starts the listing: weight names, tools, attributes of the run (version 3).
+    names : names of the weights, distinct; none where nothing says them.
     """
 
     version: int
     lines: tuple[bytes, ...] = ()
+    names: tuple[str, ...] = ()
 
-    @property
-    def weight_names(self) -> tuple[str, ...]:
-        """Names of the weights, empty where the header has none."""
-        for line in self.lines:
+    @classmethod
+    def of_listing(cls, version: int, lines: Sequence[bytes]) -> RunHeader:
+        """From the lines after the one that starts a listing."""
+        clean = tuple(line.rstrip(b"\r") for line in lines)
+        names: tuple[str, ...] = ()
+        for line in clean:
             if line.startswith(b"W "):
                 text = line[2:].decode(errors="replace")
-                unescaped = re.sub(r"\\(.)", lambda match: "\n" if match[1] == "|" else match[1], text.strip("\r"))
-                return tuple(unescaped.split("\n"))
-        return ()
+                unescaped = re.sub(r"\\(.)", lambda match: "\n" if match[1] == "|" else match[1], text)
+                names = distinct_names(unescaped.split("\n"))
+        return cls(version, clean, _original_names(clean, names))
+
+    def attribute(self, name: str) -> str | None:
+        """An attribute of the run as text, None where there is none."""
+        begin = b"A " + name.encode() + b" "
+        line = next((line for line in self.lines if line.startswith(begin)), None)
+        if line is None:
+            return None
+        text = line[len(begin) :].decode(errors="replace").rstrip()
+        return re.sub(r"\\(.)", lambda match: "\n" if match[1] == "|" else match[1], text)
+
+
+def _original_names(lines: Sequence[bytes], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as they were before our writer took out what HepMC3 cannot read."""
+    stated = RunHeader(3, tuple(lines)).attribute(NAMES_ATTRIBUTE)
+    try:
+        original = json.loads(stated) if stated else None
+    except ValueError:
+        return names
+    if isinstance(original, list) and len(original) == len(names) and all(isinstance(one, str) for one in original):
+        return tuple(original)
+    return names
 
 
 @dataclass(frozen=True)
@@ -63,6 +92,17 @@ class EventTexts:
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
     offset: int
+
+    def part(self, first: int, last: int, header: RunHeader) -> EventTexts:
+        """The events ``first:last``, under a header of their own."""
+        begin, end = int(self.starts[first]), int(self.stops[last - 1])
+        return EventTexts(
+            header,
+            self.text[begin:end],
+            self.starts[first:last] - begin,
+            self.stops[first:last] - begin,
+            self.offset + begin,
+        )
 
 
 def version_of(head: bytes) -> int | None:
@@ -124,7 +164,7 @@ class EventSplitter:
         name = lines[0].strip()
         self.is_ended = name.endswith(b"-END_EVENT_LISTING")
         if name in _START:
-            self._header = RunHeader(_START[name], self._header_lines(_START[name], lines[1:]))
+            self._header = RunHeader.of_listing(_START[name], self._header_lines(_START[name], lines[1:]))
         elif not self.is_ended and not name.startswith(b"HepMC::Version"):
             raise FileFormatError(f"{self.source}: unknown line '{name[:60].decode(errors='replace')}'")
         elif any(line.strip() for line in lines[1:]):
@@ -176,4 +216,4 @@ class EventSplitter:
             yield bytes(buffer), offset
 
 
-__all__ = ["EventSplitter", "EventTexts", "RunHeader", "version_of"]
+__all__ = ["NAMES_ATTRIBUTE", "EventSplitter", "EventTexts", "RunHeader", "version_of"]

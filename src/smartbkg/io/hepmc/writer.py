@@ -1,176 +1,219 @@
-"""Writing HepMC3: the whole original event, with the weight and what the filter knows of it.
+"""Writing HepMC3 (Asciiv3): the whole original event, with the weights and what the filter knows of it.
 
-Events that were read from HepMC3 keep their text, byte by byte; a weight and some attributes are added. Those of HepMC2
-go through the HepMC3 library. Events of other formats are built from their columns.
+Events are written from what was parsed: those of HepMC3 keep the text of their particles, vertices and attributes,
+those of HepMC2 that of their numbers, and those of other formats are built from their columns. Units, and a position
+once one was stated, stand in every event, for HepMC3's versions differ in what a missing line means. Each run of the
+input begins a listing of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import json
-import lzma
-import os
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, Final
 
 from smartbkg._version import __version__
-from smartbkg.errors import EventError, SmartBKGError
+from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.io.hepmc.build import FIRST_BODY_LINE, texts_from_columns, texts_from_version_2
-from smartbkg.io.hepmc.reader import WEIGHT_NAME, HepMCOriginal
-from smartbkg.io.hepmc.text import RunHeader
+from smartbkg.events.columns import KEEP_PROBABILITY
+from smartbkg.events.totals import Totals, sidecar_of
+from smartbkg.io.hepmc.build import parts_of_columns
+from smartbkg.io.hepmc.output import HepMCOutput
+from smartbkg.io.hepmc.reader import TOTALS_ATTRIBUTE, HepMCOriginal
+from smartbkg.io.hepmc.text import NAMES_ATTRIBUTE, RunHeader
+from smartbkg.io.hepmc.version2 import EventParts, parts_of_version_2
+from smartbkg.io.hepmc.version3 import parts_of_version_3
+from smartbkg.io.hepmc.weights import (
+    COLUMN_PREFIX,
+    GENERATOR_NAME,
+    OUR_NAMES,
+    WEIGHT_LAYOUTS,
+    WeightLayout,
+    filtered_weights,
+    layout_names,
+    names_of_numbers,
+    written_names,
+)
 from smartbkg.io.reader import EventWriter
-from smartbkg.io.streams import STANDARD
-from smartbkg.io.zstandard import zstandard
-from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.provenance import METADATA_KEY
 
-#: Name of the generator's weight where the input has weights without names, or none.
-DEFAULT_WEIGHT_NAME = "Default"
-
-_OURS = re.compile(rb"^A 0 smartbkg_.*\n", re.MULTILINE)
-_START = b"HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
-_END = b"HepMC::Asciiv3-END_EVENT_LISTING\n\n"
+_START: Final = b"HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
+_END: Final = b"HepMC::Asciiv3-END_EVENT_LISTING\n\n"
+_OUR_LINES: Final = (b"W ", b"A smartbkg ", b"A smartbkg_", b"T smartbkg\\|")
+_CROSS_SECTION: Final = re.compile(rb"^A 0 GenCrossSection (.*)$", re.MULTILINE)
+#: Bytes kept free in the head of a file for the totals, which are known at the end.
+_TOTALS_BYTES: Final = 4096
 
 
 def _escaped(text: str) -> bytes:
     return text.replace("\\", "\\\\").replace("\n", "\\|").encode()
 
 
-def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
-    """What compresses into a file, by its final name; the file itself where it is plain."""
-    stream: Any = raw
-    if final.endswith(".gz"):
-        stream = gzip.GzipFile("", "wb", 4, raw, mtime=0)
-    elif final.endswith(".xz"):
-        stream = lzma.LZMAFile(raw, "wb", preset=1)  # noqa: SIM115 - closed by the caller
-    elif final.endswith((".zst", ".zstd")):
-        zstd = zstandard()
-        stream = zstd.ZstdFile(raw, "wb", options={zstd.CompressionParameter.checksum_flag: 1})
-    return cast(IO[bytes], stream)
-
-
 class HepMCWriter(EventWriter):
-    """Writes HepMC3 text to a file, whole or not at all, or as it comes to a FIFO or standard output (``-``)."""
+    """Writes Asciiv3 to a file, whole or not at all, or as it comes to a FIFO or standard output (``-``)."""
 
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
         self.path = path
         self._provenance = dict(provenance)
-        self._skims = [str(skim) for skim in self._provenance.get("settings", {}).get("skims", ())]
-        self._stack = contextlib.ExitStack()
-        self._input_names: tuple[str, ...] | None = None
-        self._is_pipe = str(path) == STANDARD or (path.exists() and not path.is_file() and not path.is_dir())
-        if str(path) == STANDARD:
-            self._stream: IO[bytes] = sys.stdout.buffer
-        elif self._is_pipe:
-            self._stream = self._stack.enter_context(path.open("wb"))
-        else:
-            partial = self._stack.enter_context(atomic_path(path))
-            with disk_errors(path):
-                raw = self._stack.enter_context(partial.open("wb"))
-                self._stream = self._stack.enter_context(_compressor(raw, path.name))
+        settings = self._provenance.get("settings", {})
+        self._skims = [str(skim) for skim in settings.get("skims", ())]
+        layout = settings.get("weight_layout", WEIGHT_LAYOUTS[0])
+        self._layout: WeightLayout = next((one for one in WEIGHT_LAYOUTS if one == layout), WEIGHT_LAYOUTS[0])
+        self._output = HepMCOutput(path)
+        self._first_head: bytes | None = None
+        self._run: tuple[RunHeader, tuple[str, ...]] | None = None
+        self._had_position = False
+        self._totals: Totals | None = None
 
-    def describe(self, **further: Any) -> None:
-        """The header is written before the events: what is known at the end finds no place."""
+    def add_totals(self, totals: Totals) -> None:
+        self._totals = totals
 
     def write(self, batch: EventBatch) -> None:
-        if not len(batch):
-            return
-        header, texts = hepmc3_texts(batch)
-        is_filtered = "keep_probability" in batch.event
-        if self._input_names is None:
-            self._input_names = _weight_names(header, texts[0])
-            self._put(self._head(header, self._input_names, is_filtered=is_filtered))
-        elif _weight_names(header, texts[0]) != self._input_names:
-            raise EventError(
-                f"weights {_weight_names(header, texts[0])}, expected those of the first event: {self._input_names}",
-                source=batch.source,
-            )
+        for part, header, events in _runs(batch):
+            self._write_run(part, header, events)
+
+    def _write_run(self, batch: EventBatch, header: RunHeader, events: Sequence[EventParts]) -> None:
+        is_filtered = KEEP_PROBABILITY in batch.event
+        n_weights = len(events[0].weights)
+        names = header.names
+        if not names and n_weights and (is_filtered or header.version == 2):
+            names = names_of_numbers(n_weights)
+        nominal = next((name.removeprefix(COLUMN_PREFIX) for name in batch.event if name.startswith(COLUMN_PREFIX)), "")
+        written = layout_names(names, self._layout, nominal) if is_filtered else names
+        self._begin(header, written)
+        rows = _weight_rows(batch, events, names, written, self._layout) if is_filtered else [e.weights for e in events]
         additions = _additions(batch, self._skims)
-        numbers = batch.event["evtNum"].tolist()
-        weights: list[float] | list[None] = batch.event["weight"].tolist() if is_filtered else [None] * len(batch)
-        rows = zip(texts, numbers, weights, additions, strict=True)
-        self._put(b"".join(_with_additions(*row, names=self._input_names) for row in rows))
+        texts = [
+            self._text(number, event, weights, added)
+            for number, event, weights, added in zip(
+                batch.event["evtNum"].tolist(), events, rows, additions, strict=True
+            )
+        ]
+        self._output.write(b"".join(texts), self.n_written)
         self.n_written += len(batch)
 
-    def _head(self, header: RunHeader, names: Sequence[str], *, is_filtered: bool) -> bytes:
-        """Header of the input, with the name of the weight and the provenance record."""
-        if is_filtered:
-            names = [*(names or [DEFAULT_WEIGHT_NAME]), *([] if WEIGHT_NAME in names else [WEIGHT_NAME])]
-        kept = [line for line in header.lines if not line.startswith((b"W ", b"A smartbkg ", b"T smartbkg\\|"))]
-        weights = [b"W " + _escaped("\n".join(names))] if names else []
-        about = json.dumps(self._provenance, sort_keys=True)
-        tool = _escaped(f"smartbkg\n{__version__}\nfilter of events before their simulation")
-        lines = [*weights, *kept, b"T " + tool, b"A " + METADATA_KEY.encode() + b" " + _escaped(about)]
-        return _START + b"\n".join(line.rstrip() for line in lines) + b"\n"
+    def _begin(self, header: RunHeader, names: tuple[str, ...]) -> None:
+        """Begin a listing, where the events are not of the run before."""
+        if self._run == (header, names):
+            return
+        is_first, self._run = self._run is None, (header, names)
+        self._had_position = False
+        head = self._head(header, names)
+        if is_first:
+            self._first_head = head
+            self._output.begin(_START + head + self._totals_line())
+        else:
+            self._output.write(_END + _START + head, self.n_written)
 
-    def _put(self, content: bytes) -> None:
-        try:
-            with disk_errors(self.path):
-                self._stream.write(content)
-                if self._is_pipe:
-                    self._stream.flush()
-        except BrokenPipeError as error:
-            _forget(self._stream)
-            raise SmartBKGError(f"the reader of the output has gone, after {self.n_written} events") from error
+    def _totals_line(self) -> bytes:
+        """The totals as an attribute of the run, always of one length; nothing on a pipe, where they come too late."""
+        if self._output.is_pipe:
+            return b""
+        content = json.dumps(self._totals.to_dict(), sort_keys=True) if self._totals is not None else "{}"
+        return b"A " + TOTALS_ATTRIBUTE.encode() + b" " + _escaped(content).ljust(_TOTALS_BYTES) + b"\n"
+
+    def _head(self, header: RunHeader, names: tuple[str, ...]) -> bytes:
+        """Lines of the input's run, with the names of the weights and the provenance record."""
+        lines = []
+        plain = written_names(names)
+        if names:
+            lines.append(b"W " + _escaped("\n".join(plain)))
+        for line in header.lines:
+            if line[:2] in (b"A ", b"T ") and not line.startswith(_OUR_LINES):
+                words = line.split(b" ", 2)
+                lines.append(line if len(words) == 3 or line[:1] == b"T" else line + b" ")
+        if plain != names:
+            lines.append(b"A " + NAMES_ATTRIBUTE.encode() + b" " + _escaped(json.dumps(list(names))))
+        lines.append(b"T " + _escaped(f"smartbkg\n{__version__}\nfilter of events before their simulation"))
+        lines.append(b"A " + METADATA_KEY.encode() + b" " + _escaped(json.dumps(self._provenance, sort_keys=True)))
+        return b"\n".join(lines) + b"\n"
+
+    def _text(self, number: int, event: EventParts, weights: Sequence[bytes], added: bytes) -> bytes:
+        """The text of one event, its lines in the order of the format."""
+        position = event.position or (b"0 0 0 0" if self._had_position else None)
+        self._had_position = position is not None
+        at = b" @ " + position if position is not None else b""
+        head = b"E %d %d %d%s\nU %s\n" % (number, event.n_vertices, event.n_particles, at, event.units)
+        if weights:
+            head += b"W " + b" ".join(weights) + b"\n"
+        return head + added + event.attributes + event.body
 
     def close(self) -> None:
+        if self._first_head is None:
+            self._begin(RunHeader(3), layout_names((), self._layout, ""))
         try:
-            if self._input_names is None:
-                self._put(self._head(RunHeader(3), [], is_filtered=True))
-            self._put(_END)
-        except BaseException as error:
-            self._stack.__exit__(type(error), error, error.__traceback__)
+            self._output.write(_END, self.n_written)
+        except BaseException:
+            self._output.abort()
             raise
-        with disk_errors(self.path):
-            self._stack.close()
+        self._output.close(_START + (self._first_head or b"") + self._totals_line())
+        if self._totals is not None and not self._output.is_pipe:
+            self._totals.write(sidecar_of(self.path))
 
     def abort(self) -> None:
-        """Leave no file; a pipe ends without the line that ends a listing, by which its reader knows."""
-        stop = SystemExit()
-        with contextlib.suppress(SystemExit, BrokenPipeError):
-            self._stack.__exit__(SystemExit, stop, None)
-            raise stop
+        self._output.abort()
 
 
-def _forget(stream: IO[bytes]) -> None:
-    """Send what is still buffered for a reader that has gone to nowhere, so that Python's exit does not fail on it."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
-def _weight_names(header: RunHeader, text: bytes) -> tuple[str, ...]:
-    """Names of the weights of an event: the header's, or numbers where it has none."""
-    if header.weight_names:
-        return header.weight_names
-    line = next((line for line in _head_lines(text)[0] if line.startswith(b"W ")), b"")
-    return tuple(str(k) for k in range(len(line.split()) - 1))
-
-
-def _head_lines(text: bytes) -> tuple[list[bytes], bytes]:
-    """The lines E, U and W of an event, and the rest of its text."""
-    found = FIRST_BODY_LINE.search(text)
-    position = found.end() if found else len(text)
-    return text[:position].splitlines(), text[position:]
-
-
-def hepmc3_texts(batch: EventBatch) -> tuple[RunHeader, list[bytes]]:
-    """Header and text of each event: the original where there is one, else built."""
+def _runs(batch: EventBatch) -> Iterator[tuple[EventBatch, RunHeader, list[EventParts]]]:
+    """The events of each run: parts of the batch whose events have one header."""
     originals = [original for original in batch.originals or () if isinstance(original, HepMCOriginal)]
     if len(originals) != len(batch):
-        return texts_from_columns(batch)
-    if any(original.header != originals[0].header for original in originals):
-        raise EventError("events of different runs' headers in one batch", source=batch.source)
-    texts = [original.text for original in originals]
+        header, parts = parts_of_columns(batch)
+        if parts:
+            yield batch, header, parts
+        return
+    first = 0
+    for index in range(1, len(originals) + 1):
+        if index < len(originals) and originals[index].header == originals[first].header:
+            continue
+        chosen = originals[first:index]
+        if chosen:
+            yield batch.slice(first, index), chosen[0].header, _parts_of(chosen, batch.source)
+        first = index
+
+
+def _parts_of(originals: Sequence[HepMCOriginal], source: str) -> list[EventParts]:
     if originals[0].header.version == 2:
-        return texts_from_version_2(texts, batch.source)
-    return originals[0].header, texts
+        return parts_of_version_2([original.text for original in originals], source)
+    try:
+        return [
+            parts_of_version_3(original.text, original.units, original.position, is_plain=original.is_plain)
+            for original in originals
+        ]
+    except EventError as error:
+        raise EventError(str(error), source=source) from error
+
+
+def _weight_rows(
+    batch: EventBatch,
+    events: Sequence[EventParts],
+    names: Sequence[str],
+    written: Sequence[str],
+    layout: WeightLayout,
+) -> list[list[bytes]]:
+    """Weights of kept events as text, in the order of ``written``; the generator's own stays the text it was."""
+    n_generators = len(written) - (len(OUR_NAMES) if layout == "nominal" else 1)
+    values = filtered_weights(batch, n_generators, layout)
+    rows = [[repr(value).encode() for value in row] for row in values.tolist()]
+    is_first_filter = not set(OUR_NAMES) & set(names)
+    own = GENERATOR_NAME if GENERATOR_NAME in names else written[0]
+    if batch.originals is None or own not in names:
+        return rows
+    places = [list(names).index(name) for name in written[:n_generators] if name in names]
+    at, kept = list(names).index(own), batch.event[KEEP_PROBABILITY].tolist()
+    for index, (row, event) in enumerate(zip(rows, events, strict=True)):
+        if len(event.weights) != len(names):
+            continue
+        if layout == "nominal":
+            generator = float(event.weights[at])
+            row[-2] = event.weights[at]
+            ratio = float(row[0]) / generator if generator != 0 else 1 / kept[index]
+            row[-1] = repr(ratio).encode()
+        elif is_first_filter:
+            row[:n_generators] = [event.weights[place] for place in places]
+    return rows
 
 
 def _additions(batch: EventBatch, skims: Sequence[str]) -> list[bytes]:
@@ -188,29 +231,9 @@ def _additions(batch: EventBatch, skims: Sequence[str]) -> list[bytes]:
     return [b"".join(row) for row in lines]
 
 
-def _with_additions(text: bytes, number: int, weight: float | None, added: bytes, *, names: Sequence[str]) -> bytes:
-    """An event's text with its number, the weight, and our attributes in place of older ones."""
-    head, rest = _head_lines(text)
-    first = head[0].split(b" ", 2)
-    first[1] = str(number).encode()
-    lines = [b" ".join(first), *(line for line in head[1:] if not line.startswith(b"W "))]
-    weights = next((line.split()[1:] for line in head if line.startswith(b"W ")), [b"1.0"] * len(names))
-    if weight is not None:
-        weights = weights or [b"1.0"]
-        if WEIGHT_NAME in names:
-            weights[list(names).index(WEIGHT_NAME)] = repr(weight).encode()
-        else:
-            weights.append(repr(weight).encode())
-    if weights:
-        lines.append(b"W " + b" ".join(weights))
-    if b"A 0 smartbkg_" in rest:
-        rest = _OURS.sub(b"", rest)
-    return b"\n".join(lines) + b"\n" + added + rest
+__all__ = ["HepMCWriter", "create"]
 
 
 def create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
     """A writer to a path or to standard output (``-``)."""
     return HepMCWriter(path, provenance)
-
-
-__all__ = ["HepMCWriter", "create", "hepmc3_texts"]
