@@ -20,16 +20,18 @@ from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
     from smartbkg.filtering.event_filter import Draw, FilterTotals
+    from smartbkg.io.hepmc.weights import WeightLayout
 
-# What `smartbkg.filtering.event_filter` and `smartbkg.sampling.draw_key` define, said here so that --help costs no
+# What `event_filter`, `draw_key` and `smartbkg.io.hepmc.weights` define, said here so that --help costs no
 # import of them; a test compares.
 DRAWS: Final = ("independent", "systematic")
 RULES: Final = (1, 2)
 RULE: Final = 2
+WEIGHT_LAYOUTS: Final = ("nominal", "separate")
 
 
 @click.command()
-@click.argument("source", metavar="EVENTS", type=FILE)
+@click.argument("sources", metavar="EVENTS...", nargs=-1, required=True, type=FILE)
 @model_options
 @click.option("--output", "-o", type=FILE, required=True, help="Kept events; the suffix chooses the format.")
 @click.option("--policy", help="optimal, score, threshold=P or exp=A,B. Default: the model's own.")
@@ -46,10 +48,17 @@ RULE: Final = 2
     help="Version of the rule of the draw, to repeat an old one (1: seed and event ids alone).",
 )  # fmt: skip
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice; both share their fate.")
+@click.option(
+    "--weight-layout", type=click.Choice(WEIGHT_LAYOUTS), default=WEIGHT_LAYOUTS[0], show_default=True,
+    help="HepMC output. nominal: the first weight and every variation are divided by q; separate: one weight more.",
+)  # fmt: skip
+@click.option(
+    "--totals", type=FILE, help="Also write the sample's totals (JSON): events, sums of weights, cross-section."
+)
 @click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
 @reading_options
 def command(
-    source: Path,
+    sources: tuple[Path, ...],
     output: Path,
     policy: str | None,
     max_weight: float | None,
@@ -59,13 +68,15 @@ def command(
     stream: str | None,
     draw_rule: int,
     allow_duplicates: bool,
+    weight_layout: WeightLayout,
+    totals: Path | None,
     scores: Path | None,
     batch_size: int,
     **options: Any,
 ) -> None:
     """Keep the events worth simulating, with weights that keep every sum unbiased.
 
-    EVENTS is a file of any readable format, or - for standard input.
+    EVENTS are files of any readable format (or patterns such as 'run*.hepmc3.gz'), or - for standard input.
     """
     from smartbkg.events.skim_choice import choose_skims
     from smartbkg.filtering.event_filter import EventFilter
@@ -84,11 +95,15 @@ def command(
         rule=draw_rule,
     )  # fmt: skip
     settings = {"policy": chosen_policy.to_dict(), "seed": seed, "skims": list(chosen), "draw": draw}
-    settings |= {"draw_rule": draw_rule, **({} if stream is None else {"stream": stream})}
+    settings |= {
+        "weight_layout": weight_layout,
+        "draw_rule": draw_rule,
+        **({} if stream is None else {"stream": stream}),
+    }
     with progress_bar() as bar:
         task = bar.add_task("filtering", total=None)
-        totals = filter_file(
-            source, output, event_filter, settings=settings, inputs=(model.path,), scores=scores,
+        counted = filter_file(
+            sources, output, event_filter, settings=settings, inputs=(model.path,), scores=scores, totals=totals,
             options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
@@ -97,7 +112,9 @@ def command(
             f"warning: '{chosen_policy.label}' loses what scores below it for ever, the sample is biased: "
             "see `smartbkg reweight`", err=True,
         )  # fmt: skip
-    _print(totals, output)
+    if counted.n_events and counted.sample.sum_weight_squared == 0:
+        click.echo("warning: the generator weights of all events are 0: nothing kept counts for anything", err=True)
+    _print(counted, output)
 
 
 def _print(totals: FilterTotals, output: Path) -> None:

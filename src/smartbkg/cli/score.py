@@ -19,12 +19,12 @@ from smartbkg.cli.options import (
 
 
 @click.command()
-@click.argument("source", metavar="EVENTS", type=FILE)
+@click.argument("sources", metavar="EVENTS...", nargs=-1, required=True, type=FILE)
 @model_options
 @click.option("--output", "-o", type=FILE, required=True, help="Table of experiment, run, evtNum, logit, score.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @reading_options
-def command(source: Path, output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:
+def command(sources: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:
     """Write every event's logit and calibrated score to a Parquet table."""
     from smartbkg.filtering.files import score_file
 
@@ -34,7 +34,7 @@ def command(source: Path, output: Path, allow_duplicates: bool, batch_size: int,
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=None)
         summary = score_file(
-            source, output, scorer, settings={"skims": list(scorer.skims)}, inputs=(model.path,),
+            sources, output, scorer, settings={"skims": list(scorer.skims)}, inputs=(model.path,),
             options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip

@@ -118,6 +118,9 @@ SCORE: Final = "score"
 LOGIT: Final = "logit"
 #: Keep probability q in (0, 1].
 KEEP_PROBABILITY: Final = "keep_probability"
+#: Prefix of the columns of a generator's several weights, the nominal one first; all are divided by q as `WEIGHT` is.
+VARIATION_PREFIX: Final = "weight_"
+
 #: The generator's weight before it was divided by the keep probability; ``weight`` is the quotient.
 GENERATOR_WEIGHT: Final = "generator_weight"
 #: bool: the event was kept.

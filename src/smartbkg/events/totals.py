@@ -106,6 +106,15 @@ class Totals:
         """Totals of two samples of different generated events."""
         return Totals(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
+    def kept_again(self, later: Totals) -> Totals:
+        """These totals, where of the kept events a later filter kept those that ``later`` counts."""
+        return replace(
+            self,
+            n_kept=later.n_kept,
+            sum_kept_weight=later.sum_kept_weight,
+            sum_kept_weight_squared=later.sum_kept_weight_squared,
+        )
+
     @property
     def cross_section(self) -> float | None:
         """Mean cross-section in pb over the events whose generator states one; None where none does."""

@@ -20,11 +20,14 @@ from smartbkg.events.columns import (
     EVENT_ID,
     KEEP_PROBABILITY,
     SIMULATION_COST,
+    VARIATION_PREFIX,
+    WEIGHT,
     logit_columns,
     score_columns,
 )
 from smartbkg.events.content import content_digests
 from smartbkg.events.skim_choice import choose_skims
+from smartbkg.events.totals import Totals
 from smartbkg.filtering.scoring import EventScorer, ScoredEvents, score_events
 from smartbkg.sampling.draw import SystematicSampler
 from smartbkg.sampling.draw_key import RULE, DrawKey, digest_of_draws, recorded_draws
@@ -66,6 +69,8 @@ class FilterTotals:
     largest_weight: float = 0.0
     skipped: list[str] = field(default_factory=list)
     """What was wrong with the events that were left out."""
+    sample: Totals = field(default_factory=Totals)
+    """What a sample's record keeps of them: sums without rounding."""
 
     def add(self, batch: EventBatch, decision: Decision) -> None:
         """Count a batch."""
@@ -75,6 +80,7 @@ class FilterTotals:
         self.sum_generator_weight += float(batch.event["weight"].sum())
         self.sum_weight += float(decision.weight.sum())
         self.sum_weight_squared += float((decision.weight**2).sum())
+        self.sample += Totals.of(batch.event[WEIGHT], decision.weight[decision.is_kept])
         self.largest_weight = max(self.largest_weight, float(np.abs(decision.weight).max(initial=0.0)))
 
     @property
@@ -121,6 +127,12 @@ def keep_probabilities(
         weight=np.asarray(weight, dtype=np.float64),
         simulation_cost=seconds,
     )
+
+
+def _weighted_variations(batch: EventBatch, decision: Decision) -> dict[str, NDArray[np.float64]]:
+    """The generator's several weights, each divided by the keep probability as the nominal one is."""
+    inverse = np.divide(1.0, decision.keep_probability, out=np.zeros(len(batch)), where=decision.is_kept)
+    return {name: column * inverse for name, column in batch.event.items() if name.startswith(VARIATION_PREFIX)}
 
 
 class EventFilter:
@@ -217,6 +229,7 @@ class EventFilter:
             generator_weight=generator_weights(batch.event),
             weight=decision.weight,
             keep_probability=total_keep_probability(batch.event, decision.keep_probability),
+            **_weighted_variations(batch, decision),
             **scored_columns(self.skims, decision),
         )
         return with_columns.select(decision.is_kept)

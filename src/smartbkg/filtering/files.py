@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -13,15 +13,17 @@ from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, IS_KEPT, KEEP_PROBABILITY, WEIGHT
 from smartbkg.events.identity import unique_events
+from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import (
     EventFilter,
     FilterTotals,
     scored_columns,
 )
 from smartbkg.filtering.scoring import EventScorer, score_events
-from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io import ReadOptions, create_events
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
+from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter
 from smartbkg.sampling.weights import generator_weights, total_keep_probability
 from smartbkg.storage.atomic import refuse_same_file
@@ -44,25 +46,28 @@ class ScoreSummary(NamedTuple):
 
 
 def filter_file(
-    source: Path,
+    sources: Path | Sequence[Path],
     output: Path,
     event_filter: EventFilter,
     *,
     settings: Mapping[str, Any],
     inputs: tuple[Path, ...] = (),
     scores: Path | None = None,
+    totals: Path | None = None,
     options: ReadOptions | None = None,
     allow_duplicates: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = lambda _: None,
 ) -> FilterTotals:
-    """Filter a file: kept events with their weights to ``output``, every event's decision to ``scores``.
+    """Filter files: kept events with their weights to ``output``, every event's decision to ``scores``.
 
     Parameters
     ----------
+    sources : a file of events, or several that are read as one; patterns are expanded.
     settings : what was chosen (policy, seed, model): stored in the outputs.
     inputs : further files that the result depends on; their checksums are stored.
     scores : table of every event's score, keep probability, weight and fate; None = not written.
+    totals : JSON file for the totals of the sample; None = only in the output itself, and beside a FIFO.
     options : how to read; originals are kept where the output is not a native file.
     allow_duplicates : let an event id come twice; such events share their fate.
     progress : called after each batch.
@@ -74,11 +79,12 @@ def filter_file(
     UsageError
         An output is an input or the other output.
     """
-    _refuse_overlap(source, output, scores, *inputs)
+    events = expand([sources] if isinstance(sources, Path) else sources)
+    _refuse_overlap(output, scores, *events, *inputs)
     options = replace(options or ReadOptions(), keep_originals=not output.name.endswith(PARQUET.suffixes))
-    files = (source, *inputs)
+    files = (*events, *inputs)
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(open_events(source, options))
+        reader = stack.enter_context(open_all(events, options))
         batches = unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates)
         first = next(batches, None)  # only then a reader of a stream knows what its header says
         event_filter.follow(reader.metadata)
@@ -103,12 +109,30 @@ def filter_file(
         event_filter.totals.n_skipped += len(reader.skipped)
         event_filter.totals.skipped += reader.skipped.messages
         _refuse_empty(reader, event_filter.totals.n_events)
-        writer.describe(totals=asdict(event_filter.totals))
+        sample = sample_totals(reader, event_filter.totals.sample)
+        writer.describe(totals={name: v for name, v in asdict(event_filter.totals).items() if name != "sample"})
+        writer.add_totals(sample)
+    if totals is not None:
+        sample.write(totals)
     return event_filter.totals
 
 
+def sample_totals(reader: EventReader, counted: Totals) -> Totals:
+    """Totals of the sample that events are of: what the file they came from says, else what was counted of them.
+
+    Parameters
+    ----------
+    counted : sums over the events read, and over those of them that were kept.
+    """
+    if reader.totals is not None:
+        return reader.totals.kept_again(counted)
+    if reader.cross_section is not None:
+        return counted.with_cross_section(*reader.cross_section)
+    return counted
+
+
 def score_file(
-    source: Path,
+    sources: Path | Sequence[Path],
     output: Path,
     scorer: EventScorer,
     *,
@@ -120,11 +144,12 @@ def score_file(
     progress: Progress = lambda _: None,
 ) -> ScoreSummary:
     """Write every event's logit and score. Parameters and errors as in `filter_file`."""
-    _refuse_overlap(source, output, None, *inputs)
+    events = expand([sources] if isinstance(sources, Path) else sources)
+    _refuse_overlap(output, None, *events, *inputs)
     n_events = 0
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(open_events(source, options))
-        about = record(SCORES, SCHEMA_VERSIONS[SCORES], settings, (source, *inputs))
+        reader = stack.enter_context(open_all(events, options))
+        about = record(SCORES, SCHEMA_VERSIONS[SCORES], settings, (*events, *inputs))
         table = stack.enter_context(TableWriter(output, about))
         for batch in unique_events(reader.batches(batch_size), allow_duplicates=allow_duplicates):
             table.write(_ids(batch) | scored_columns(scorer.skims, score_events(scorer, batch)))
@@ -138,10 +163,10 @@ def _ids(batch: EventBatch) -> dict[str, Any]:
     return {name: batch.event[name] for name in EVENT_ID}
 
 
-def _refuse_overlap(source: Path, output: Path, scores: Path | None, *inputs: Path) -> None:
-    refuse_same_file(output, source, *inputs)
+def _refuse_overlap(output: Path, scores: Path | None, *inputs: Path) -> None:
+    refuse_same_file(output, *inputs)
     if scores is not None:
-        refuse_same_file(scores, source, *inputs)
+        refuse_same_file(scores, *inputs)
         if scores.absolute() == output.absolute():
             raise UsageError(f"kept events and scores go to the same file: {output}")
 

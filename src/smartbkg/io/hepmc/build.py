@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import WEIGHT, ParticleStatus
+from smartbkg.events.columns import VARIATION_PREFIX, WEIGHT, ParticleStatus
 from smartbkg.io.hepmc.text import RunHeader
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.hepmc.version2 import EventParts
-from smartbkg.io.hepmc.weights import COLUMN_PREFIX, DEFAULT_NAME
+from smartbkg.io.hepmc.weights import DEFAULT_NAME
 from smartbkg.io.records import SPEED_OF_LIGHT
 
 
@@ -29,9 +29,9 @@ def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
     vertex, as HepMC wants it; a particle made elsewhere (photon conversions, decays in flight) says so in its attribute
     ``smartbkg_vertex``, and status bits that do not follow from the status code are in ``smartbkg_status``.
     """
-    names = [name for name in batch.event if name.startswith(COLUMN_PREFIX)]
+    names = [name for name in batch.event if name.startswith(VARIATION_PREFIX)]
     weights = np.stack([batch.event[name] for name in (names or [WEIGHT])], axis=1)
-    header = RunHeader(3, (), tuple(name.removeprefix(COLUMN_PREFIX) for name in names) or (DEFAULT_NAME,))
+    header = RunHeader(3, (), tuple(name.removeprefix(VARIATION_PREFIX) for name in names) or (DEFAULT_NAME,))
     return header, [_parts_of(batch, index, weights[index].tolist()) for index in range(len(batch))]
 
 

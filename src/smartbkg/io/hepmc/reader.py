@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError, FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.columns import EVENT_ID, VARIATION_PREFIX
 from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.io.hepmc.lines import FLAWS
 from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
 from smartbkg.io.hepmc.state import ListingState, Stated
 from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version_of
-from smartbkg.io.hepmc.weights import COLUMN_PREFIX, OUR_NAMES, names_of_numbers, weight_columns
+from smartbkg.io.hepmc.weights import OUR_NAMES, names_of_numbers, weight_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.streams import open_source
@@ -28,6 +29,8 @@ from smartbkg.storage.provenance import METADATA_KEY
 
 _NUMBER: Final = re.compile(rb"E +(-?\d+)")
 _OURS: Final = re.compile(rb"^A 0 smartbkg_(\w+) (.*?)\r?$", re.MULTILINE)
+_END_OF_LISTING: Final = (b"HepMC::Asciiv3-END", b"HepMC::IO_GenEvent-END")
+_MOST_HEADER_LINES: Final = 10_000
 #: Attribute of the run with the totals, and its key in a reader's metadata.
 TOTALS_ATTRIBUTE: Final = "smartbkg_totals"
 #: Column by which events of HepMC2 of different numbers of weights are told apart, before a batch leaves the reader.
@@ -112,8 +115,21 @@ class HepMCReader(EventReader):
         yield from waiting
         yield from groups
 
+    def _note_cross_section(self, texts: EventTexts) -> None:
+        """Remember the last one stated; generators correct it from event to event."""
+        mark, begin = (b"\nC ", 1) if texts.header.version == 2 else (b"\nA 0 GenCrossSection ", 3)
+        at = texts.text.rfind(mark)
+        if at < 0:
+            return
+        words = texts.text[at + 1 : texts.text.find(b"\n", at + 1)].split()[begin : begin + 2]
+        with contextlib.suppress(ValueError):
+            value, error = map(float, words)
+            if np.isfinite([value, error]).all():
+                self.cross_section = value, error
+
     def _batch(self, run: Stated) -> EventBatch:
         texts = run.texts
+        self._note_cross_section(texts)
         parsed = parse_events(texts.text, texts.starts, texts.stops, texts.header.version, run.state)
         is_good = parsed.flaw == 0
         for index in np.flatnonzero(~is_good):
@@ -159,9 +175,19 @@ class HepMCReader(EventReader):
         for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(batch)], strict=True):
             part = batch.slice(start, stop)
             names = names_of_numbers(int(counts[start]))
-            unused = [f"{COLUMN_PREFIX}{k}" for k in range(len(names) if len(names) > 1 else 0, int(counts.max()))]
+            unused = [f"{VARIATION_PREFIX}{k}" for k in range(len(names) if len(names) > 1 else 0, int(counts.max()))]
             event = {name: column for name, column in part.event.items() if name not in (N_WEIGHTS, *unused)}
             yield replace(part, event=event)
+
+    def look_at_header(self) -> None:
+        """Take what the first header says into the metadata, before any event is read; not for pipes."""
+        lines: list[bytes] = []
+        with contextlib.closing(self._open_stream()) as stream:
+            for line in stream:
+                if line.startswith(b"E ") or len(lines) > _MOST_HEADER_LINES or line.startswith(_END_OF_LISTING):
+                    break
+                lines.append(line.rstrip(b"\r\n"))
+        self._describe(RunHeader.of_listing(3, lines))
 
     def _describe(self, header: RunHeader) -> None:
         """Keep what the run says of itself: names of weights, and the record of our writer."""
@@ -281,6 +307,7 @@ def open_path(path: Path, options: ReadOptions) -> EventReader:
     source = open_source(path)
     source.stream.close()
     reader = HepMCReader(lambda: open_source(path).stream, str(path), version_of(source.head) or 3, options)
+    reader.look_at_header()
     if source.is_unproven:
         reader.warn("is compressed without a checksum: damage may give other numbers without an error (zstd --check)")
     return reader

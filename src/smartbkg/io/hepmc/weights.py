@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, VARIATION_PREFIX, WEIGHT
 
 #: Where the weight w/q of a kept event stands: first, with every variation divided by q alike, or last and by itself.
 WeightLayout = Literal["nominal", "separate"]
@@ -28,9 +28,6 @@ GENERATOR_NAME: Final = "smartbkg_generator_weight"
 OUR_NAMES: Final = (GENERATOR_NAME, RATIO_NAME)
 #: Name of the generator's weight where the input has one weight and no names.
 DEFAULT_NAME: Final = "Default"
-
-#: Prefix of the event columns of a generator's several weights.
-COLUMN_PREFIX: Final = "weight_"
 
 _BLANK: Final = re.compile(r"\s")
 
@@ -98,7 +95,7 @@ def weight_columns(
         variations = {name: values * ratio for name, values in variations.items()}
         variations[generators[0]] = column[RATIO_NAME]
     if len(generators) > 1:
-        columns |= {f"{COLUMN_PREFIX}{name}": values for name, values in variations.items()}
+        columns |= {f"{VARIATION_PREFIX}{name}": values for name, values in variations.items()}
     return columns
 
 
@@ -117,7 +114,7 @@ def filtered_weights(batch: EventBatch, n_generators: int, layout: WeightLayout)
     """
     weight, kept = batch.event[WEIGHT].astype(np.float64), batch.event[KEEP_PROBABILITY].astype(np.float64)
     generator = batch.event[GENERATOR_WEIGHT] if GENERATOR_WEIGHT in batch.event else weight * kept
-    several = [name for name in batch.event if name.startswith(COLUMN_PREFIX)]
+    several = [name for name in batch.event if name.startswith(VARIATION_PREFIX)]
     columns = [weight]
     if len(several) == n_generators > 1:
         nominal = batch.event[several[0]].astype(np.float64)
@@ -132,7 +129,6 @@ def filtered_weights(batch: EventBatch, n_generators: int, layout: WeightLayout)
 
 
 __all__ = [
-    "COLUMN_PREFIX",
     "DEFAULT_NAME",
     "GENERATOR_NAME",
     "RATIO_NAME",

@@ -17,7 +17,7 @@ from typing import Any, Final
 from smartbkg._version import __version__
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import KEEP_PROBABILITY
+from smartbkg.events.columns import KEEP_PROBABILITY, VARIATION_PREFIX
 from smartbkg.events.totals import Totals, sidecar_of
 from smartbkg.io.hepmc.build import parts_of_columns
 from smartbkg.io.hepmc.output import HepMCOutput
@@ -26,7 +26,6 @@ from smartbkg.io.hepmc.text import NAMES_ATTRIBUTE, RunHeader
 from smartbkg.io.hepmc.version2 import EventParts, parts_of_version_2
 from smartbkg.io.hepmc.version3 import parts_of_version_3
 from smartbkg.io.hepmc.weights import (
-    COLUMN_PREFIX,
     GENERATOR_NAME,
     OUR_NAMES,
     WEIGHT_LAYOUTS,
@@ -80,7 +79,9 @@ class HepMCWriter(EventWriter):
         names = header.names
         if not names and n_weights and (is_filtered or header.version == 2):
             names = names_of_numbers(n_weights)
-        nominal = next((name.removeprefix(COLUMN_PREFIX) for name in batch.event if name.startswith(COLUMN_PREFIX)), "")
+        nominal = next(
+            (name.removeprefix(VARIATION_PREFIX) for name in batch.event if name.startswith(VARIATION_PREFIX)), ""
+        )
         written = layout_names(names, self._layout, nominal) if is_filtered else names
         self._begin(header, written)
         rows = _weight_rows(batch, events, names, written, self._layout) if is_filtered else [e.weights for e in events]
@@ -149,7 +150,7 @@ class HepMCWriter(EventWriter):
             self._output.abort()
             raise
         self._output.close(_START + (self._first_head or b"") + self._totals_line())
-        if self._totals is not None and not self._output.is_pipe:
+        if self._totals is not None and self.path.is_fifo():
             self._totals.write(sidecar_of(self.path))
 
     def abort(self) -> None:
