@@ -24,7 +24,7 @@ from smartbkg.storage.kinds import SCHEMA_VERSIONS, TOTALS
 SIDECAR_SUFFIX: Final = ".totals.json"
 
 #: Key of the totals in the provenance record of a file.
-TOTALS_KEY: Final = "sample_totals"
+TOTALS_KEY: Final = "totals"
 
 _MANTISSA_BITS: Final = 53
 _HALF_BITS: Final = 26

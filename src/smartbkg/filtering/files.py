@@ -110,8 +110,9 @@ def filter_file(
         event_filter.totals.skipped += reader.skipped.messages
         _refuse_empty(reader, event_filter.totals.n_events)
         sample = sample_totals(reader, event_filter.totals.sample)
-        writer.describe(totals={name: v for name, v in asdict(event_filter.totals).items() if name != "sample"})
         writer.add_totals(sample)
+        of_filter = {name: value for name, value in asdict(event_filter.totals).items() if name != "sample"}
+        writer.describe(totals=of_filter | sample.to_dict())
     if totals is not None:
         sample.write(totals)
     return event_filter.totals

@@ -89,7 +89,7 @@ class EventReader(abc.ABC):
             They contradict each other.
         """
         stated = self.metadata.get(TOTALS_KEY)
-        return None if stated is None else Totals.from_dict(stated, self.source)
+        return None if stated is None or "exact" not in stated else Totals.from_dict(stated, self.source)
 
     def warn(self, message: str) -> None:
         """Tell the user once."""
