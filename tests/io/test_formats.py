@@ -13,7 +13,7 @@ from io_events import decay_event, hepmc_text, write_mdst
 from synthetic import random_events
 
 import smartbkg.io.formats as events_io
-from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io import EventFormat, EventReader, ReadOptions, create_events, known_formats, open_events
 from smartbkg.storage.provenance import record
@@ -39,7 +39,7 @@ def test_missing_empty_and_unknown_files_are_told_apart(tmp_path: Path) -> None:
         open_events(tmp_path / "empty")
     with pytest.raises(FileFormatError, match=r"no known event format; readable are parquet .* hepmc3"):
         open_events(tmp_path / "text")
-    with pytest.raises(FileFormatError, match="cannot read: Is a directory"):
+    with pytest.raises(SmartBKGError, match="cannot read: Is a directory"):
         open_events(tmp_path)
 
 
