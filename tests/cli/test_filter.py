@@ -12,6 +12,7 @@ from smartbkg.cli.filter import command
 from smartbkg.errors import UsageError
 from smartbkg.filtering.event_filter import DRAWS
 from smartbkg.io import open_events
+from smartbkg.io.hepmc.weights import WEIGHT_LAYOUTS
 from smartbkg.io.tables import read_table
 from smartbkg.sampling.draw_key import RULE, RULES
 
@@ -50,3 +51,4 @@ def test_a_systematic_draw_has_no_duplicates(chain: Chain, tmp_path: Path) -> No
 
 def test_the_choices_of_the_command_are_those_of_the_filter() -> None:
     assert (filter_command.DRAWS, filter_command.RULES, filter_command.RULE) == (DRAWS, RULES, RULE)
+    assert filter_command.WEIGHT_LAYOUTS == WEIGHT_LAYOUTS

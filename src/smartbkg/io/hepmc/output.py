@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from backports import zstd
-
 from smartbkg.errors import SmartBKGError
 from smartbkg.io.streams import STANDARD
+from smartbkg.io.zstandard import zstandard
 from smartbkg.storage.atomic import atomic_path, disk_errors
 
 _COMPRESSED: Final = (".gz", ".xz", ".zst", ".zstd")
@@ -31,6 +30,7 @@ def _compressor(raw: IO[bytes], final: str) -> IO[bytes]:
     elif final.endswith(".xz"):
         stream = lzma.LZMAFile(raw, "wb", preset=1)  # noqa: SIM115 - closed by the caller
     else:
+        zstd = zstandard()
         stream = zstd.ZstdFile(raw, "wb", options={zstd.CompressionParameter.checksum_flag: 1})
     return cast(IO[bytes], stream)
 
