@@ -98,7 +98,7 @@ class NNFilterModule(Module):
             return
         self._scorer = load_model(path, self.model_config, self._rule)
         self._policy = self._choose_policy()
-        self._reader = EventReader(self._scorer.graph_rule)
+        self._reader = EventReader(self._scorer.reading_rule)
         self._loaded_from = path
 
     def _choose_policy(self) -> Policy:

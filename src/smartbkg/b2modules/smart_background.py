@@ -97,7 +97,7 @@ class SmartBackground(Module):
         self._event_types = tuple(config.event_types)
         if self._event_type is not None:
             self._check_event_type(self._event_type)
-        self._reader = EventReader(self._scorer.graph_rule)
+        self._reader = EventReader(self._scorer.reading_rule)
         self._loaded_from = (path, content)
 
     def _policy_of(self, skim: WantedSkim, config: OnnxConfig) -> ExponentialPolicy:

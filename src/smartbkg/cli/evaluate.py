@@ -20,6 +20,7 @@ from smartbkg.errors import UsageError
 @click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: how good a perfect filter would be.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw that is checked for bias.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--without-surrogate", is_flag=True, help="Judge the model's network alone.")
 def command(
     model: Path,
     dataset: Path,
@@ -32,6 +33,7 @@ def command(
     oracle: Path | None,
     seed: int,
     threads: int | None,
+    without_surrogate: bool,
 ) -> None:
     """Check MODEL on DATASET: separation, calibration, speed-up, closure; write a report.
 
@@ -43,11 +45,13 @@ def command(
         raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")
     evaluation = evaluate_model(
         model, dataset, output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim), oracle=oracle,
-        seed=seed, threads=threads,
+        seed=seed, threads=threads, without_surrogate=without_surrogate,
     )  # fmt: skip
     outlook = evaluation.outlook
     click.echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
     click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
+    if evaluation.without_surrogate is not None:
+        click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing}")
     click.echo(evaluation.closure.verdict)
     click.echo(str(output.absolute()))

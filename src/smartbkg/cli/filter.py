@@ -99,6 +99,7 @@ def command(
         "weight_layout": weight_layout,
         "draw_rule": draw_rule,
         **({} if stream is None else {"stream": stream}),
+        **model.settings(scorer),
     }
     with progress_bar() as bar:
         task = bar.add_task("filtering", total=None)

@@ -37,12 +37,21 @@ class ModelChoice(NamedTuple):
     """CPU threads, None = the runtime's choice."""
     device: str
     """``cpu`` or ``cuda``."""
+    without_surrogate: bool = False
+    """Whether the model's surrogate, where it has one, is left out."""
 
     def load(self) -> Scorer:
         """The model, ready to score."""
         from smartbkg.networks.model_file import load_scorer
 
-        return load_scorer(self.path, model_config=self.model_config, threads=self.threads, device=self.device)
+        return load_scorer(
+            self.path, model_config=self.model_config, threads=self.threads, device=self.device,
+            without_surrogate=self.without_surrogate,
+        )  # fmt: skip
+
+    def settings(self, scorer: Scorer) -> dict[str, Any]:
+        """What outputs record of the model's surrogate: which was asked, or that it was left out."""
+        return {"without_surrogate": True} if self.without_surrogate else dict(scorer.surrogate_settings)
 
 
 def _apply(decorators: Sequence[Callable[[Any], Any]], function: Function) -> Function:
@@ -62,6 +71,7 @@ def model_options(function: Function) -> Function:
         click.option("--tag-run", type=int, default=0, help="... and run (default 0)."),
         click.option("--threads", type=click.IntRange(min=1), help="CPU threads."),
         click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+        click.option("--without-surrogate", is_flag=True, help="The model's network alone, with its own policy."),
     ]
     return _apply(options, function)
 
@@ -75,6 +85,7 @@ def choose_model(
     tag_run: int,
     threads: int | None,
     device: str,
+    without_surrogate: bool = False,
 ) -> ModelChoice:
     """The model of the options of `model_options`.
 
@@ -93,7 +104,7 @@ def choose_model(
         model = resolve_payload(global_tag, payload, tag_experiment, tag_run)
     elif payload is not None:
         raise UsageError("--payload belongs to --global-tag")
-    return ModelChoice(model, model_config, threads, device)
+    return ModelChoice(model, model_config, threads, device, without_surrogate)
 
 
 def cost_options(function: Function) -> Function:

@@ -20,6 +20,7 @@ from smartbkg.sampling.policy import Policy
 from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
+    from smartbkg.networks.scorer import Scorer
     from smartbkg.sampling.plan import Outlook, Plan
 
 
@@ -53,6 +54,7 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
     from smartbkg.evaluation.scored_dataset import score_dataset
     from smartbkg.evaluation.store_policy import store_policy
     from smartbkg.networks.model_file import load_scorer
+    from smartbkg.networks.surrogate_scorer import SurrogateScorer
     from smartbkg.sampling.plan import COMPARED, make_plan
 
     if options["write"] and options["output"] is not None:
@@ -60,7 +62,8 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
     for output, inputs in ((options["output"], (dataset,)), (options["picture"], (dataset, model))):
         if output is not None:
             refuse_same_file(output, *inputs)
-    scorer = load_scorer(model)
+    costs = choose_costs(options["t_gen"], options["t_filter"], options["t_sim"])
+    scorer = _with_replicas(model, dataset, costs, options) or load_scorer(model)
     scored = score_dataset(
         dataset,
         scorer,
@@ -69,9 +72,10 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         oracle=options["oracle"],
         is_recalibrated=options["recalibrate"],
     )
-    costs = choose_costs(options["t_gen"], options["t_filter"], options["t_sim"])
     if options["measure"]:
         costs = _measured(costs, scored.filter_seconds, options)
+    elif isinstance(scorer, SurrogateScorer):
+        costs = replace(costs, filtering=costs.filtering + scorer.seconds_per_event)
     plan = make_plan(
         scored.events,
         costs,
@@ -91,10 +95,34 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
 
         save_figure(plot_plan(plan, scored.events), options["picture"])
     if options["write"] or options["output"] is not None:
-        stored = store_policy(model, plan, options["output"] or model, scored.calibration)
+        record = scorer.record if isinstance(scorer, SurrogateScorer) else None
+        stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
         click.echo(f"policy written to {stored}", err=True)
     else:
         click.echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
+
+
+def _with_replicas(model: Path, dataset: Path, costs: Costs, options: dict[str, Any]) -> Scorer | None:
+    """The scorer of a model with a surrogate, asked as often as is best at these costs; None for other models."""
+    from smartbkg.networks.bundle import load_bundle
+    from smartbkg.networks.scorer import scorer_of
+    from smartbkg.training.surrogate.combined_score import SurrogateSettings
+    from smartbkg.training.surrogate.files import choose_replicas
+
+    if model.suffix != ".safetensors" or (bundle := load_bundle(model)).surrogate is None:
+        return None
+    if options["recalibrate"]:
+        raise UsageError(f"{model}: has a surrogate, whose score `smartbkg calibrate` fits again")
+    if options["skims"] or options["importance"]:
+        return scorer_of(bundle, source=str(model))
+    settings = SurrogateSettings(costs=costs, max_weight=options["max_weight"])
+    solved = choose_replicas(bundle, str(model), dataset, settings)
+    for row in solved.surrogate.trade if solved.surrogate is not None else ():
+        click.echo(
+            f"{row['replicas']:5d} replicas at most: {row['mean_replicas']:.1f} on average, {row['seconds']:.4f} s, "
+            f"expected speed-up {row['expected_speed_up']:.3f}"
+        )
+    return scorer_of(solved, source=str(model))
 
 
 def _training_of(model: Path) -> dict[str, Any] | None:

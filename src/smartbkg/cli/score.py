@@ -34,7 +34,8 @@ def command(sources: tuple[Path, ...], output: Path, allow_duplicates: bool, bat
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=None)
         summary = score_file(
-            sources, output, scorer, settings={"skims": list(scorer.skims)}, inputs=(model.path,),
+            sources, output, scorer, inputs=(model.path,),
+            settings={"skims": list(scorer.skims)} | model.settings(scorer),
             options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from smartbkg.cli.options import progress_bar
+from smartbkg.errors import UsageError
 from smartbkg.optional import require
+
+if TYPE_CHECKING:
+    from smartbkg.surrogate.protocol import Surrogate
+    from smartbkg.training.config import TrainingConfig
 
 _OVERRIDES = {
     "epochs": "optimiser.epochs",
@@ -36,6 +42,13 @@ _OVERRIDES = {
 )
 @click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
               help="Go on from a checkpoint of the same training.")  # fmt: skip
+@click.option(
+    "--surrogate",
+    "surrogate_name",
+    metavar="NAME",
+    help="Also ask this fast simulation: a detector (belle2, FILE.json) or 'mysim {input} {output}'.",
+)
+@click.option("--replicas", type=click.IntRange(min=1), help="... of each event, at most (default 64).")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Model to start from.")
 def command(
     datasets: tuple[Path, ...],
@@ -45,6 +58,8 @@ def command(
     network: str | None,
     assignments: tuple[str, ...],
     resume: Literal["auto", "never"],
+    surrogate_name: str | None,
+    replicas: int | None,
     init_from: Path | None,
     **options: Any,
 ) -> None:
@@ -54,6 +69,13 @@ def command(
     from smartbkg.training.progress.display import make_display
     from smartbkg.training.run import train
 
+    if replicas is not None and surrogate_name is None:
+        raise UsageError("--replicas belongs to --surrogate NAME")
+    surrogate = None
+    if surrogate_name is not None:
+        from smartbkg.surrogate.registry import open_surrogate
+
+        surrogate = open_surrogate(surrogate_name)
     overrides: dict[str, Any] = {_OVERRIDES[name]: value for name, value in options.items() if value is not None}
     if skims:
         overrides["data.skims"] = list(skims)
@@ -67,3 +89,23 @@ def command(
             f"  {figures.skim}: AUC {figures.auc:.4f}, speed-up {figures.speed_up}, calibration error "
             f"{figures.calibration_error:.2g} on {figures.n_passing} passing of {outcome.n_validation} events"
         )
+    if surrogate is not None:
+        _add_surrogate(output, datasets, surrogate, settings, replicas)
+
+
+def _add_surrogate(
+    model: Path, datasets: tuple[Path, ...], surrogate: Surrogate, settings: TrainingConfig, replicas: int | None
+) -> None:
+    """Fit the combined score on the events that the network has not learned from."""
+    from smartbkg.cli.calibrate import print_outcome
+    from smartbkg.training.surrogate.combined_score import DEFAULT_REPLICAS, SurrogateSettings
+    from smartbkg.training.surrogate.files import add_surrogate
+
+    chosen = SurrogateSettings(
+        replicas or DEFAULT_REPLICAS, costs=settings.policy.costs, max_weight=settings.policy.max_weight,
+        threads=settings.run.threads or 1,
+    )  # fmt: skip
+    with progress_bar() as bar:
+        task = bar.add_task("asking the surrogate", total=None)
+        outcome = add_surrogate(model, datasets, model, surrogate, chosen, progress=lambda n: bar.advance(task, n))
+    print_outcome(outcome, model)

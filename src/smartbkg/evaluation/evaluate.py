@@ -47,6 +47,8 @@ class Evaluation(NamedTuple):
     """(n_events,) True = kept by one draw."""
     closure: ClosureReport
     """Kept and weighted passing events against all passing ones."""
+    without_surrogate: Outlook | None = None
+    """What the optimal policy on the network's scores alone would do, where the model has a surrogate besides."""
 
     @property
     def n_effective(self) -> float:

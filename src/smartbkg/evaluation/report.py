@@ -57,6 +57,9 @@ def _policy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     plan = evaluation.plan
     chosen_label = f"{evaluation.outlook.label} (this model)"
     yield _policy_row(evaluation.outlook._replace(label=chosen_label), n_events=plan.n_events, is_chosen=True)
+    if evaluation.without_surrogate is not None:
+        alone = evaluation.without_surrogate._replace(label="optimal, the network alone without the surrogate")
+        yield _policy_row(alone, n_events=plan.n_events, is_chosen=False)
     for outlook in plan.outlooks[1:]:
         yield _policy_row(outlook, n_events=plan.n_events, is_chosen=False)
 
@@ -91,8 +94,11 @@ def _learning_pictures(history: Sequence[Mapping[str, Any]]) -> Iterator[_Pictur
 def _cards(evaluation: Evaluation) -> list[_Card]:
     outlook, roc = evaluation.outlook, evaluation.roc
     fraction = evaluation.n_effective / max(1, evaluation.n_passing)
+    alone = evaluation.without_surrogate
+    surrogate = [] if alone is None else [_Card(str(alone.speed_up), "speed-up of the network without its surrogate")]
     return [
         _Card(f"{outlook.speed_up.value:.2f} ± {outlook.speed_up.error:.2f}", "speed-up at these costs"),
+        *surrogate,
         _Card(f"{1 - outlook.kept_fraction:.1%}", "of the events need no simulation"),
         _Card(f"{roc.area:.3f} ± {roc.area_error:.3f}", "AUC"),
         _Card(f"{evaluation.plan.retention[0]:.2%}", "of the generated events pass"),

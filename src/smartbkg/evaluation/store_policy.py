@@ -12,13 +12,21 @@ from smartbkg.events.skim_choice import choose_skims
 from smartbkg.networks.bundle import load_bundle, save_bundle
 from smartbkg.sampling.plan import Plan
 from smartbkg.scores.calibration import Calibration
+from smartbkg.surrogate.stored import SurrogateRecord
 
 
-def store_policy(model: Path, plan: Plan, output: Path, calibration: Calibration | None = None) -> Path:
+def store_policy(
+    model: Path,
+    plan: Plan,
+    output: Path,
+    calibration: Calibration | None = None,
+    surrogate: SurrogateRecord | None = None,
+) -> Path:
     """Write a model file with the recommended policy to ``output``, which may be the model itself.
 
     A policy for all skims of the model becomes its policy; one for some of them is stored beside it by their names. A
-    new calibration, where there is one, replaces the model's.
+    new calibration, where there is one, replaces the model's. Where the plan was made with a surrogate, the
+    policy becomes the one for the combined score, beside that of the network alone.
 
     Raises
     ------
@@ -32,7 +40,7 @@ def store_policy(model: Path, plan: Plan, output: Path, calibration: Calibration
     choose_skims(bundle.skims, plan.skims, holder=f"{model}: has no skim")
     stored: Mapping[str, Any] = policy
     if set(plan.skims) != set(bundle.skims):
-        before = bundle.policy or {}
+        before = (bundle.policy if surrogate is None else surrogate.policy) or {}
         policies = dict(before["policies"]) if before.get("kind") == "by_skim" else {}
         if before and before.get("kind") != "by_skim":
             policies["+".join(bundle.skims)] = dict(before)
@@ -41,5 +49,8 @@ def store_policy(model: Path, plan: Plan, output: Path, calibration: Calibration
     figures = {"speed_up": best.speed_up.value, "speed_up_error": best.speed_up.error, "n_events": plan.n_events}
     metrics = {**bundle.metrics, "plan": {**figures, "skims": list(plan.skims), "kept_fraction": best.kept_fraction}}
     calibrated = bundle.calibration if calibration is None else calibration
+    if surrogate is not None:
+        save_bundle(output, replace(bundle, surrogate=replace(surrogate, policy=stored), metrics=metrics))
+        return output
     save_bundle(output, replace(bundle, policy=stored, metrics=metrics, calibration=calibrated))
     return output

@@ -54,6 +54,16 @@ class Scorer:
         self.source = source
         self.n_unknown_codes = 0
 
+    @property
+    def reading_rule(self) -> GraphRule | None:
+        """What of an event must be read: what this rule keeps, or all of it where None."""
+        return self.graph_rule
+
+    @property
+    def surrogate_settings(self) -> Mapping[str, Any]:
+        """What an output records of the surrogate that was asked; nothing where there is none."""
+        return {}
+
     def logits(self, batch: EventBatch) -> NDArray[np.float32]:
         """The network's outputs.
 

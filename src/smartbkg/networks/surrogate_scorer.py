@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import ModelError
 from smartbkg.events import EventBatch
+from smartbkg.graphs import GraphRule
 from smartbkg.networks.scorer import Scorer
 from smartbkg.scores.calibration import Identity
 from smartbkg.scores.logistic import logit
@@ -57,6 +59,21 @@ class SurrogateScorer(Scorer):
         self._seed = surrogate_seed(record.seed)
         self._threads = threads
 
+    @property
+    def reading_rule(self) -> GraphRule | None:
+        """A simulation looks at all particles."""
+        return None
+
+    @property
+    def surrogate_settings(self) -> Mapping[str, Any]:
+        """Name, digest, replicas and seed."""
+        about = self.record
+        return {
+            "surrogate": {
+                "name": about.name, "digest": about.digest, "n_replicas": about.n_replicas, "seed": about.seed,
+            }
+        }  # fmt: skip
+
     def network_logits(self, batch: EventBatch) -> NDArray[np.float64]:
         """(n_events, n_skims) logit of the network's own calibrated score."""
         scores = self.network.scores(batch)
@@ -71,7 +88,7 @@ class SurrogateScorer(Scorer):
             self.skims,
             self._seed,
             own,
-            self.record.combinations,
+            self.record.used,
             self.record.rule,
             self._threads,
         )
@@ -82,6 +99,14 @@ class SurrogateScorer(Scorer):
     def combine(self, network_logit: NDArray[np.float64], counts: Counts) -> NDArray[np.float32]:
         """(n_events, n_skims) logits of the combined score."""
         return self.record.logits(network_logit, counts).astype(np.float32)
+
+    @property
+    def seconds_per_event(self) -> float:
+        """CPU seconds an event of asking: as often as so far, at the measured cost of a replica."""
+        if self.n_asked:
+            return self.n_replicas / self.n_asked * self.record.seconds_per_replica
+        expected = [row["seconds"] for row in self.record.trade if row["replicas"] == self.record.n_replicas]
+        return float(expected[0]) if expected else self.record.n_replicas * self.record.seconds_per_replica
 
     def count_stages(self, batch: EventBatch) -> NDArray[np.int32]:
         """(n_events, n_stages, n_skims) passes after each stage, without early ends."""

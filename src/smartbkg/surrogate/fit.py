@@ -14,9 +14,9 @@ from smartbkg.surrogate.combination import N_OWN, Combination, design_matrix
 from smartbkg.surrogate.prior import fit_prior
 
 #: Standard deviations that are believed of the correction's terms before labels are seen: of 1, U, L, U², L², U L ...
-OWN_WIDTHS: Final = (1.0, 0.5, 0.5, 0.15, 0.15, 0.15)
+OWN_WIDTHS: Final = (1.0, 0.3, 0.3, 0.02, 0.02, 0.02)
 #: ... and of each other skim.
-OTHER_WIDTH: Final = 0.1
+OTHER_WIDTH: Final = 0.05
 #: Passing events that a skim needs at least.
 LEAST_PASSING: Final = 10
 

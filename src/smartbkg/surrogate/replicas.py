@@ -124,7 +124,6 @@ def ask(
 
 
 def stop(
-    stages: Sequence[int],
     passed: NDArray[np.int32],
     network_logit: NDArray[np.float64],
     combinations: Sequence[tuple[int, Combination]],
@@ -134,10 +133,9 @@ def stop(
 
     Parameters
     ----------
-    stages : (n_stages,) the stages of ``combinations``.
-    passed : (n_events, n_stages, n_skims) of `count_stages`.
+    passed : (n_events, n_stages, n_skims) of `count_stages`, for the stages of ``combinations``.
     """
-    n_events = len(passed)
+    n_events, stages = len(passed), [stage for stage, _ in combinations]
     counts = Counts(np.full(n_events, stages[-1], dtype=np.int32), passed[:, len(stages) - 1].copy())
     going = np.arange(n_events)
     for position, (stage, combination) in enumerate(combinations[:-1]):

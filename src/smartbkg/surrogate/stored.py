@@ -26,7 +26,8 @@ class SurrogateRecord:
     ----------
     name, kind, version, digest, settings : of the surrogate; the digest is of kind, version and settings.
     seed : of its random stream, which has the purpose ``surrogate`` besides.
-    combinations : (replicas, combined score) of each stage; the last number is K, the replicas of an event at most.
+    combinations : (replicas, combined score) of each stage for which one was fitted.
+    n_replicas : K, the replicas of an event at most: the end of one of the stages.
     rule : when replicas end earlier; None = never.
     policy : solved for the combined scores; the model's own policy is that of its network alone.
     seconds_per_replica : CPU seconds of one replica of one event, as it was measured.
@@ -40,6 +41,7 @@ class SurrogateRecord:
     digest: str
     settings: Mapping[str, Any]
     combinations: tuple[tuple[int, Combination], ...]
+    n_replicas: int
     seed: int = 0
     rule: StoppingRule | None = None
     policy: Mapping[str, Any] | None = None
@@ -51,6 +53,8 @@ class SurrogateRecord:
         stages = self.stages
         if not stages or stages[0] < 1 or any(b <= a for a, b in itertools.pairwise(stages)):
             raise ModelError(f"stages of {stages} replicas, expected rising numbers")
+        if self.n_replicas not in stages:
+            raise ModelError(f"{self.n_replicas} replicas, expected one of {', '.join(map(str, stages))}")
 
     @classmethod
     def of(
@@ -59,7 +63,7 @@ class SurrogateRecord:
         """The record of a surrogate."""
         return cls(
             surrogate.name, surrogate.kind, surrogate.version, surrogate_digest(surrogate), dict(surrogate.settings),
-            combinations, **about,
+            combinations, about.pop("n_replicas", combinations[-1][0]), **about,
         )  # fmt: skip
 
     @property
@@ -68,9 +72,9 @@ class SurrogateRecord:
         return tuple(stage for stage, _ in self.combinations)
 
     @property
-    def n_replicas(self) -> int:
-        """K: replicas of an event at most."""
-        return self.combinations[-1][0]
+    def used(self) -> tuple[tuple[int, Combination], ...]:
+        """The stages up to K."""
+        return tuple(entry for entry in self.combinations if entry[0] <= self.n_replicas)
 
     @property
     def n_skims(self) -> int:
@@ -99,6 +103,7 @@ class SurrogateRecord:
             "digest": self.digest,
             "settings": dict(self.settings),
             "combinations": [[stage, combination.to_dict()] for stage, combination in self.combinations],
+            "n_replicas": self.n_replicas,
             "seed": self.seed,
             "purpose": "surrogate",
             "rule": None if self.rule is None else self.rule.to_dict(),
@@ -126,6 +131,7 @@ def record_from_dict(content: Mapping[str, Any]) -> SurrogateRecord:
             str(content["digest"]),
             dict(content["settings"]),
             combinations,
+            int(content["n_replicas"]),
             seed=int(content["seed"]),
             rule=None if content["rule"] is None else rule_from_dict(content["rule"]),
             policy=content["policy"],

@@ -86,17 +86,23 @@ def fit_stages(
     return tuple(fitted)
 
 
-def solve_record(unsolved: SurrogateRecord, asked: AskedEvents, settings: SurrogateSettings) -> SurrogateRecord:
-    """The record with stopping rule and policy for its last stage, and the trade of replicas against speed-up.
+def solve_record(
+    unsolved: SurrogateRecord, asked: AskedEvents, settings: SurrogateSettings, *, keep_replicas: bool
+) -> SurrogateRecord:
+    """The record with stopping rule and policy, and the trade of replicas against speed-up.
 
     Labels do not enter: the expected speed-ups are those that the scores predict, as far as these are calibrated.
+
+    Parameters
+    ----------
+    keep_replicas : leave K as it is; else it becomes that of the largest expected speed-up at these costs.
     """
     price = unsolved.seconds_per_replica / settings.costs.simulation
     least_gain = price if settings.least_gain is None else settings.least_gain
     trade: list[dict[str, float]] = []
-    solved = unsolved
+    solved: dict[int, SurrogateRecord] = {}
     for position, stage in enumerate(unsolved.stages):
-        upto = replace(unsolved, combinations=unsolved.combinations[: position + 1])
+        upto = replace(unsolved, n_replicas=stage)
         everything = Counts(np.full(len(asked), stage, dtype=np.int32), asked.passed[:, position])
         policy = _solve(asked, _score(upto, asked, everything), stage * unsolved.seconds_per_replica, settings)
         upto = replace(upto, rule=StoppingRule.for_policy(policy, least_gain))
@@ -118,8 +124,9 @@ def solve_record(unsolved: SurrogateRecord, asked: AskedEvents, settings: Surrog
             }
         )
         stored = {**policy.to_dict(), "costs": costs.to_dict()}
-        solved = replace(unsolved, rule=upto.rule, policy=stored, trade=tuple(trade))
-    return solved
+        solved[stage] = replace(upto, policy=stored)
+    best = unsolved.n_replicas if keep_replicas else max(trade, key=lambda row: row["expected_speed_up"])["replicas"]
+    return replace(solved[int(best)], trade=tuple(trade))
 
 
 def judge_record(
@@ -153,8 +160,8 @@ def judge_record(
 
 
 def _stopped(solved: SurrogateRecord, asked: AskedEvents) -> Counts:
-    passed = asked.passed[:, : len(solved.stages)]
-    return stop(solved.stages, passed, asked.network_logit, solved.combinations, solved.rule)
+    passed = asked.passed[:, : len(solved.used)]
+    return stop(passed, asked.network_logit, solved.used, solved.rule)
 
 
 def _score(solved: SurrogateRecord, asked: AskedEvents, counts: Counts) -> NDArray[np.float64]:

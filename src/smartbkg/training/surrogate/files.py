@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from smartbkg.datasets.header import read_header
-from smartbkg.errors import DatasetError, UsageError, nearest
+from smartbkg.errors import DatasetError, ModelError, UsageError, nearest
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
 from smartbkg.networks.config import NoNetworkConfig
 from smartbkg.storage.atomic import refuse_same_file
@@ -81,7 +81,7 @@ def add_surrogate(
         seed=settings.seed, max_events=settings.max_events, threads=settings.threads, progress=progress,
     )  # fmt: skip
     fitted = SurrogateRecord.of(surrogate, fit_stages(asked, stages), seed=settings.seed, seconds_per_replica=seconds)
-    solved = solve_record(fitted, asked, settings)
+    solved = solve_record(fitted, asked, settings, keep_replicas=True)
     judged = judge_record(solved, asked, settings, has_network=model is not None)
     training = record(
         "surrogate", SURROGATE_SCHEMA, {"n_replicas": settings.n_replicas, "costs": settings.costs.to_dict()},
@@ -92,6 +92,30 @@ def add_surrogate(
     finished = replace(bundle, surrogate=replace(solved, training=training))
     save_bundle(output, finished)
     return SurrogateOutcome(finished, solved, len(asked), asked.n_passing, judged)
+
+
+def choose_replicas(bundle: ModelBundle, source: str, dataset: Path, settings: SurrogateSettings) -> ModelBundle:
+    """A model with K, stopping rule and policy of its surrogate solved for other costs, on the events of a data set.
+
+    Parameters
+    ----------
+    bundle, source : a model with a surrogate, and its file for messages.
+    settings : costs, largest weight, importances; K is that of the largest expected speed-up among the fitted ones.
+
+    Raises
+    ------
+    ModelError
+        The model has no surrogate, or it is not installed.
+    """
+    if bundle.surrogate is None:
+        raise ModelError(f"{source}: the model has no surrogate: `smartbkg calibrate` adds one")
+    old = bundle.surrogate
+    asked, seconds = ask_datasets(
+        replace(bundle, surrogate=None), source, [dataset], old.open(source), old.stages,
+        seed=old.seed, max_events=settings.max_events, threads=settings.threads, progress=lambda _: None,
+    )  # fmt: skip
+    solved = solve_record(replace(old, seconds_per_replica=seconds), asked, settings, keep_replicas=False)
+    return replace(bundle, surrogate=solved)
 
 
 def _of_model(model: Path, skims: Sequence[str]) -> ModelBundle:
@@ -111,4 +135,4 @@ def _without_network(datasets: Sequence[Path], skims: Sequence[str]) -> ModelBun
     return ModelBundle(config=NoNetworkConfig(n_skims=len(chosen)), state={}, skims=chosen)
 
 
-__all__ = ["SurrogateOutcome", "add_surrogate"]
+__all__ = ["SurrogateOutcome", "add_surrogate", "choose_replicas"]
