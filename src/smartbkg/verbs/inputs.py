@@ -84,9 +84,10 @@ def as_batch(given: Any) -> EventBatch:
 def write_batch(batch: EventBatch, path: Path) -> None:
     """A native file of a batch."""
     from smartbkg.io import create_events
+    from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
     from smartbkg.storage.provenance import record
 
-    with create_events(path, record("events", 1, {})) as writer:
+    with create_events(path, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {})) as writer:
         writer.write(batch)
 
 
@@ -103,21 +104,22 @@ def write_flags(events: Path, passes: Any, skim: str, output: Path) -> None:
     DatasetError
         As many values as events were expected, and only 0 and 1.
     """
-    from smartbkg.datasets.make_flags import FLAGS_KIND, FLAGS_SCHEMA
     from smartbkg.events import EventBatch
     from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
     from smartbkg.io import open_events
     from smartbkg.io.tables import write_table
+    from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
     from smartbkg.storage.provenance import record
 
     with open_events(events) as reader:
         batch = EventBatch.concatenate(list(reader.batches()))
     columns: dict[str, Any] = {name: batch.event[name] for name in EVENT_ID}
-    for name, values in (passes if isinstance(passes, Mapping) else {skim: passes}).items():
+    labels = passes if isinstance(passes, Mapping) else {skim: passes}
+    for name, values in labels.items():
         flags = np.asarray(values)
         if flags.shape != (len(batch),):
             raise DatasetError(f"passes for '{name}' have shape {flags.shape}, expected ({len(batch)},): one per event")
         if not np.isin(flags, (0, 1)).all():
             raise DatasetError(f"passes for '{name}' hold other values than 0 and 1 or False and True")
         columns[PASSES_PREFIX + name] = flags.astype(np.bool_)
-    write_table(output, columns, record(FLAGS_KIND, FLAGS_SCHEMA, {"skims": sorted(columns)[3:]}))
+    write_table(output, columns, record(FLAGS, SCHEMA_VERSIONS[FLAGS], {"skims": sorted(labels)}))

@@ -141,10 +141,10 @@ def filter_events(
     ModelError, PolicyError, FileFormatError, UsageError
         The model, its policy or the events cannot be used.
     """
+    from smartbkg.events.skim_choice import choose_skims
     from smartbkg.filtering.event_filter import EventFilter
     from smartbkg.filtering.files import filter_file
     from smartbkg.filtering.policy_choice import choose_policy
-    from smartbkg.filtering.scoring import choose_skims
 
     place = Workplace()
     source, path = place.events(events), place.output(output, "kept.parquet")
