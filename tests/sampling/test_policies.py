@@ -67,7 +67,10 @@ def test_optimal_policy_is_lambda_times_the_root_within_its_bounds() -> None:
 
 def test_optimal_policy_follows_weight_and_simulation_cost() -> None:
     p = np.array([0.01, 0.01])
-    np.testing.assert_allclose(OptimalPolicy(1.0, 100.0).keep_probability(p, weight=[2.0, -3.0]), [0.2, 0.3])
+    np.testing.assert_allclose(
+        OptimalPolicy(1.0, 100.0, weight_scale=1.0).keep_probability(p, weight=[2.0, -3.0]), [0.2, 0.3]
+    )
+    np.testing.assert_allclose(OptimalPolicy(1.0, 100.0).keep_probability(p, weight=[2.0, -3.0]), [0.1, 0.1])
     policy = OptimalPolicy(10.0, 100.0, has_simulation_cost=True)
     np.testing.assert_allclose(policy.keep_probability(p, simulation_cost=[25.0, 100.0]), [0.2, 0.1])
 

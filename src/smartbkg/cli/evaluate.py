@@ -52,6 +52,6 @@ def command(
     click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
     if evaluation.without_surrogate is not None:
         click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
-    click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing}")
+    click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")
     click.echo(evaluation.closure.verdict)
     click.echo(str(output.absolute()))

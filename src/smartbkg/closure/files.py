@@ -32,6 +32,7 @@ from smartbkg.io import open_events
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.tables import Table, read_table
 from smartbkg.sampling.draw_key import DrawKey, recorded_draws
+from smartbkg.sampling.weights import generator_weights
 from smartbkg.storage.atomic import write_text_atomically
 
 #: Columns of flags and n-tuples that are no event-level variables.
@@ -206,14 +207,14 @@ def _of_passing(
             _values(reference, names, passing_there),
             _values(flags, names, rows[chosen]),
             kept[WEIGHT][chosen],
-            reference[WEIGHT][passing_there] if WEIGHT in reference.columns else None,
+            generator_weights(reference.columns)[passing_there] if WEIGHT in reference.columns else None,
             settings,
             keep_probability=kept[KEEP_PROBABILITY][chosen],
             least_keep_probability=least,
         )
     passing = flags[PASSES_PREFIX + skim].astype(bool)
     is_kept, weight, q = (column[passing] for column in _stated(kept, rows, len(flags)))
-    generator_weight = flags[WEIGHT][passing] if WEIGHT in flags.columns else None
+    generator_weight = generator_weights(flags.columns)[passing] if WEIGHT in flags.columns else None
     values = _values(flags, names, passing)
     if decisions is None:
         return check_subset(values, is_kept, weight, q, generator_weight, settings, least_keep_probability=least)

@@ -15,6 +15,7 @@ from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, IS_KEPT, KEEP_PR
 from smartbkg.events.identity import keys_of
 from smartbkg.io.tables import Table
 from smartbkg.sampling.draw_key import DrawKey, recorded_draws
+from smartbkg.sampling.weights import generator_weights
 
 #: Weights that went through other programs, as single precision, may differ so much.
 TOLERANCE: Final = 1e-5
@@ -188,7 +189,7 @@ def _generator_weights(table: Table, flags: Table | None) -> Finding:
     is_known = there[row] == here if len(there) else np.zeros(len(here), dtype=bool)
     if not is_known.any():
         return Finding(name, "not checked", "the flags hold none of these events")
-    expected, found = flags[WEIGHT][row].astype(np.float64), table[GENERATOR_WEIGHT].astype(np.float64)
+    expected, found = generator_weights(flags.columns)[row], table[GENERATOR_WEIGHT].astype(np.float64)
     is_wrong = is_known & ~(np.abs(found - expected) <= TOLERANCE * np.abs(expected))
     if is_wrong.any():
         return Finding(

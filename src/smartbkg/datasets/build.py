@@ -1,8 +1,9 @@
 """The training data set: generated events joined with the flags of the skims they passed.
 
 One event a row: the native event format, with the further event columns ``label_<skim>`` (and ``label`` where there is
-one skim alone), ``var_<name>`` for event-level variables, and ``sampling_weight``: how many events of the full sample
-the row stands for, 1 unless failing events were thinned out. Sums weighted with it give the true retention.
+one skim alone), ``var_<name>`` for event-level variables, ``weight`` of the generator, and ``sampling_weight``: how
+many generated events the row stands for, 1 unless failing events were thinned out, a filter kept the events (1 / keep
+probability), or an earlier data set says so. Sums weighted with it give the true retention.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,9 +24,21 @@ from smartbkg.datasets.own_labels import OwnLabels
 from smartbkg.datasets.spill import spilled_partitions
 from smartbkg.errors import DatasetError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, LABEL_PREFIX, PROCESS, SAMPLING_WEIGHT, VARIABLE_PREFIX
+from smartbkg.events.columns import (
+    EVENT_ID,
+    GENERATOR_WEIGHT,
+    KEEP_PROBABILITY,
+    LABEL_PREFIX,
+    PROCESS,
+    SAMPLING_WEIGHT,
+    VARIABLE_PREFIX,
+    VARIATION_PREFIX,
+    WEIGHT,
+)
 from smartbkg.io import open_events
 from smartbkg.io.parquet import ParquetWriter
+from smartbkg.sampling.draw_key import merged_draws, recorded_draws
+from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
@@ -33,6 +46,8 @@ from smartbkg.storage.provenance import record
 
 #: Rows of flags that are held in memory; more are joined in parts through temporary files.
 FLAGS_IN_MEMORY: Final = 2_000_000
+#: Columns of kept events that a data set says by its own: ``weight`` and ``sampling_weight``.
+_OF_KEPT: Final = (GENERATOR_WEIGHT, KEEP_PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,8 @@ def build_dataset(
     source = FlagFiles(flags, options.skims) if flags else OwnLabels(events, options.skims)
     with contextlib.closing(source), contextlib.ExitStack() as stack:
         failing_kept = _failing_kept(source, events, options)
-        provenance = record(DATASET, SCHEMA_VERSIONS[DATASET], asdict(options), [*events, *flags])
+        about = _history(events)
+        provenance = record(DATASET, SCHEMA_VERSIONS[DATASET], asdict(options), [*events, *flags], **about)
         writer = stack.enter_context(ParquetWriter(output, provenance))
         join = _Join(source.skims, options, failing_kept)
         for batch in _labelled_batches(source, events, options, output.parent, join, stack):
@@ -110,6 +126,19 @@ def _failing_kept(source: FlagFiles | OwnLabels, events: Sequence[Path], options
     if wanted is None:
         wanted = round((options.failing_per_passing or 0.0) * n_passing)
     return min(1.0, wanted / max(1, n_rows - n_passing))
+
+
+def _history(events: Sequence[Path]) -> dict[str, Any]:
+    """The draws that the events have come through, for the record: a later filter must not draw by them again."""
+    found = []
+    for path in events:
+        with open_events(path) as reader:
+            next(iter(reader.batches(1)), None)  # a stream tells its record with its first event
+            draws = recorded_draws(reader.metadata)
+        if draws is None:
+            return {}
+        found.append(draws)
+    return {"draws": merged_draws(found, "dataset")} if any(found) else {}
 
 
 def _batches(path: Path) -> Iterator[EventBatch]:
@@ -187,24 +216,37 @@ class _Join:
         seed = derive_seed(self.options.seed, "dataset sampling")
         uniforms = event_uniforms(seed, *(batch.event[name] for name in EVENT_ID))
         is_kept = ~is_failing | (uniforms < self.failing_kept)
-        self._count(batch, labels, is_kept)
+        stands_for = sampling_weights(batch.event)
+        self._count(batch, labels, is_kept, stands_for)
         columns: dict[str, NDArray[Any]] = {LABEL_PREFIX + skim: label for skim, label in labels.items()}
         if len(self.skims) == 1:
             columns["label"] = labels[self.skims[0]]
         columns |= {VARIABLE_PREFIX + name: column for name, column in variables.items()}
-        columns[SAMPLING_WEIGHT] = np.where(is_failing, 1.0 / self.failing_kept, 1.0)
-        labelled = batch.with_event_columns(**columns)
+        columns[SAMPLING_WEIGHT] = np.where(is_failing, 1.0 / self.failing_kept, 1.0) * stands_for
+        columns[WEIGHT] = generator_weights(batch.event)
+        if KEEP_PROBABILITY in batch.event:  # the generator's other weights too, as they were
+            q = batch.event[KEEP_PROBABILITY].astype(np.float64)
+            columns |= {name: v * q for name, v in batch.event.items() if name.startswith(VARIATION_PREFIX)}
+        generated = replace(batch, event={k: v for k, v in batch.event.items() if k not in _OF_KEPT})
+        labelled = generated.with_event_columns(**columns)
         if not is_kept.all():
             labelled = labelled.select(is_kept)
         if len(labelled):
             yield labelled
 
-    def _count(self, batch: EventBatch, labels: Mapping[str, NDArray[Any]], is_kept: NDArray[np.bool_]) -> None:
+    def _count(
+        self,
+        batch: EventBatch,
+        labels: Mapping[str, NDArray[Any]],
+        is_kept: NDArray[np.bool_],
+        stands_for: NDArray[np.float64],
+    ) -> None:
         process_names, process = np.unique(batch.event[PROCESS], return_inverse=True)
         for code, name in enumerate(process_names):
             chosen = process == code
-            passing = {skim: float(label[chosen].sum()) for skim, label in labels.items()}
-            here = Counts(int(chosen.sum()), int((chosen & is_kept).sum()), passing)
+            passing = {skim: float(np.dot(label[chosen], stands_for[chosen])) for skim, label in labels.items()}
+            n_events = _whole(float(stands_for[chosen].sum()))
+            here = Counts(n_events, int((chosen & is_kept).sum()), passing)
             self.counts.setdefault(str(name), Counts()).add(here)
 
     def check_matches(self, source: str, n_skims: int) -> None:
@@ -228,6 +270,11 @@ class _Join:
         """The counts so far."""
         ordered = {name: self.counts[name] for name in sorted(self.counts)}
         return DatasetSummary(self.skims, ordered, tuple(variables), self.failing_kept, self.n_missing)
+
+
+def _whole(number: float) -> int | float:
+    """A count as a whole number where it is one."""
+    return int(number) if number.is_integer() else number
 
 
 def _looked_up(

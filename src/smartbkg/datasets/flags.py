@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, nearest
-from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, FRACTION_PREFIX, PASSES_PREFIX
+from smartbkg.events.columns import (
+    EVENT_DTYPES,
+    EVENT_ID,
+    FRACTION_PREFIX,
+    GENERATOR_WEIGHT,
+    KEEP_PROBABILITY,
+    PASSES_PREFIX,
+)
 from smartbkg.events.identity import ids_of, keys_of
 from smartbkg.events.skim_choice import choose_skims
 from smartbkg.io.parquet import open_parquet
@@ -89,7 +96,7 @@ class FlagLayout:
         variables = tuple(
             field.name
             for field in schema
-            if field.name not in EVENT_DTYPES
+            if field.name not in (*EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY)
             and field.name not in labels.values()
             and not field.name.startswith((PASSES_PREFIX, FRACTION_PREFIX))
             and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))

@@ -21,8 +21,8 @@ from smartbkg.storage.provenance import check_schema
 class Counts:
     """Events of one process, in the full sample and in the data set."""
 
-    n_events: int = 0
-    """Events with flags, before failing ones were thinned out."""
+    n_events: float = 0
+    """Generated events with flags, before failing ones were thinned out: Σ of what the rows stand for."""
     n_written: int = 0
     """Rows of the data set."""
     passing: dict[str, float] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from smartbkg.sampling.draw import draw
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.plan import Outlook, Plan, make_plan
 from smartbkg.sampling.policies import DEFAULT_MAX_WEIGHT, OptimalPolicy, Policy
+from smartbkg.scores.labels import split_labels
 from smartbkg.scores.metrics import CalibrationCurve, RocCurve, calibration_curve, roc
 
 
@@ -56,9 +57,9 @@ class Evaluation(NamedTuple):
         return self.closure.effective_kept
 
     @property
-    def n_passing(self) -> int:
-        """Passing events of this sample."""
-        return self.closure.n_all
+    def n_passing(self) -> float:
+        """Passing events of this sample: the sum of the fractions where labels are soft."""
+        return float(self.events.label[:, 0].sum())
 
 
 def evaluate(
@@ -90,9 +91,9 @@ def evaluate(
         The skim is unknown, labels are of one class, or no event-level variable is there to look at.
     """
     scored = score_dataset(dataset, scorer, (skim,), training=training, oracle=oracle)
-    passing = scored.events.label[:, 0] > 0
-    if passing.all():
-        raise DatasetError(f"{dataset}: all {len(passing)} events pass '{skim}': failing ones are needed as well")
+    fraction = scored.events.label[:, 0]
+    if (fraction == 1).all():
+        raise DatasetError(f"{dataset}: all {len(fraction)} events pass '{skim}': failing ones are needed as well")
     return evaluate_scored(scored, skim, policy=policy, costs=costs, seed=seed, settings=settings)
 
 
@@ -107,7 +108,9 @@ def evaluate_scored(
 ) -> Evaluation:
     """`evaluate` for a data set that has been scored."""
     events = scored.events
-    score, label, weight = events.score[:, 0], events.label[:, 0] > 0, events.weight * events.multiplicity
+    fraction = events.label[:, 0]
+    passing = fraction > 0
+    label, score, weight = split_labels(fraction, events.score[:, 0], events.weight * events.multiplicity)
     if not scored.variables:
         raise DatasetError("the data set has no event-level variables (var_...) to check for bias")
     max_weight = policy.max_weight if isinstance(policy, OptimalPolicy) else DEFAULT_MAX_WEIGHT
@@ -117,10 +120,11 @@ def evaluate_scored(
     keep_probability = events.keep_probability(chosen)
     is_kept = draw(keep_probability, seed, *(scored.event_id[name] for name in EVENT_ID))
     closure = check_closure(
-        {name: values[label] for name, values in scored.variables.items()},
-        keep_probability[label],
-        is_kept[label],
-        events.weight[label],
+        {name: values[passing] for name, values in scored.variables.items()},
+        keep_probability[passing],
+        is_kept[passing],
+        # an event of which a fraction of the simulations passes counts with that fraction
+        (events.weight * events.multiplicity * fraction)[passing],
         settings or ClosureSettings(with_pairs=False),
     )
     return Evaluation(

@@ -24,6 +24,7 @@ from smartbkg.plots.curves import (
 from smartbkg.plots.plan import plot_plan
 from smartbkg.plots.variables import variable_title
 from smartbkg.sampling.plan import Outlook
+from smartbkg.scores.labels import split_labels
 from smartbkg.storage.atomic import write_text_atomically
 
 
@@ -77,7 +78,7 @@ def _closure_row(variable: VariableClosure, significance: float) -> dict[str, An
 
 def _model_pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     events = evaluation.events
-    score, label, weight = events.score[:, 0], events.label[:, 0] > 0, events.weight * events.multiplicity
+    label, score, weight = split_labels(events.label[:, 0], events.score[:, 0], events.weight * events.multiplicity)
     yield _picture(plot_roc(evaluation.roc), "Separation of passing and failing events.")
     yield _picture(plot_calibration(evaluation.calibration), "A calibrated score is the fraction that passes.")
     yield _picture(plot_scores(score, label, weight), "Scores of passing and failing events.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.datasets.membership import Membership, membership_keys
 from smartbkg.datasets.split import TEST, VALIDATION, assign_split
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events import EventBatch
@@ -29,10 +30,14 @@ from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import open_events
 from smartbkg.io.tables import read_table
 from smartbkg.sampling.labelled import LabelledEvents
+from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.scores.calibration import Calibration
 from smartbkg.scores.fit import fit_calibration
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.storage.provenance import sha256_of_file
+
+#: Hash of each event by which a training record knows it, among the columns here.
+_MEMBERSHIP: Final = "membership"
 
 
 class ScoredDataset(NamedTuple):
@@ -67,8 +72,8 @@ def score_dataset(
     ----------
     path : a data set of `smartbkg dataset`.
     skims : to plan for, all of the model's if none is named.
-    training : the model's training record. Where it was trained on this very file, only events that it did not learn
-        from are used: the test part, or else the validation part.
+    training : the model's training record. Where the file holds events that it was trained on, only events that it
+        did not learn from are used: the test part, or else the validation part.
     oracle : table of `smartbkg oracle` with the true pass probabilities.
     is_recalibrated : fit the calibration of all the model's skims again on half of the events; the other half judges.
 
@@ -167,10 +172,10 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
     for skim in skims:
         if skim not in available:
             raise DatasetError(f"{source}: no labels of the skim '{skim}' of the model: {nearest(skim, available)}")
-    ones = np.ones(len(batch))
-    columns = {name: batch.event[name] for name in (*EVENT_ID, PROCESS, WEIGHT)}
+    columns: dict[str, NDArray[Any]] = {_MEMBERSHIP: membership_keys(batch)}
+    columns |= {name: batch.event[name] for name in (*EVENT_ID, PROCESS)} | {WEIGHT: generator_weights(batch.event)}
     columns |= {LABEL_PREFIX + skim: batch.event[LABEL_PREFIX + skim].astype(np.float64) for skim in skims}
-    columns[SAMPLING_WEIGHT] = np.asarray(batch.event.get(SAMPLING_WEIGHT, ones), dtype=np.float64)
+    columns[SAMPLING_WEIGHT] = sampling_weights(batch.event)
     if SIMULATION_COST in batch.event:
         columns[SIMULATION_COST] = batch.event[SIMULATION_COST]
     columns |= {name: values for name, values in batch.event.items() if name.startswith(VARIABLE_PREFIX)}
@@ -180,10 +185,10 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
 def _judges(
     path: Path, columns: Mapping[str, NDArray[Any]], training: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.bool_], str]:
-    """Which events may judge: those the model has not learned from."""
+    """Which events may judge: those the model has not learned from, whatever file they come in."""
     n_events = len(columns[WEIGHT])
-    inputs = {entry["sha256"] for entry in (training or {}).get("inputs", [])}
-    if training is None or "split" not in training or sha256_of_file(path) not in inputs:
+    share = _share_taught(path, columns[_MEMBERSHIP], training)
+    if training is None or "split" not in training or share == 0:
         return np.ones(n_events, dtype=bool), f"judged on all {n_events} events of {path.name}"
     split = training["split"]
     parts = assign_split(
@@ -194,10 +199,25 @@ def _judges(
     )
     which, name = (TEST, "test") if split["test_fraction"] > 0 else (VALIDATION, "validation")
     chosen = parts == which
-    note = f"the model was trained on {path.name}: judged on its {int(chosen.sum())} {name} events"
+    what = "was trained on" if share is None or share > 0.99 else f"was trained on some {share:.0%} of"
+    note = f"the model {what} {path.name}: judged on its {int(chosen.sum())} {name} events"
     if which == VALIDATION:
         note += ", which also chose its calibration: figures may be some per cent too good"
     return chosen, note
+
+
+def _share_taught(path: Path, keys: NDArray[np.uint64], training: Mapping[str, Any] | None) -> float | None:
+    """Share of the events that were in the files of the training; None where it is some that cannot be counted."""
+    if training is None:
+        return 0.0
+    if "membership" in training:
+        share = Membership.from_list(training["membership"]).share_of(keys)
+        return 0.0 if share is None else share  # so few events that none of them tells
+    # models of earlier versions remember files alone: this one, or those that it was made of
+    inputs = {entry["sha256"] for entry in training.get("inputs", [])}
+    with open_events(path) as reader:
+        made_of = {entry.get("sha256") for entry in reader.metadata.get("inputs", [])}
+    return None if inputs & (made_of | {sha256_of_file(path)}) else 0.0
 
 
 def _oracle(path: Path, columns: Mapping[str, NDArray[Any]], skims: Sequence[str]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """The embedded simulation: generated events → which skims they pass, and event-level variables. Streams.
 
-Detector, reconstruction and skims of an event depend on (seed, experiment, run, event, replica) and nothing else:
-order, batches and number of jobs do not matter.
+Detector, reconstruction and skims of an event depend on (seed, experiment, run, event, its content, replica) and
+nothing else: order, batches and number of jobs do not matter, and jobs that number alike share no random numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX, PROCESS, WEIGHT
+from smartbkg.events.columns import (
+    EVENT_ID,
+    GENERATOR_WEIGHT,
+    KEEP_PROBABILITY,
+    PASSES_PREFIX,
+    PROCESS,
+    WEIGHT,
+)
 from smartbkg.events.identity import unique_events
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
@@ -121,7 +128,11 @@ def simulate_events(
     response = simulate_detector(batch, seed, replica, detector)
     events = reconstruct(response)
     return SimulationResult(
-        {name: batch.event[name] for name in (*EVENT_ID, PROCESS, WEIGHT)},
+        {
+            name: batch.event[name]
+            for name in (*EVENT_ID, PROCESS, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY)
+            if name in batch.event
+        },
         {skim.name: apply_skim(skim, events) for skim in chosen},
         {**events.variables, **tag_variables(events)},
         response.n_unknown,

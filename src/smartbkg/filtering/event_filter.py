@@ -18,7 +18,9 @@ from smartbkg.errors import EventError, PolicyError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import (
     EVENT_ID,
+    GENERATOR_WEIGHT,
     KEEP_PROBABILITY,
+    SAMPLING_WEIGHT,
     SIMULATION_COST,
     VARIATION_PREFIX,
     WEIGHT,
@@ -135,6 +137,23 @@ def _weighted_variations(batch: EventBatch, decision: Decision) -> dict[str, NDA
     return {name: column * inverse for name, column in batch.event.items() if name.startswith(VARIATION_PREFIX)}
 
 
+def as_kept(batch: EventBatch) -> EventBatch:
+    """The rows of a data set as what they are: events kept with a probability of 1 / ``sampling_weight``.
+
+    Other batches come back as they are.
+    """
+    if SAMPLING_WEIGHT not in batch.event:
+        return batch
+    stands_for = batch.event[SAMPLING_WEIGHT].astype(np.float64)
+    generator_weight = generator_weights(batch.event)
+    if (stands_for == 1).all():
+        return batch
+    event = {name: column for name, column in batch.event.items() if name != SAMPLING_WEIGHT}
+    event |= {name: column * stands_for for name, column in event.items() if name.startswith(VARIATION_PREFIX)}
+    event |= {WEIGHT: generator_weight * stands_for, GENERATOR_WEIGHT: generator_weight}
+    return replace(batch, event={**event, KEEP_PROBABILITY: 1 / stands_for})
+
+
 class EventFilter:
     """Keeps the events worth simulating, by chance, and weights them.
 
@@ -196,18 +215,11 @@ class EventFilter:
         ------
         EventError
             An event's numbers, or the score of one, are not finite.
-        PolicyError
-            A filter has kept these events, and nothing says by which draw.
         """
-        if KEEP_PROBABILITY in batch.event and not self.key.earlier and self.key.stream is None:
-            raise PolicyError(
-                f"{batch.source or 'these events'}: a filter has kept them, and the file does not record by which "
-                "draw. Drawn by the same numbers again, the sample would be biased: name this draw with --stream"
-            )
         logit, score = score_events(self._scorer, batch)
         logit, score = logit[:, self._positions], score[:, self._positions]
-        weight = batch.event["weight"].astype(np.float64)
-        keep_probability = keep_probabilities(self._policy, batch, score, weight)
+        weight = batch.event[WEIGHT].astype(np.float64)
+        keep_probability = keep_probabilities(self._policy, batch, score, generator_weights(batch.event))
         is_kept = self._drawn(batch, keep_probability)
         inverse = np.divide(1.0, keep_probability, out=np.zeros(len(batch)), where=is_kept)
         return Decision(logit, score, keep_probability, is_kept, weight * inverse)
@@ -235,13 +247,27 @@ class EventFilter:
         return with_columns.select(decision.is_kept)
 
     def stream(self, batches: Iterable[EventBatch]) -> Iterator[tuple[EventBatch, Decision]]:
-        """Each batch with its decision, counted in ``totals``; memory holds one batch at a time."""
+        """Each batch with its decision, counted in ``totals``; memory holds one batch at a time.
+
+        Raises
+        ------
+        PolicyError
+            A filter has kept these events, and nothing says by which draw.
+        """
         for batch in batches:
-            usable = self._without_corrupt(batch) if self._skip_corrupt else batch
+            self._check_history(batch)
+            usable = as_kept(self._without_corrupt(batch) if self._skip_corrupt else batch)
             decision = self.decide(usable)
             self.totals.add(usable, decision)
             self.totals.n_unknown_codes = self._scorer.n_unknown_codes
             yield usable, decision
+
+    def _check_history(self, batch: EventBatch) -> None:
+        if KEEP_PROBABILITY in batch.event and not self.key.earlier and self.key.stream is None:
+            raise PolicyError(
+                f"{batch.source or 'these events'}: a filter has kept them, and the file does not record by which "
+                "draw. Drawn by the same numbers again, the sample would be biased: name this draw with --stream"
+            )
 
     def _without_corrupt(self, batch: EventBatch) -> EventBatch:
         is_finite = batch.is_finite()

@@ -102,7 +102,8 @@ class LabelledEvents:
     @property
     def is_weighted(self) -> bool:
         """Whether generator weights differ in size."""
-        return bool(np.ptp(np.abs(self.weight)) > 0)
+        size = np.abs(self.weight)
+        return bool(np.ptp(size) > 1e-6 * size.mean())  # weights of one size may differ by rounding
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over generated events."""

@@ -23,7 +23,7 @@ DEFAULT_MAX_WEIGHT: Final = 25.0
 
 @dataclass(frozen=True)
 class OptimalPolicy(Policy):
-    """q = clip(λ·|w|·√(u / t), 1/max_weight, 1), u = p for one skim, u = Σ a_i p_i / E[p_i] for several.
+    """q = clip(λ·|w|/w̄·√(u / t), 1/max_weight, 1), u = p for one skim, u = Σ a_i p_i / E[p_i] for several.
 
     Of all policies with that floor it has the largest speed-up, and for several skims the least Σ a_i / speed-up_i.
 
@@ -34,6 +34,8 @@ class OptimalPolicy(Policy):
     importance : (n_skims,) a_i, for several skims.
     mean_score : (n_skims,) E[w² p_i] / E[w²] of the sample on which λ was solved, for several skims.
     has_simulation_cost : whether λ was solved for a simulation cost of each event, which must then be given.
+    weight_scale : w̄ = E|w| of the sample on which λ was solved; None = its weights did not differ, and |w| does not
+        count. λ therefore never depends on the unit of the generator's weights.
     """
 
     kind: ClassVar[str] = "optimal"
@@ -42,9 +44,12 @@ class OptimalPolicy(Policy):
     importance: tuple[float, ...] | None = None
     mean_score: tuple[float, ...] | None = None
     has_simulation_cost: bool = False
+    weight_scale: float | None = None
 
     def __post_init__(self) -> None:
         check_max_weight(self.max_weight)
+        if self.weight_scale is not None and not (math.isfinite(self.weight_scale) and self.weight_scale > 0):
+            raise PolicyError(f"optimal policy with weights of scale {self.weight_scale!r}, expected a number above 0")
         if not (math.isfinite(self.lambda_) and self.lambda_ > 0):
             raise PolicyError(f"optimal policy with λ = {self.lambda_!r}, expected a positive finite number")
         if (self.importance is None) != (self.mean_score is None):
@@ -64,7 +69,9 @@ class OptimalPolicy(Policy):
             wanted = "needs the" if self.has_simulation_cost else "was solved without a"
             raise PolicyError(f"this optimal policy {wanted} simulation cost of each event")
         usefulness = _usefulness(check_probability(score, "score"), self.importance, self.mean_score)
-        weights = None if weight is None else np.abs(check_weights(weight))
+        weights = None if weight is None else check_weights(weight)
+        if weights is not None:
+            weights = None if self.weight_scale is None else np.abs(weights) / self.weight_scale
         seconds = None if simulation_cost is None else check_simulation_cost(simulation_cost)
         strength = _strength(usefulness, weights, seconds)
         return np.clip(np.multiply(strength, self.lambda_, out=strength), 1 / self.max_weight, 1.0, out=strength)
@@ -77,6 +84,7 @@ class OptimalPolicy(Policy):
             "importance": None if self.importance is None else list(self.importance),
             "mean_score": None if self.mean_score is None else list(self.mean_score),
             "has_simulation_cost": self.has_simulation_cost,
+            "weight_scale": self.weight_scale,
         }
 
     @property
@@ -154,6 +162,9 @@ def solve_optimal(
     if not len(scores):
         raise PolicyError("no scores to solve the optimal policy from")
     w = None if weight is None else np.abs(check_weights(weight))
+    scale = None if w is None else float(np.average(w, weights=m))
+    if w is not None and scale:
+        w = w / scale
     seconds = None if simulation_cost is None else check_simulation_cost(simulation_cost)
     importances = means = None
     if scores.ndim == 2 and scores.shape[1] > 1:
@@ -167,7 +178,7 @@ def solve_optimal(
         raise PolicyError(f"all {len(strength)} scores or weights are zero: the optimal policy is undefined")
     t = np.broadcast_to(np.asarray(costs.simulation if seconds is None else seconds), strength.shape)
     lambda_ = _root(strength, t * m, 1 / max_weight, costs.before_decision * float(m.sum()))
-    return OptimalPolicy(lambda_, float(max_weight), importances, means, seconds is not None)
+    return OptimalPolicy(lambda_, float(max_weight), importances, means, seconds is not None, scale)
 
 
 def _root(strength: NDArray[np.float64], t: NDArray[np.float64], floor: float, wanted: float) -> float:

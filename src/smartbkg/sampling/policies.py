@@ -131,6 +131,7 @@ def _optimal_from_dict(content: Mapping[str, Any]) -> Policy:
         None if importance is None else tuple(float(a) for a in importance),
         None if mean_score is None else tuple(float(m) for m in mean_score),
         bool(content.get("has_simulation_cost", False)),
+        None if content.get("weight_scale") is None else float(content["weight_scale"]),
     )
 
 

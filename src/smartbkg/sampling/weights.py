@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import PolicyError
-from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, SAMPLING_WEIGHT, WEIGHT
 from smartbkg.optional import needed_for
 from smartbkg.sampling.statistics import check_probability
 
@@ -82,6 +82,17 @@ def total_keep_probability(
     """
     before = event.get(KEEP_PROBABILITY)
     return keep_probability if before is None else keep_probability * before.astype(np.float64)
+
+
+def sampling_weights(event: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """(n_events,) how many generated events each row stands for, whatever kind of file it comes from.
+
+    ``sampling_weight`` of a data set, 1 / ``keep_probability`` of kept events, 1 of generated ones. Times the
+    generator's weight it is what sums over generated events are made with.
+    """
+    stands_for = np.asarray(event.get(SAMPLING_WEIGHT, np.ones(len(event[WEIGHT]))), dtype=np.float64)
+    # both are there in data sets that earlier versions made of kept events: they took w/q for the generator's weight
+    return stands_for / event[KEEP_PROBABILITY].astype(np.float64) if KEEP_PROBABILITY in event else stands_for
 
 
 class WeightedSum(NamedTuple):
@@ -173,6 +184,7 @@ __all__ = [
     "event_weights",
     "fill_hist",
     "generator_weights",
+    "sampling_weights",
     "total_keep_probability",
     "training_weights",
     "weighted_histogram",

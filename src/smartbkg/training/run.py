@@ -254,7 +254,7 @@ def finish(
         history=[row.reproducible() for row in history], n_training=n_training, n_validation=len(events),
         retention=dict(zip(data.skims, trainer.sampler.retention.tolist(), strict=True)),
         split=config.data.model_dump(include={"validation_fraction", "test_fraction", "split_seed"}),
-        costs=costs.to_dict(),
+        costs=costs.to_dict(), membership=data.membership.to_list(),
     )  # fmt: skip
     bundle = ModelBundle(
         config=network,

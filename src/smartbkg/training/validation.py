@@ -15,6 +15,7 @@ from smartbkg.networks.bundle import state_of
 from smartbkg.networks.config import ModelConfig
 from smartbkg.sampling import Costs, OptimalPolicy, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
+from smartbkg.scores.labels import split_labels
 from smartbkg.scores.metrics import area_under_curve, calibration_curve
 from smartbkg.training.input.data import TrainingData
 
@@ -158,16 +159,6 @@ def quick_figures(
         terms = np.average(speed_up_terms(y, keep[is_run], costs), axis=0, weights=w)
         gains.append(float(speed_up_of_means(terms, costs)))
     return float(np.average(areas, weights=importance)), float(np.average(gains, weights=importance))
-
-
-def split_labels(
-    label: NDArray[np.float64], score: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """(label, score, weight) of yes-or-no labels; an event with a fraction passes with it and fails with the rest."""
-    if np.isin(label, (0.0, 1.0)).all():
-        return label > 0, score, weight
-    both = np.repeat([True, False], len(label))
-    return both, np.tile(score, 2), np.concatenate([weight * label, weight * (1 - label)])
 
 
 def full_figures(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, ParticleStatus
+from smartbkg.events.content import content_digests
 from smartbkg.experiment.detector import calorimeter as ecl
 from smartbkg.experiment.detector import passage, tracking, vertexing
 from smartbkg.experiment.detector.event import simulate_events
@@ -42,7 +43,7 @@ def simulate_detector(
     Parameters
     ----------
     batch : events; GeV, cm, ns.
-    seed, replica : with the event's (experiment, run, evtNum) they determine its random numbers; replicas may be an
+    seed, replica : with the event's (experiment, run, evtNum) and content they determine its random numbers; replicas may be an
         array (n_events,), one for each event.
     parameters : the detector.
 
@@ -92,14 +93,17 @@ def simulate_detector(
 
 
 def _keys(batch: EventBatch, seed: int, replica: int | NDArray[np.int64]) -> NDArray[np.uint64]:
-    """(n_events,) the start of each event's random stream."""
+    """(n_events,) the start of each event's random stream: with the content, events of one id share no numbers."""
     experiment, run, number = (batch.event[name] for name in EVENT_ID)
+    content = content_digests(batch)
     if isinstance(replica, int):
-        return event_keys(seed, experiment, run, number, replica)
+        return event_keys(seed, experiment, run, number, replica, content=content)
     keys = np.empty(len(batch), dtype=np.uint64)
     for value in np.unique(replica):
         chosen = replica == value
-        keys[chosen] = event_keys(seed, experiment[chosen], run[chosen], number[chosen], int(value))
+        keys[chosen] = event_keys(
+            seed, experiment[chosen], run[chosen], number[chosen], int(value), content=content[chosen]
+        )
     return keys
 
 

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.datasets.header import DatasetHeader, read_header
+from smartbkg.datasets.membership import Membership, membership_keys
 from smartbkg.datasets.split import SPLIT_NAMES, TRAINING, VALIDATION, assign_split
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import LABEL_PREFIX, PROCESS, SAMPLING_WEIGHT, VARIABLE_PREFIX, WEIGHT
+from smartbkg.events.columns import LABEL_PREFIX, PROCESS, VARIABLE_PREFIX
 from smartbkg.events.identity import keys_of
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.io.parquet import ParquetReader
+from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.training.input.graph_store import DEFAULT_MEMORY_BYTES, GraphStore
 
 #: Passing events of each skim that training and validation need at least.
@@ -58,6 +60,7 @@ class TrainingData:
     variables : (n_events,) columns.
     digest : hash of events, labels, weights and processes: training resumes on the same data only.
     n_unknown_codes : particles whose PDG code is not in the token table.
+    membership : by which the model knows later which events taught it.
     """
 
     store: GraphStore
@@ -71,6 +74,7 @@ class TrainingData:
     variables: Mapping[str, NDArray[np.float32]]
     digest: str
     n_unknown_codes: int
+    membership: Membership
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -151,6 +155,7 @@ def _read(
     keys: list[NDArray[np.uint64]] = []
     process_names: list[str] = []
     n_unknown = 0
+    membership = Membership.none()
     for path in paths:
         with ParquetReader(path) as reader:
             for batch in reader.batches():
@@ -159,6 +164,7 @@ def _read(
                 n_unknown += graphs.n_unknown_codes
                 store.append(graphs)
                 keys.append(keys_of(batch.event))
+                membership = membership.add(membership_keys(batch))
                 for name, column in _columns(batch, skims, settings, process_names).items():
                     parts.setdefault(name, []).append(column)
     if not keys:
@@ -175,6 +181,7 @@ def _read(
         "variables": variables,
         "process_names": tuple(process_names),
         "digest": digest.hexdigest(),
+        "membership": membership,
         "n_unknown_codes": n_unknown,
     }
 
@@ -193,8 +200,8 @@ def _columns(
     code = np.array([process_names.index(str(name)) for name in names], dtype=np.int16)
     columns: dict[str, NDArray[Any]] = {
         "label": label,
-        "weight": batch.event.get(SAMPLING_WEIGHT, np.ones(n_events)).astype(np.float64),
-        "generator_weight": batch.event[WEIGHT].astype(np.float64),
+        "weight": sampling_weights(batch.event),
+        "generator_weight": generator_weights(batch.event),
         "process": code[inverse],
         "split": assign_split(batch.event, settings.validation_fraction, settings.test_fraction, settings.split_seed),
     }
