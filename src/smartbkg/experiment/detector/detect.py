@@ -43,8 +43,8 @@ def simulate_detector(
     Parameters
     ----------
     batch : events; GeV, cm, ns.
-    seed, replica : with the event's (experiment, run, evtNum) and content they determine its random numbers; replicas may be an
-        array (n_events,), one for each event.
+    seed, replica : with the event's (experiment, run, evtNum) and content they determine its random numbers; replicas
+        may be an array (n_events,), one for each event.
     parameters : the detector.
 
     Raises
