@@ -7,10 +7,10 @@ DEMO_EVENTS ?=
 DEMO_OUTPUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types bench models docs clean
+.PHONY: help venv demo test test-cluster lint types bench models docs clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 venv: $(VENV)/.installed ## the environment, with the versions of constraints.txt
 
@@ -28,6 +28,10 @@ demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends
 
 test: $(VENV)/.installed lint types ## lint, types and the whole test-suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+test-cluster: $(VENV)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it)
+	$(BIN)/python tests/cluster/slurm.py install
+	$(BIN)/python -m pytest -q tests/cluster
 
 lint: $(VENV)/.installed ## style
 	$(BIN)/ruff check .

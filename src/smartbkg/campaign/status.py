@@ -68,6 +68,10 @@ class Status:
     attempts: int
     foreign: list[str] = field(default_factory=list)
     """Records of another campaign, which somebody has copied here."""
+    scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Skim → (n_bins,) all generated events by √score; filled by a watch."""
+    stored: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """The same as stored with the model, where it is."""
 
     @property
     def n_done(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE
-from smartbkg.errors import SmartBKGError
+from smartbkg.errors import SmartBKGError, UsageError
 from smartbkg.storage.configuration import as_yaml, parse_assignments
 
 _SET = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting.")
@@ -17,6 +17,7 @@ _ACCEPT = click.option(
     "--accept", is_flag=True, help="Go on with other versions, or with the campaign's own old model."
 )
 _FOLDER = click.argument("folder", type=FILE)
+_WATCH_SECONDS = 30.0
 
 
 @click.group()
@@ -55,6 +56,24 @@ def init(
         f"{folder / 'campaign.yaml'}: {config.events} events ({source}), {config.chunk_events} a chunk; look at it, "
         f"then: smartbkg campaign plan {folder}"
     )
+
+
+@command.command()
+@_FOLDER
+@click.option("--events", type=click.IntRange(min=1), default=1000, show_default=True, help="Events to measure on.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def plan(folder: Path, events: int, as_json: bool) -> None:
+    """Check FOLDER and say what will happen, from a few events made here and now; nothing begins."""
+    from dataclasses import asdict
+
+    from smartbkg.campaign.outlook import foresee, outlook_lines
+
+    outlook = foresee(folder, events)
+    if as_json:
+        hours = {"cpu_hours": outlook.cpu_hours, "cpu_hours_unfiltered": outlook.cpu_hours_unfiltered}
+        click.echo(json.dumps(asdict(outlook) | hours, indent=2))
+        return
+    click.echo("\n".join([*outlook_lines(outlook), f"begin by: smartbkg campaign run {folder}"]))
 
 
 @command.command()
@@ -103,8 +122,11 @@ def schema() -> None:
               help="local, slurm, htcondor, pbs, lsf, sge, or the address of a Dask scheduler.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Processes or batch jobs.")
 @click.option("--chunk", "chunks", multiple=True, type=int, help="Make this chunk here and end; repeatable.")
+@click.option("--page", type=FILE, help="Keep a status page (HTML) up to date.")
 @_ACCEPT
-def run(folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], accept: bool) -> None:
+def run(
+    folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], page: Path | None, accept: bool
+) -> None:
     """Make the chunks of FOLDER that are not done; the same command goes on after any end."""
     from smartbkg.campaign.campaign import open_campaign
 
@@ -116,41 +138,79 @@ def run(folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], 
         return
     from smartbkg.campaign.display import Display
     from smartbkg.campaign.engines.choice import choose_engine
+    from smartbkg.campaign.monitor import write_page_to
     from smartbkg.campaign.production import produce
 
-    with Display(campaign) as display:
-        result = produce(
-            campaign, choose_engine(place, campaign.config), n_workers=workers, on_outcome=display.outcome,
-            tick=display.tick,
-        )  # fmt: skip
-    display.finish(result)
+    engine = choose_engine(place, campaign.config)
+    with Display(campaign, None if page is None else write_page_to(page, campaign)) as display:
+        result = produce(campaign, engine, n_workers=workers, on_outcome=display.outcome, tick=display.tick)
+    if display.finish(result):
+        raise SmartBKGError("stopped by an alarm; what was done is recorded")
 
 
 def _run_chunks(campaign: Any, chunks: tuple[int, ...]) -> None:
     """Make single chunks, as array jobs and workflow systems do: an error where one of them is not done at the end."""
     from smartbkg.campaign.attempt import attempt_chunk
 
+    failed = []
     for index in chunks:
         outcome = attempt_chunk(campaign, index)
         if outcome.state in ("failed", "machine"):
-            raise SmartBKGError(f"chunk {index}: {outcome.message}")
-        said = "done" if outcome.state == "done" else "was done already"
-        click.echo(f"chunk {index}: {said}")
+            failed.append(f"chunk {index}: {outcome.message}")
+        else:
+            click.echo(f"chunk {index}: {'done' if outcome.state == 'done' else 'was done already'}")
+    if failed:
+        more = f" (and {len(failed) - 1} more chunks)" if len(failed) > 1 else ""
+        raise SmartBKGError(failed[0] + more)
+
+
+@command.command()
+@_FOLDER
+@click.option("--on", "system", type=click.Choice(["slurm", "htcondor"]), required=True, help="Batch system.")
+@click.option("--array", is_flag=True, required=True, help="As a plain array job.")
+@click.option("--tasks", type=click.IntRange(min=1), help="Tasks of the array; up to 1,000, one a chunk, if not given.")
+@click.option("--dry-run", is_flag=True, help="Write the job, do not submit it.")
+@_ACCEPT
+def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool) -> None:  # noqa: ARG001 - there is no other way yet
+    """Submit what is not done in FOLDER as an array job, where no Dask worker may live."""
+    from smartbkg.campaign.campaign import open_campaign
+    from smartbkg.campaign.engines import array as jobs
+    from smartbkg.campaign.status import read_status
+
+    campaign = open_campaign(folder, is_accepted=accept)
+    job = jobs.write_array(campaign, read_status(campaign).pending, "slurm" if system == "slurm" else "htcondor", tasks)
+    if dry_run:
+        click.echo(f"{job.script}: {job.n_chunks} chunks in {job.n_tasks} tasks; submit it by: {' '.join(job.command)}")
+        return
+    click.echo(f"{jobs.submit(job)}: {job.n_chunks} chunks in {job.n_tasks} tasks ({job.script})")
 
 
 @command.command()
 @_FOLDER
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--page", type=FILE, help="Write a self-contained status page (HTML).")
+@click.option("--watch", is_flag=True, help="Look again every half minute until nothing is left to do.")
 @_ACCEPT
-def status(folder: Path, as_json: bool, accept: bool) -> None:
+def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: bool) -> None:
     """How the campaign in FOLDER stands, read from its records."""
+    import time
+
     from smartbkg.campaign.campaign import open_campaign
-    from smartbkg.campaign.status import as_dict, read_status
+    from smartbkg.campaign.monitor import watched_status, write_page_to
+    from smartbkg.campaign.status import as_dict
     from smartbkg.campaign.text import status_lines
 
     campaign = open_campaign(folder, is_accepted=accept)
-    found = read_status(campaign)
-    click.echo(json.dumps(as_dict(found), indent=2) if as_json else "\n".join(status_lines(campaign, found)))
+    while True:
+        found, alarms = watched_status(campaign)
+        said = [str(alarm) for alarm in alarms]
+        if page is not None:
+            write_page_to(page, campaign)(found, alarms)
+        lines = [*status_lines(campaign, found), *(f"ALARM {line}" for line in said)]
+        click.echo(json.dumps(as_dict(found, said), indent=2) if as_json else "\n".join(lines))
+        if not watch or not found.pending:
+            return
+        time.sleep(_WATCH_SECONDS)
 
 
 @command.command()
@@ -163,3 +223,50 @@ def retry(folder: Path, chunks: tuple[int, ...]) -> None:
 
     chosen = forgive(CampaignFolder.of(folder), chunks or None)
     click.echo(f"{len(chosen)} chunks will be tried again" + (f": {chosen}" if chosen else ""))
+
+
+@command.command()
+@_FOLDER
+@click.option("--output", "-o", type=FILE, required=True, help=".parquet, .hepmc3[.gz], or .root for the n-tuples.")
+@click.option("--chunks", "bounds", metavar="FIRST:LAST", help="This range alone, both included.")
+@click.option("--incomplete", is_flag=True, help="Merge what is done although some chunks are not.")
+@_ACCEPT
+def merge(folder: Path, output: Path, bounds: str | None, incomplete: bool, accept: bool) -> None:
+    """Merge the kept events of FOLDER into one file, in constant memory."""
+    from smartbkg.campaign.campaign import open_campaign
+    from smartbkg.campaign.merge import merge_campaign
+
+    campaign = open_campaign(folder, is_accepted=accept)
+    merged = merge_campaign(campaign, output, chunks=_range(bounds), is_incomplete_allowed=incomplete)
+    click.echo(
+        f"{output}: {merged.n_written} events of {merged.n_chunks} chunks, standing for {merged.totals.n_events} "
+        f"generated ones; sum of weights {float(merged.totals.sum_kept_weight):.6g}"
+    )
+
+
+def _range(bounds: str | None) -> range | None:
+    if bounds is None:
+        return None
+    first, colon, last = bounds.partition(":")
+    if not colon or not first.isdigit() or not last.isdigit() or int(last) < int(first):
+        raise UsageError(f"--chunks {bounds}: expected FIRST:LAST, as 0:999")
+    return range(int(first), int(last) + 1)
+
+
+@command.command()
+@_FOLDER
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_ACCEPT
+def report(folder: Path, as_json: bool, accept: bool) -> None:
+    """What the campaign in FOLDER made: normalisation, luminosity, skims, costs, and what it was made with."""
+    from smartbkg.campaign.campaign import open_campaign
+    from smartbkg.campaign.report import report_dict, report_lines
+    from smartbkg.campaign.status import read_status
+    from smartbkg.campaign.text import failure_lines, skim_lines
+
+    campaign = open_campaign(folder, is_accepted=accept)
+    found = read_status(campaign)
+    if as_json:
+        click.echo(json.dumps(report_dict(campaign, found), indent=2))
+        return
+    click.echo("\n".join([*report_lines(campaign, found), *skim_lines(found.ledger), *failure_lines(found)]))

@@ -1,0 +1,155 @@
+"""The kept events of all chunks in one file, in constant memory: ids are in ranges, nothing must be looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import uproot
+
+from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chain import NTUPLE
+from smartbkg.campaign.ledger import Ledger
+from smartbkg.campaign.record import read_record
+from smartbkg.campaign.status import read_status
+from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.events import EventBatch
+from smartbkg.events.totals import Totals
+from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io.parquet import PARQUET
+from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS
+from smartbkg.storage.provenance import record, sha256_of_file
+
+_ROOT: Final = ".root"
+
+
+class MergedCampaign(NamedTuple):
+    """What was merged."""
+
+    n_chunks: int
+    n_written: int
+    """Events, or rows of the n-tuple."""
+    totals: Totals
+    """Of the chunks that were merged: what the weights stand for."""
+
+
+def merge_campaign(
+    campaign: Campaign, output: Path, *, chunks: range | None = None, is_incomplete_allowed: bool = False
+) -> MergedCampaign:
+    """Merge the kept events of a campaign into Parquet or HepMC3, or its n-tuples into ROOT.
+
+    Parts of a large campaign are merged by ranges of chunks, and the parts by `smartbkg merge`: their totals add up to
+    those of the whole, exactly.
+
+    Parameters
+    ----------
+    output : file to write; the suffix chooses the format.
+    chunks : a range; all if not given.
+    is_incomplete_allowed : merge what is done although some chunks are not.
+
+    Raises
+    ------
+    UsageError
+        Chunks are not done, or the campaign has no n-tuples.
+    FileFormatError
+        A file is not the one that its record describes.
+    """
+    wanted = range(len(campaign.plan)) if chunks is None else chunks
+    done = np.flatnonzero(read_status(campaign).is_done).tolist()
+    chosen = [index for index in done if index in wanted]
+    if len(chosen) < len(wanted) and not is_incomplete_allowed:
+        raise UsageError(
+            f"{len(wanted) - len(chosen)} of {len(wanted)} chunks are not done: run the campaign to its end, or merge "
+            "what there is with --incomplete (the totals are then those of the chunks that are merged)"
+        )
+    if not chosen:
+        raise UsageError("no chunk is done: nothing to merge")
+    ledger = Ledger()
+    if output.name.endswith(_ROOT):
+        n_written = _merge_ntuples(campaign, chosen, output, ledger)
+    else:
+        n_written = _merge_events(campaign, chosen, output, ledger)
+    return MergedCampaign(len(chosen), n_written, ledger.totals)
+
+
+def _contents(campaign: Campaign, chosen: list[int], ledger: Ledger) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Record and folder of each chunk; the ledger has added them up at the end."""
+    for index in chosen:
+        content = read_record(campaign.folder.record(index), index)
+        ledger.add(content)
+        yield content, campaign.folder.data(index, content["attempt"])
+
+
+def checked_file(content: dict[str, Any], folder: Path, role: str) -> Path:
+    """A file of a chunk, which must be the one that its record describes.
+
+    Raises
+    ------
+    FileFormatError
+        It is missing, or was changed.
+    """
+    about = content["files"][role]
+    path: Path = folder / about["name"]
+    if not path.is_file():
+        raise FileFormatError(
+            f"{path}: missing, although chunk {content['chunk']} is done: remove its record and run again"
+        )
+    if path.stat().st_size != about["bytes"] or sha256_of_file(path) != about["sha256"]:
+        chunk = content["chunk"]
+        raise FileFormatError(
+            f"{path}: not the file that the record of chunk {chunk} describes: remove the record and run again"
+        )
+    return path
+
+
+def _merge_events(campaign: Campaign, chosen: list[int], output: Path, ledger: Ledger) -> int:
+    settings = {"campaign": campaign.config.name, "physics_digest": campaign.identity["physics_digest"]}
+    settings |= {"policy": campaign.identity["policy"], "skims": list(campaign.skims), "chunks": len(chosen)}
+    options = ReadOptions(keep_originals=not output.name.endswith(PARQUET.suffixes))
+    writer = None
+    with_draws: Any = None
+    try:
+        for content, folder in _contents(campaign, chosen, ledger):
+            with open_events(checked_file(content, folder, KEPT), options) as reader:
+                batches: Iterator[EventBatch] = reader.batches()
+                first = next(batches, None)
+                if writer is None:
+                    with_draws = reader.metadata.get("draws")
+                    further = {} if with_draws is None else {"draws": with_draws}
+                    writer = create_events(output, record(KEPT, SCHEMA_VERSIONS[KEPT], settings, **further))
+                if first is not None:
+                    writer.write(first)
+                for batch in batches:
+                    writer.write(batch)
+        if writer is None:
+            raise UsageError("no chunk is done: nothing to merge")
+        writer.describe(totals=ledger.totals.to_dict())
+    except BaseException:
+        if writer is not None:
+            writer.abort()
+        raise
+    writer.close()
+    return writer.n_written
+
+
+def _merge_ntuples(campaign: Campaign, chosen: list[int], output: Path, ledger: Ledger) -> int:
+    if not campaign.config.outputs.ntuple:
+        raise UsageError(
+            f"{output}: the campaign writes no n-tuples (outputs.ntuple: false); merge events into .parquet"
+        )
+    n_rows = 0
+    with atomic_path(output) as partial, uproot.recreate(partial) as new:
+        tree = None
+        for content, folder in _contents(campaign, chosen, ledger):
+            with uproot.open(checked_file(content, folder, NTUPLE)) as file:
+                columns = file["events"].arrays(library="np")
+            if tree is None:
+                tree = new.mktree("events", {name: values.dtype for name, values in columns.items()})
+            n_here = len(next(iter(columns.values()), ()))
+            if n_here:
+                tree.extend(columns)
+            n_rows += n_here
+    return n_rows

@@ -1,0 +1,87 @@
+"""Pictures of a campaign that runs, from a few numbers a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from smartbkg.campaign.observation import N_SCORE_BINS
+from smartbkg.campaign.status import ChunkFigures
+
+_SIZE = (5.6, 3.2)
+#: Points drawn at most: neighbours are averaged beyond.
+_POINTS = 1000
+
+
+def _figure(title: str) -> Figure:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _thinned(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Chunk numbers and values, averaged over neighbours so that there are not too many; chunks not done left out."""
+    size = max(-(-len(values) // _POINTS), 1)
+    padded = np.full(-(-len(values) // size) * size, np.nan)
+    padded[: len(values)] = values
+    groups = padded.reshape(-1, size)
+    n_known = np.isfinite(groups).sum(axis=1)
+    known = n_known > 0
+    return np.arange(len(groups))[known] * size, np.nansum(groups, axis=1)[known] / n_known[known]
+
+
+def plot_by_chunk(values: NDArray[np.float64], title: str, expected: float | None = None) -> Figure:
+    """A number of each chunk, with the value that it should scatter about."""
+    figure = _figure(title)
+    axes = figure.axes[0]
+    axes.plot(*_thinned(values), ".", markersize=3, color="#0072b2")
+    if expected is not None:
+        axes.axhline(expected, color="#5d6878", linewidth=1, linestyle="--")
+    axes.set_xlabel("chunk")
+    return figure
+
+
+def plot_progress(figures: ChunkFigures) -> Figure:
+    """Chunks done against time."""
+    figure = _figure("Chunks done against hours")
+    axes = figure.axes[0]
+    finished = np.sort(figures.finished[np.isfinite(figures.finished)])
+    if len(finished):
+        shown = np.unique(np.linspace(0, len(finished) - 1, _POINTS).astype(int))
+        axes.plot((finished[shown] - finished[0]) / 3600, shown + 1, color="#1a7f4b")
+    axes.set_xlabel("hours since the first chunk was done")
+    return figure
+
+
+def plot_stages(seconds: Mapping[str, float]) -> Figure:
+    """CPU seconds of each stage."""
+    figure = _figure("CPU hours by stage")
+    axes = figure.axes[0]
+    axes.barh(list(seconds), [value / 3600 for value in seconds.values()], color="#0072b2")
+    axes.invert_yaxis()
+    axes.set_xlabel("hours")
+    return figure
+
+
+def plot_score_histogram(skim: str, counts: NDArray[np.float64], stored: NDArray[np.float64] | None) -> Figure:
+    """Scores of all generated events, with those stored with the model where there are some.
+
+    Parameters
+    ----------
+    counts, stored : (n_bins,) events in bins of √score.
+    """
+    figure = _figure(f"Scores for {skim}, all generated events")
+    axes = figure.axes[0]
+    edges = np.linspace(0, 1, N_SCORE_BINS + 1)
+    for values, label, color in ((counts, "this campaign", "#0072b2"), (stored, "stored with the model", "#d55e00")):
+        if values is not None and values.sum():
+            axes.stairs(values / values.sum(), edges, label=label, color=color)
+    axes.set_yscale("log")
+    axes.set_xlabel("√score")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
