@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import PROCESSES, ParticleStatus
+from smartbkg.experiment.generator import pythia
 from smartbkg.experiment.generator.generate import BLOCK_EVENTS, GeneratorRequest, generate_events
+from smartbkg.experiment.generator.upsilon import draw_meson_pairs
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 
 pytest.importorskip("pythia8mc", reason="the extra 'generate' is not installed")
@@ -181,13 +184,64 @@ def test_b_mesons_live_as_long_as_measured_and_mix() -> None:
     chi = 0.769**2 / (2 * (1 + 0.769**2))  # time-integrated mixing probability
     n = len(batch)
     assert (first == second).mean() == pytest.approx(chi, abs=4 * np.sqrt(chi * (1 - chi) / n))
-    is_daughter = batch.particle["motherPDG"] == first[batch.event_index]
+    # both mesons of every event: those of equal flavour have lived longer
+    is_daughter = np.abs(batch.particle["motherPDG"]) == 511
     mother = (start[batch.event_index] + batch.particle["motherIndex"])[is_daughter]
     gamma = batch.particle["energy"][mother] / batch.particle["mass"][mother]
     proper_time = batch.particle["prodTime"][is_daughter] / gamma * 1000  # ps
     _, one_a_mother = np.unique(mother, return_index=True)
     lifetimes = proper_time[one_a_mother]
     assert lifetimes.mean() == pytest.approx(1.517, abs=4 * 1.517 / np.sqrt(len(lifetimes)))
+
+
+def test_b_mesons_mix_in_time() -> None:
+    """The share of equal flavours in bins of |Δt| is (1 − cos Δm Δt) / 2, by the decay times that the events hold."""
+    batch = EventBatch.concatenate(list(generate_events("mixed", 24 * BLOCK_EVENTS, 5)))
+    start, particle = batch.offsets[:-1], batch.particle
+    times = []
+    for place in (1, 2):
+        meson = start + place
+        is_daughter = particle["motherIndex"] == particle["arrayIndex"][meson][batch.event_index]
+        is_daughter[start] = False
+        daughter = np.full(len(batch), -1)
+        rows = np.flatnonzero(is_daughter)[::-1]
+        daughter[batch.event_index[rows]] = rows  # the first of each event
+        flown = particle["prodTime"][daughter] - particle["prodTime"][meson]
+        times.append(flown * particle["mass"][meson] / particle["energy"][meson] * 1000)  # ps
+    is_equal = particle["PDG"][start + 1] == particle["PDG"][start + 2]
+    difference = np.abs(times[0] - times[1]) * 0.769 / 1.517  # Δm Δt
+    edges = np.array([0.0, 0.3, 0.6, 1.0, 1.5, 2.2, 3.2])
+    shares = []
+    for low, high in itertools.pairwise(edges):
+        chosen = (difference >= low) & (difference < high)
+        expected = (0.5 * (1 - np.cos(difference[chosen]))).mean()
+        shares.append(is_equal[chosen].mean())
+        error = np.sqrt(expected * (1 - expected) / chosen.sum())
+        assert abs(shares[-1] - expected) < 4.5 * error + 0.005  # decay times are rounded in single precision
+    assert shares[0] < 0.03 < 0.8 < shares[-1]
+
+
+def test_a_record_in_which_momentum_leaked_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PYTHIA lets light strings recoil against other particles of the record, some 15 times in a million events."""
+    pairs = draw_meson_pairs("charged", 20, np.random.default_rng(1))
+    genuine, calls = pythia._record, []
+
+    def leaking(batch: object) -> pythia.PythiaRecord:
+        record = genuine(batch)
+        calls.append(record)
+        if len(calls) == 1:
+            px = record.momentum.px.copy()
+            px[-1] += 0.1
+            return record._replace(momentum=record.momentum._replace(px=px))
+        return record
+
+    monkeypatch.setattr(pythia, "_record", leaking)
+    record = pythia.decay_particles(pairs.codes, pairs.momenta, pairs.proper_time, 1)
+    assert len(calls) == 2
+    root = pythia._roots(record, 40)
+    is_left = record.status > 0
+    sums = np.bincount(root[is_left], weights=record.momentum.px[is_left], minlength=41)[1:]
+    np.testing.assert_allclose(sums, record.momentum.px[1:41], atol=1e-9)
 
 
 def test_b_mesons_are_distributed_as_sine_squared() -> None:

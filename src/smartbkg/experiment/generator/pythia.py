@@ -53,6 +53,8 @@ _N_PYTHIA_SEEDS: Final = 900_000_000
 _N_CARRY_VALUES: Final = 16_777_213
 _CARRY_UNIT: Final = 2.0**-24
 _MAXIMAL_TRIES: Final = 20
+#: GeV: far above rounding, far below the momenta that leak.
+_MOMENTUM_TOLERANCE: Final = 1e-6
 
 
 class PythiaRecord(NamedTuple):
@@ -193,6 +195,10 @@ def decay_particles(
 ) -> PythiaRecord:
     """Let PYTHIA decay some particles, all in one record, in which they are the entries 1 ... n.
 
+    PYTHIA draws lifetimes of its own whatever it is given: what a particle becomes is moved along its flight to where
+    the given time ends. A record in which the decay of one particle took momentum from another is made anew: PYTHIA
+    lets very light strings recoil against anything in the record.
+
     Parameters
     ----------
     codes : (n,) PDG codes.
@@ -201,14 +207,14 @@ def decay_particles(
     seed : fixes the decays.
     """
     pythia = _pythia(None)
-    _reseed(pythia, seed)
     masses = momenta.mass
     columns = zip(
         codes.tolist(), momenta.px.tolist(), momenta.py.tolist(), momenta.pz.tolist(), momenta.energy.tolist(),
         masses.tolist(), proper_time.tolist(), strict=True,
     )  # fmt: skip
     particles = list(columns)
-    for _ in range(_MAXIMAL_TRIES):
+    for number in range(_MAXIMAL_TRIES):
+        _reseed(pythia, seed if number == 0 else derive_seed(seed, "decays", number))
         record = pythia.event
         record.reset()
         for code, px, py, pz, energy, mass, time in particles:
@@ -216,8 +222,58 @@ def decay_particles(
             record[index].tau(time)
         batch = pythia.nextBatch(1, "skip")
         if len(batch) == 1:
-            return _record(batch)
+            decayed = _record(batch)
+            root = _roots(decayed, len(particles))
+            if _conserves_momentum(decayed, root, len(particles)):
+                return _with_lifetimes(decayed, root, proper_time)
     raise SmartBKGError(f"PYTHIA fails to decay a block of {len(particles)} particles ({_MAXIMAL_TRIES} tries)")
+
+
+def _roots(record: PythiaRecord, n: int) -> NDArray[np.int64]:
+    """(n_entries,) which of the entries 1 ... n each entry descends from; 0 for the entry of the whole record."""
+    root = np.arange(len(record.code))
+    root[n + 1 :] = record.mother[n + 1 :]
+    while True:
+        above = root[root]
+        if np.array_equal(above, root):
+            return root
+        root = above
+
+
+def _conserves_momentum(record: PythiaRecord, root: NDArray[np.int64], n: int) -> bool:
+    """Whether what is left of each of the entries 1 ... n has its momentum."""
+    is_left = record.status > 0
+    for component in record.momentum:
+        sums = np.bincount(root[is_left], weights=component[is_left], minlength=n + 1)[1 : n + 1]
+        if (np.abs(sums - component[1 : n + 1]) > _MOMENTUM_TOLERANCE).any():
+            return False
+    return True
+
+
+def _with_lifetimes(record: PythiaRecord, root: NDArray[np.int64], proper_time: NDArray[np.float64]) -> PythiaRecord:
+    """The record with the entries 1 ... n decaying after their proper times (n,) in mm/c.
+
+    They are all produced at the origin, and decays look the same wherever they happen: what descends from one of them
+    moves by its momentum over its mass times the difference of the proper times.
+    """
+    n = len(proper_time)
+    top = slice(1, n + 1)
+    first = record.first_daughter[top]
+    has_decayed = first > 0
+    drawn = np.where(has_decayed, record.time[first] * record.mass[top] / record.momentum.energy[top], proper_time)
+    shift = np.concatenate([[0.0], (proper_time - drawn) / record.mass[top]])
+    later = np.arange(len(root)) > n
+
+    def moved(position: NDArray[np.float64], component: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(position + np.where(later, shift[root] * component[root], 0.0))
+
+    momentum = record.momentum
+    return record._replace(
+        time=moved(record.time, momentum.energy),
+        x=moved(record.x, momentum.px),
+        y=moved(record.y, momentum.py),
+        z=moved(record.z, momentum.pz),
+    )
 
 
 def particle_property(name: str, code: int) -> float:
