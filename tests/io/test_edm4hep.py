@@ -109,3 +109,101 @@ def test_the_collection_is_chosen(tmp_path: Path, members: dict[str, Any]) -> No
         open_events(tmp_path / "two.root")
     with pytest.raises(FileFormatError, match="no collection 'Evn': did you mean 'Even'"):
         open_events(tmp_path / "two.root", ReadOptions(collection="Evn"))
+
+
+def header_file(path: Path, members: dict[str, Any], **collections: dict[str, Any]) -> Path:
+    """A TTree with the particles and the header collections given, each with one entry an event unless lists."""
+    content: dict[str, Any] = {
+        f"MCParticles.{name}": column for name, column in members.items() if name != "parents"
+    } | {"_MCParticles_parents.index": members["parents"]}
+    for collection, columns in collections.items():
+        for name, values in columns.items():
+            key = f"{collection}.{name}" if name else collection
+            content[key] = values if isinstance(values, ak.Array) else ak.unflatten(ak.Array(values), 1)
+    with uproot.recreate(path) as file:
+        file.mktree("events", {key: value.type.content for key, value in content.items()})
+        file["events"].extend(content)
+    return path
+
+
+def numbers(first: int = 1, weight: float = 1.0) -> dict[str, Any]:
+    return {
+        "eventNumber": np.arange(first, first + N_EVENTS, dtype=np.uint64),
+        "runNumber": np.full(N_EVENTS, 5, dtype=np.uint32),
+        "weight": np.full(N_EVENTS, weight),
+    }
+
+
+def test_the_event_header_is_the_one_of_that_name_whatever_else_is_there(
+    tmp_path: Path, members: dict[str, Any]
+) -> None:
+    path = header_file(
+        tmp_path / "e.root", members, AnotherHeader=numbers(900, 9.0), EventHeader=numbers(), Zeta=numbers(300)
+    )
+    with open_events(path) as reader:
+        batch = next(iter(reader.batches()))
+        assert reader.warnings == []
+    assert batch.event["evtNum"].tolist() == list(range(1, N_EVENTS + 1))
+    assert set(batch.event["weight"]) == {1.0}
+    assert set(batch.event["run"]) == {5}
+
+
+def test_headers_of_other_names_are_taken_in_the_order_of_the_file(tmp_path: Path, members: dict[str, Any]) -> None:
+    path = header_file(tmp_path / "e.root", members, Zeta=numbers(300), Alpha=numbers(900))
+    with open_events(path) as reader:
+        assert next(iter(reader.batches())).event["evtNum"][0] == 300
+
+
+@pytest.mark.parametrize(
+    ("column", "number", "message"),
+    [("eventNumber", 2**63 + 7, "evtNum of entry 3 is 9223372036854775815"), ("runNumber", 2**31, "run of entry 3 is")],
+)
+def test_a_number_that_does_not_fit_is_refused_and_never_wrapped(
+    tmp_path: Path, members: dict[str, Any], column: str, number: int, message: str
+) -> None:
+    header = numbers()
+    header[column][3] = number
+    path = header_file(tmp_path / "e.root", members, EventHeader=header)
+    with pytest.raises(FileFormatError, match=message), open_events(path) as reader:
+        list(reader.batches())
+    largest = numbers(2**63 - N_EVENTS)
+    with open_events(header_file(tmp_path / "l.root", members, EventHeader=largest)) as reader:
+        assert next(iter(reader.batches())).event["evtNum"][-1] == 2**63 - 1
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_numbers_that_are_all_0_become_positions_whatever_the_size_of_batches(
+    tmp_path: Path, members: dict[str, Any], size: int
+) -> None:
+    header = numbers() | {"eventNumber": np.zeros(N_EVENTS, dtype=np.uint64)}
+    with open_events(header_file(tmp_path / "e.root", members, EventHeader=header)) as reader:
+        found = [int(number) for batch in reader.batches(size) for number in batch.event["evtNum"]]
+        assert found == list(range(N_EVENTS))
+        assert "numbered by their position" in reader.warnings[0]
+
+
+def test_empty_headers_are_no_headers_and_a_missing_one_is_named(tmp_path: Path, members: dict[str, Any]) -> None:
+    def listed(counts: list[int]) -> dict[str, Any]:
+        flat = {name: values[: sum(counts)] for name, values in numbers().items()}
+        return {name: ak.unflatten(ak.Array(values), counts) for name, values in flat.items()}
+
+    with open_events(header_file(tmp_path / "e.root", members, EventHeader=listed([0] * N_EVENTS))) as reader:
+        assert next(iter(reader.batches())).event["evtNum"].tolist() == list(range(N_EVENTS))
+        assert "empty" in reader.warnings[0]
+    some = [1] * N_EVENTS
+    some[4] = 0
+    path = header_file(tmp_path / "m.root", members, EventHeader=listed(some))
+    with pytest.raises(FileFormatError, match="entry 4 has 0 event headers"), open_events(path) as reader:
+        list(reader.batches())
+
+
+def test_further_weights_of_the_header_are_columns(tmp_path: Path, members: dict[str, Any]) -> None:
+    zero, two = np.zeros(N_EVENTS, dtype=np.uint32), np.full(N_EVENTS, 2, dtype=np.uint32)
+    weights = ak.Array([[0.5, 10.0 + k] for k in range(N_EVENTS)])
+    header = numbers(weight=0.25) | {"weights_begin": zero, "weights_end": two}
+    path = header_file(tmp_path / "w.root", members, EventHeader=header, _EventHeader_weights={"": weights})
+    with open_events(path) as reader:
+        event = next(iter(reader.batches())).event
+    assert [name for name in event if name.startswith("weight_")] == ["weight_nominal", "weight_0", "weight_1"]
+    assert set(event["weight_nominal"]) == {0.25}
+    assert event["weight_1"].tolist() == [10.0 + k for k in range(N_EVENTS)]

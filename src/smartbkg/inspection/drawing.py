@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from particle import Particle, ParticleNotFound
+from particle import InvalidParticle, Particle, ParticleNotFound
 from rich.tree import Tree
 
 from smartbkg.errors import EventError, UsageError
@@ -41,7 +41,7 @@ def particle_name(code: int) -> str:
     """
     try:
         return str(Particle.from_pdgid(code).name)
-    except ParticleNotFound:
+    except (ParticleNotFound, InvalidParticle):
         return str(code)
 
 

@@ -17,6 +17,7 @@ from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
+from smartbkg.io.edm4hep_header import EventHeaders
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
@@ -42,16 +43,23 @@ class _Columns:
         self.tree = tree
         self.source = source
         self.is_ntuple = "RNTuple" in tree.classname
-        self.names = {str(name).split("/")[-1] for name in tree.keys()}  # noqa: SIM118 - uproot's trees are no mappings
+        counters = _counters(tree)
+        found = [str(name).split("/")[-1] for name in tree.keys() if str(name).split("/")[-1] not in counters]  # noqa: SIM118
+        #: Names of branches in the order of the file, counters of lists left out.
+        self.names = list(dict.fromkeys(found))
+        self._known = set(self.names)
 
     def has(self, collection: str, member: str) -> bool:
-        return f"{collection}.{member}" in self.names
+        return f"{collection}.{member}" in self._known
 
     def read(self, collection: str, member: str, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Lengths of the lists and their values one after the other."""
+        return self.read_vector(f"{collection}.{member}", start, stop)
+
+    def read_vector(self, name: str, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """The same of a branch that is no member of a collection."""
         import awkward as ak
 
-        name = f"{collection}.{member}"
         with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
             if not self.is_ntuple:
                 check_entries(self.tree[name], int(self.tree.num_entries))
@@ -60,6 +68,16 @@ class _Columns:
                 array = ak.unflatten(array, 1)
             counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
             return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
+
+
+def _counters(tree: Any) -> set[str]:
+    """Names of the branches that only say how long others are."""
+    branches = getattr(tree, "itervalues", None)
+    if "RNTuple" in tree.classname or branches is None:
+        return set()
+    counting = (getattr(branch, "count_branch", None) for branch in branches(recursive=True))
+    # uproot names a list of a split branch as the counter of the others: a counter holds no lists itself
+    return {str(one.name) for one in counting if one is not None and getattr(one, "count_branch", None) is None}
 
 
 def collections_of(columns: _Columns) -> list[str]:
@@ -82,11 +100,7 @@ class Edm4hepReader(EventReader):
         self._parents = next((name for name in names if self._columns.has(name, "index")), None)
         if self._parents is None:
             raise FileFormatError(f"{self.source}: no parents of '{self._collection}': neither {' nor '.join(names)}")
-        self._header = next(
-            (name.removesuffix(".eventNumber") for name in self._columns.names if name.endswith(".eventNumber")), None
-        )
-        if self._header is None:
-            self.warn("has no event header: events are numbered by their position in the file, from 0")
+        self._headers = EventHeaders(self._columns, self.n_events, self.warn)
         self.metadata = {"format": "EDM4hep", "collection": self._collection}
 
     def _choose(self) -> str:
@@ -160,21 +174,12 @@ class Edm4hepReader(EventReader):
         event: dict[str, Any] = {
             "experiment": np.full(n, self.options.experiment or 0),
             "run": np.full(n, self.options.run or 0),
-            "evtNum": np.arange(start, stop),
             "process": np.full(n, self.options.process or ""),
         }
-        if self._header is None:
-            return event
-        members = {"evtNum": "eventNumber", "weight": "weight"}
-        if self.options.run is None:
-            members["run"] = "runNumber"
-        for name, member in members.items():
-            if self._columns.has(self._header, member):
-                counts, values = self._columns.read(self._header, member, start, stop)
-                if len(counts) != n or (counts != 1).any():
-                    raise FileFormatError(f"{self.source}: entries without exactly one event header")
-                event[name] = values
-        return event
+        stated = self._headers.columns(start, stop)
+        if self.options.run is not None:
+            stated.pop("run", None)
+        return event | stated
 
     def close(self) -> None:
         self._file.close()
