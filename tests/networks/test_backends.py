@@ -51,10 +51,11 @@ def test_impossible_devices_and_threads_are_refused(options, message):
         backend_of({"architecture": "gatgap", "n_layers": 1}, **options)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_an_absent_gpu_is_a_users_mistake():
-    with pytest.raises(UsageError, match="sees no GPU; use 'cpu'"):
-        backend_of({"architecture": "gatgap", "n_layers": 1}, device="cuda:1")
+    for device in ("cuda:1", "mps"):
+        with pytest.raises(UsageError, match=f"device '{device}'.* sees no GPU; use 'cpu'"):
+            backend_of({"architecture": "gatgap", "n_layers": 1}, device=device)
 
 
 def test_torch_evaluates_a_network_in_training_and_leaves_it_in_training():

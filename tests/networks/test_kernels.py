@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from smartbkg.networks.kernels import vector
+from smartbkg.networks.kernels import matrix, vector
 from smartbkg.networks.kernels.matrix import add_transposed_product, multiply, pack, padded
 
 
@@ -78,3 +78,8 @@ def test_elementwise_operations_are_those_of_numpy() -> None:
 
 def test_widths_are_padded_to_whole_panels() -> None:
     assert [padded(width) for width in (1, 16, 17, 128)] == [16, 16, 32, 128]
+
+
+def test_a_tile_that_does_not_fit_its_loop_is_refused_at_import() -> None:
+    with pytest.raises(ImportError, match="unrolled by hand to 5 rows, and its loop takes 6"):
+        matrix._check_tile(matrix.multiply, 6)

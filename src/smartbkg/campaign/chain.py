@@ -31,10 +31,10 @@ from smartbkg.filtering.event_filter import Decision, EventFilter
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.seeds import derive_seed
+from smartbkg.storage.kinds import FLAGS, KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import digest_of, record, sha256_of_file
 
-KEPT, FLAGS, NTUPLE = "kept", "flags", "ntuple"
-_KEPT_SCHEMA: Final = 1
+NTUPLE: Final = "ntuple"
 
 
 class _Columns:
@@ -138,7 +138,7 @@ def _filter(campaign: Campaign, chunk: Chunk, folder: Path, scratch: Path, clock
     with contextlib.ExitStack() as stack:
         first = next(batches, None)  # only then it is known which draws its events have come through
         about = record(
-            KEPT, _KEPT_SCHEMA, settings, model_sha256=campaign.identity["model_sha256"], draws=event_filter.draws
+            KEPT, SCHEMA_VERSIONS[KEPT], settings, model_sha256=campaign.identity["model_sha256"], draws=event_filter.draws
         )
         writer = stack.enter_context(create_events(kept, about))
         for batch in itertools.chain([] if first is None else [first], batches):
@@ -192,7 +192,7 @@ def _simulate(campaign: Campaign, folder: Path, filtered: _Filtered, clock: Stag
         else:
             empty = {name: np.empty(0, dtype=np.int64) for name in EVENT_ID}
             empty[PASSES_PREFIX + campaign.flagged[0]] = np.empty(0, dtype=np.bool_)
-            write_table(flags, empty, record("flags", 1, {"command": config.command}))
+            write_table(flags, empty, record(FLAGS, SCHEMA_VERSIONS[FLAGS], {"command": config.command}))
     return flags
 
 
@@ -230,7 +230,7 @@ def _write_ntuple(campaign: Campaign, folder: Path, scratch: Path, filtered: _Fi
     chosen, weights = scratch / "chosen.parquet", scratch / "weights.parquet"
     write_table(chosen, {name: column[passed] for name, column in table.columns.items()}, table.metadata)
     columns = {name: filtered.kept_columns[name] for name in (*EVENT_ID, WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)}
-    write_table(weights, columns, record(KEPT, _KEPT_SCHEMA, {}))
+    write_table(weights, columns, record(KEPT, SCHEMA_VERSIONS[KEPT], {}))
     table_to_ntuple(chosen, [weights], folder / f"{NTUPLE}.root")
 
 

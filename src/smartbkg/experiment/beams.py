@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SPEED_OF_LIGHT: Final = 29.9792458
 """cm/ns."""
 ELECTRON_MASS: Final = 0.00051099895
 """GeV (PDG 2024)."""

@@ -18,9 +18,6 @@ from smartbkg.events import EventBatch
 from smartbkg.events.columns import PARTICLE_DTYPES
 from smartbkg.io.reader import EventReader
 
-#: Speed of light, cm/ns (exact by the definition of the metre).
-SPEED_OF_LIGHT: Final = 29.9792458
-
 _FLAWS: Final = {
     1: "arrayIndex of particle {particle} is negative or repeats: mothers are ambiguous",
     2: "the mother of particle {particle} is not in the event",
@@ -238,4 +235,4 @@ def _not_finite(batch: EventBatch) -> dict[int, str]:
     return messages
 
 
-__all__ = ["SPEED_OF_LIGHT", "assemble", "charges", "check_units"]
+__all__ = ["assemble", "charges", "check_units"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Events that torch evaluates at once: enough to fill its kernels, few enough to stay in the cache.
 TORCH_CHUNK: Final = 256
+#: Kinds of devices.
+DEVICES: Final = ("cpu", "cuda", "mps")
 
 
 class Backend(Protocol):
@@ -72,7 +74,7 @@ def make_backend(
     ----------
     state : makes the weights by name, for kernels.
     network : makes the module, for torch.
-    device : ``cpu``, ``cuda``, ``cuda:1``...
+    device : ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     threads : on the CPU. None means one for kernels, and leaves torch's number, a setting of the whole process.
 
     Raises
@@ -85,8 +87,8 @@ def make_backend(
         The network has no compiled kernels here, and torch is not installed.
     """
     kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise UsageError(f"unknown device '{device}': {nearest(kind, ['cpu', 'cuda'])}")
+    if kind not in DEVICES:
+        raise UsageError(f"unknown device '{device}': {nearest(kind, DEVICES)}")
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}, expected 1 or more")
     if kind == "cpu" and has_kernels(config):
@@ -95,7 +97,8 @@ def make_backend(
     with needed_for(f"the network '{config.architecture}' on '{device}' has no compiled kernels and"):
         import torch
 
-    if kind == "cuda" and not torch.cuda.is_available():
+    is_there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not is_there[kind]:
         raise UsageError(f"device '{device}': this torch ({torch.__version__}) sees no GPU; use 'cpu'")
     if threads is not None:
         torch.set_num_threads(threads)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from smartbkg.compilation import part
-from smartbkg.experiment.detector.calorimeter import (
+from smartbkg.experiment.detector.propagation import wrapped
+from smartbkg.experiment.detector.workspace import (
     CLUSTER_COLUMNS,
     CLUSTER_DISTANCE,
     CLUSTER_ENERGY,
@@ -14,9 +15,9 @@ from smartbkg.experiment.detector.calorimeter import (
     CLUSTER_PHI,
     CLUSTER_THETA,
     CLUSTER_TRACK,
+    TRACK_PHI_ECL,
+    TRACK_THETA_ECL,
 )
-from smartbkg.experiment.detector.propagation import wrapped
-from smartbkg.experiment.detector.tracking import TRACK_PHI_ECL, TRACK_THETA_ECL
 from smartbkg.experiment.random_stream import uniform
 
 #: basf2's value of the distance to the nearest track where there is none.

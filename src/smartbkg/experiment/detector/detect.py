@@ -15,8 +15,8 @@ from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, ParticleStatus
 from smartbkg.events.content import content_digests
-from smartbkg.experiment.detector import calorimeter as ecl
-from smartbkg.experiment.detector import passage, tracking, vertexing
+from smartbkg.experiment.detector import vertexing
+from smartbkg.experiment.detector import workspace as columns_of
 from smartbkg.experiment.detector.event import simulate_events
 from smartbkg.experiment.detector.objects import Clusters, DetectorResponse, KLMClusters, Tracks, V0s
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
@@ -69,7 +69,7 @@ def simulate_detector(
         columns,
         keys,
         parameters.to_record(),
-        np.zeros(1, passage.WORKSPACE),
+        np.zeros(1, columns_of.WORKSPACE),
     )
     if failed >= 0:
         raise EventError(
@@ -111,18 +111,18 @@ def _tracks(offsets: NDArray[np.int64], rows: NDArray[np.float64]) -> Tracks:
     column = rows[: offsets[-1]].T
     return Tracks(
         offsets,
-        px=column[tracking.TRACK_PX].copy(),
-        py=column[tracking.TRACK_PY].copy(),
-        pz=column[tracking.TRACK_PZ].copy(),
-        charge=column[tracking.TRACK_CHARGE].astype(np.int8),
-        d0=column[tracking.TRACK_D0].copy(),
-        z0=column[tracking.TRACK_Z0].copy(),
-        d0_error=column[tracking.TRACK_D0_ERROR].copy(),
-        z0_error=column[tracking.TRACK_Z0_ERROR].copy(),
-        n_cdc_hits=column[tracking.TRACK_HITS].astype(np.int16),
-        pid=np.ascontiguousarray(column[tracking.TRACK_PID :].T, dtype=np.float32),
-        truth=column[tracking.TRACK_TRUTH].astype(np.int64),
-        origin=column[tracking.TRACK_ORIGIN].astype(np.uint8),
+        px=column[columns_of.TRACK_PX].copy(),
+        py=column[columns_of.TRACK_PY].copy(),
+        pz=column[columns_of.TRACK_PZ].copy(),
+        charge=column[columns_of.TRACK_CHARGE].astype(np.int8),
+        d0=column[columns_of.TRACK_D0].copy(),
+        z0=column[columns_of.TRACK_Z0].copy(),
+        d0_error=column[columns_of.TRACK_D0_ERROR].copy(),
+        z0_error=column[columns_of.TRACK_Z0_ERROR].copy(),
+        n_cdc_hits=column[columns_of.TRACK_HITS].astype(np.int16),
+        pid=np.ascontiguousarray(column[columns_of.TRACK_PID :].T, dtype=np.float32),
+        truth=column[columns_of.TRACK_TRUTH].astype(np.int64),
+        origin=column[columns_of.TRACK_ORIGIN].astype(np.uint8),
     )
 
 
@@ -130,19 +130,19 @@ def _clusters(offsets: NDArray[np.int64], rows: NDArray[np.float64]) -> Clusters
     column = rows[: offsets[-1]].T
     return Clusters(
         offsets,
-        energy=column[ecl.CLUSTER_ENERGY].copy(),
-        theta=column[ecl.CLUSTER_THETA].copy(),
-        phi=column[ecl.CLUSTER_PHI].copy(),
-        track=column[ecl.CLUSTER_TRACK].astype(np.int32),
-        e9_over_e21=column[ecl.CLUSTER_E9_E21].astype(np.float32),
-        n_hits=column[ecl.CLUSTER_HITS].astype(np.float32),
-        time=column[ecl.CLUSTER_TIME].astype(np.float32),
-        time_error=column[ecl.CLUSTER_TIME_ERROR].astype(np.float32),
-        track_distance=column[ecl.CLUSTER_DISTANCE].astype(np.float32),
-        is_photon=column[ecl.CLUSTER_IS_PHOTON] > 0.0,
-        is_hadron=column[ecl.CLUSTER_IS_HADRON] > 0.0,
-        truth=column[ecl.CLUSTER_TRUTH].astype(np.int64),
-        origin=column[ecl.CLUSTER_ORIGIN].astype(np.uint8),
+        energy=column[columns_of.CLUSTER_ENERGY].copy(),
+        theta=column[columns_of.CLUSTER_THETA].copy(),
+        phi=column[columns_of.CLUSTER_PHI].copy(),
+        track=column[columns_of.CLUSTER_TRACK].astype(np.int32),
+        e9_over_e21=column[columns_of.CLUSTER_E9_E21].astype(np.float32),
+        n_hits=column[columns_of.CLUSTER_HITS].astype(np.float32),
+        time=column[columns_of.CLUSTER_TIME].astype(np.float32),
+        time_error=column[columns_of.CLUSTER_TIME_ERROR].astype(np.float32),
+        track_distance=column[columns_of.CLUSTER_DISTANCE].astype(np.float32),
+        is_photon=column[columns_of.CLUSTER_IS_PHOTON] > 0.0,
+        is_hadron=column[columns_of.CLUSTER_IS_HADRON] > 0.0,
+        truth=column[columns_of.CLUSTER_TRUTH].astype(np.int64),
+        origin=column[columns_of.CLUSTER_ORIGIN].astype(np.uint8),
     )
 
 
@@ -167,9 +167,9 @@ def _klm(offsets: NDArray[np.int64], rows: NDArray[np.float64]) -> KLMClusters:
     column = rows[: offsets[-1]].T
     return KLMClusters(
         offsets,
-        theta=column[passage.KLM_THETA].copy(),
-        phi=column[passage.KLM_PHI].copy(),
-        n_layers=column[passage.KLM_LAYERS].astype(np.int16),
-        track=column[passage.KLM_TRACK].astype(np.int32),
-        truth=column[passage.KLM_TRUTH].astype(np.int64),
+        theta=column[columns_of.KLM_THETA].copy(),
+        phi=column[columns_of.KLM_PHI].copy(),
+        n_layers=column[columns_of.KLM_LAYERS].astype(np.int16),
+        track=column[columns_of.KLM_TRACK].astype(np.int32),
+        truth=column[columns_of.KLM_TRUTH].astype(np.int64),
     )

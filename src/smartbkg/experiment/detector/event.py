@@ -7,22 +7,19 @@ import math
 import numpy as np
 
 from smartbkg.compilation import kernel, part
-from smartbkg.experiment.detector.calorimeter import CLUSTER_COLUMNS, beam_cluster
+from smartbkg.experiment.detector.calorimeter import beam_cluster
 from smartbkg.experiment.detector.clustering import add_hadron_sums, link_tracks, merge_showers
 from smartbkg.experiment.detector.final_state import CYCLE, push_final_state
 from smartbkg.experiment.detector.objects import FROM_BEAM
-from smartbkg.experiment.detector.passage import (
+from smartbkg.experiment.detector.passage import add_soft_track, pass_particle
+from smartbkg.experiment.detector.vertexing import LARGEST_RADIUS, V0_COLUMNS, add_hypotheses, pair_vertex
+from smartbkg.experiment.detector.workspace import (
+    CLUSTER_COLUMNS,
     CLUSTERS,
     KLM,
     KLM_COLUMNS,
     OVERFLOW,
     STACKED,
-    TRACKS,
-    UNKNOWN,
-    add_soft_track,
-    pass_particle,
-)
-from smartbkg.experiment.detector.tracking import (
     TRACK_CHARGE,
     TRACK_COLUMNS,
     TRACK_D0,
@@ -30,8 +27,9 @@ from smartbkg.experiment.detector.tracking import (
     TRACK_PY,
     TRACK_PZ,
     TRACK_Z0,
+    TRACKS,
+    UNKNOWN,
 )
-from smartbkg.experiment.detector.vertexing import LARGEST_RADIUS, V0_COLUMNS, add_hypotheses, pair_vertex
 from smartbkg.experiment.random_stream import poisson
 
 #: Tracks this near to the axis (cm), both of a pair, are not tried as a V0: the pair comes from the interaction.
@@ -73,10 +71,7 @@ def add_beam_background(work, detector):  # type: ignore[no-untyped-def]  # comp
         add_soft_track(work, detector, -1, FROM_BEAM, False)
     for _ in range(poisson(work.state, detector.background.clusters)):
         if work.count[CLUSTERS] < len(work.clusters) // 2:
-            work.count[CLUSTERS] = beam_cluster(
-                work.clusters, work.count[CLUSTERS], detector.background, detector.geometry, detector.calorimeter,
-                work.state,
-            )  # fmt: skip
+            beam_cluster(work, detector)
 
 
 @part
@@ -112,7 +107,7 @@ def simulate_events(offsets, particle, mother, columns, keys, parameters, worksp
     columns : tuple of PDG, px, py, pz, x, y, z, prodTime of the batch.
     keys : (n_events,) uint64, seeds of the events' streams.
     parameters : (1,) of `smartbkg.experiment.detector.parameters.DetectorParameters.to_record`.
-    workspace : (1,) of `smartbkg.experiment.detector.passage.WORKSPACE`.
+    workspace : (1,) of `smartbkg.experiment.detector.workspace.WORKSPACE`.
 
     Returns
     -------

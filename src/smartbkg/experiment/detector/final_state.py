@@ -12,8 +12,9 @@ import math
 
 from smartbkg.compilation import part
 from smartbkg.experiment.detector.objects import FROM_PARTICLE
-from smartbkg.experiment.detector.passage import NO_DECAY, NO_TRACK, TRACK_ONLY, kind_of, push
+from smartbkg.experiment.detector.passage import kind_of
 from smartbkg.experiment.detector.propagation import is_inside
+from smartbkg.experiment.detector.workspace import NO_DECAY, NO_TRACK, TRACK_ONLY, Particle, push
 
 #: Returned by `push_final_state` for an event in which a particle is its own ancestor.
 CYCLE = -1
@@ -73,9 +74,11 @@ def push_final_state(work, detector, first, last, particle, mother, columns, is_
         if m >= 0 and decays_deep[m]:
             flags |= NO_TRACK
         i = particle[first + node]
-        push(
-            work, pdg[i], float(px[i]), float(py[i]), float(pz[i]), float(x[i]), float(y[i]), float(z[i]),
-            float(time[i] - time[particle[first]]), i, FROM_PARTICLE, flags,
+        since_first = float(time[i] - time[particle[first]])
+        taken_particle = Particle(
+            pdg[i], float(px[i]), float(py[i]), float(pz[i]), float(x[i]), float(y[i]), float(z[i]), since_first, i,
+            FROM_PARTICLE, flags,
         )  # fmt: skip
+        push(work, taken_particle)
         taken += 1
     return taken

@@ -8,18 +8,18 @@ and fake rates as functions of momentum and angle follow; they are not put in. P
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import part
-from smartbkg.experiment.detector.objects import ELECTRON, KAON, MUON, PION, PROTON
+from smartbkg.events.units import SPEED_OF_LIGHT
+from smartbkg.experiment.detector.objects import ELECTRON, KAON, MUON, PID_MASSES, PION, PROTON
 from smartbkg.experiment.detector.parameters import IdentificationParameters
 from smartbkg.experiment.random_stream import normal, uniform
 
-_MASS = (0.000510999, 0.105658, 0.139570, 0.493677, 0.938272)
-_LIGHT_SPEED = 29.9792458  # cm/ns
-_TOP_PATH = 130.0  # cm, from the interaction point at normal incidence
+_TOP_PATH: Final = 130.0  # cm, from the interaction point at normal incidence
 
 
 @part
@@ -34,22 +34,22 @@ def add_energy_loss(loglikelihood, momentum, pt, kind, identification, state):  
     """Drift chamber and silicon: a Gaussian in the logarithm of dE/dx."""
     sigma = identification.dedx_resolution * (identification.dedx_curling_factor if pt < 0.28 else 1.0)
     width = 3.0 * sigma if uniform(state) < identification.dedx_tail else sigma
-    measured = math.log(energy_loss(momentum / _MASS[kind])) + width * normal(state)
+    measured = math.log(energy_loss(momentum / PID_MASSES[kind])) + width * normal(state)
     for h in range(5):
-        pull = (measured - math.log(energy_loss(momentum / _MASS[h]))) / sigma
+        pull = (measured - math.log(energy_loss(momentum / PID_MASSES[h]))) / sigma
         loglikelihood[h] += -0.5 * min(pull * pull, 60.0)
 
 
 @part
 def add_time_of_propagation(loglikelihood, momentum, sine, kind, identification, state):  # type: ignore[no-untyped-def]  # compiled
     """Barrel: time of flight and of propagation together, as one time of effective resolution."""
-    path = _TOP_PATH / max(0.5, sine) / _LIGHT_SPEED
+    path = _TOP_PATH / max(0.5, sine) / SPEED_OF_LIGHT
     sigma = identification.top_resolution
-    measured = path * math.hypot(1.0, _MASS[kind] / momentum) + sigma * normal(state)
+    measured = path * math.hypot(1.0, PID_MASSES[kind] / momentum) + sigma * normal(state)
     if uniform(state) < identification.top_outlier:
         measured += 4.0 * sigma * normal(state)
     for h in range(5):
-        pull = (measured - path * math.hypot(1.0, _MASS[h] / momentum)) / sigma
+        pull = (measured - path * math.hypot(1.0, PID_MASSES[h] / momentum)) / sigma
         loglikelihood[h] += math.log(math.exp(-0.5 * pull * pull) + 0.005)
 
 
@@ -64,11 +64,11 @@ def cherenkov_angle(momentum: float, mass: float, index: float) -> float:
 def add_ring_imaging(loglikelihood, momentum, kind, identification, state):  # type: ignore[no-untyped-def]  # compiled
     """Forward endcap: Cherenkov angle in aerogel."""
     sigma = identification.arich_resolution
-    measured = cherenkov_angle(momentum, _MASS[kind], identification.arich_index) + sigma * normal(state)
+    measured = cherenkov_angle(momentum, PID_MASSES[kind], identification.arich_index) + sigma * normal(state)
     if uniform(state) < identification.arich_outlier:
         measured += 5.0 * sigma * normal(state)
     for h in range(5):
-        pull = (measured - cherenkov_angle(momentum, _MASS[h], identification.arich_index)) / sigma
+        pull = (measured - cherenkov_angle(momentum, PID_MASSES[h], identification.arich_index)) / sigma
         loglikelihood[h] += math.log(math.exp(-0.5 * pull * pull) + 0.005)
 
 

@@ -20,6 +20,9 @@ ELECTRON, MUON, PION, KAON, PROTON = range(5)
 PID_CODES: Final = (11, 13, 211, 321, 2212)
 PID_MASSES: Final = (0.000510999, 0.105658, 0.139570, 0.493677, 0.938272)
 
+#: Polar angles (rad) of the drift chamber's acceptance, 17 to 150 degrees, as basf2's `thetaInCDCAcceptance` has them.
+DRIFT_CHAMBER_THETA: Final = (0.296706, 2.61799)
+
 #: Values of the columns ``origin``.
 FROM_PARTICLE: Final = 0
 """The particle of the record itself made it."""

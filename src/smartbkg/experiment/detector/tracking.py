@@ -12,12 +12,25 @@ from smartbkg.compilation import part
 from smartbkg.experiment.detector.objects import PION, PROTON
 from smartbkg.experiment.detector.parameters import GeometryParameters, TrackingParameters
 from smartbkg.experiment.detector.propagation import interpolated, perigee
+from smartbkg.experiment.detector.workspace import (
+    TRACK_CHARGE,
+    TRACK_COLUMNS,
+    TRACK_D0,
+    TRACK_D0_ERROR,
+    TRACK_HITS,
+    TRACK_KIND,
+    TRACK_ORIGIN,
+    TRACK_PHI_ECL,
+    TRACK_PX,
+    TRACK_PY,
+    TRACK_PZ,
+    TRACK_THETA_ECL,
+    TRACK_TRUTH,
+    TRACK_Z0,
+    TRACK_Z0_ERROR,
+)
 from smartbkg.experiment.random_stream import exponential, normal, uniform
 
-#: Columns of a track's row in the working arrays of an event.
-(TRACK_PX, TRACK_PY, TRACK_PZ, TRACK_CHARGE, TRACK_D0, TRACK_Z0, TRACK_D0_ERROR, TRACK_Z0_ERROR, TRACK_HITS,
- TRACK_TRUTH, TRACK_ORIGIN, TRACK_KIND, TRACK_THETA_ECL, TRACK_PHI_ECL, TRACK_PID) = range(15)  # fmt: skip
-TRACK_COLUMNS: Final = TRACK_PID + 5
 #: Value of the entry angle of tracks that do not reach the calorimeter.
 NO_ENTRY: Final = -1.0
 
@@ -76,15 +89,20 @@ def resolutions(pt, theta, radius, tracking, geometry):  # type: ignore[no-untyp
 
 
 @part
-def measure_track(row, x, y, z, px, py, pz, charge, kind, truth, origin, tracking, geometry, state):  # type: ignore[no-untyped-def]  # compiled
+def measure_track(row, particle, charge, kind, detector, state):  # type: ignore[no-untyped-def]  # compiled
     """Fill a track's row with the smeared helix of a particle.
 
     Parameters
     ----------
     row : (TRACK_COLUMNS,) float64, filled but for the identification.
-    x, y, z, px, py, pz : production vertex and momentum, cm and GeV.
+    particle : `smartbkg.experiment.detector.workspace.Particle`.
+    charge : true charge, e.
     kind : position in `smartbkg.experiment.detector.objects.PID_HYPOTHESES`.
+    detector : record of `smartbkg.experiment.detector.parameters.DetectorParameters.to_record`.
+    state : (1,) uint64, the event's stream of random numbers.
     """
+    tracking, geometry = detector.tracking, detector.geometry
+    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
     pt = math.hypot(px, py)
     theta = math.degrees(math.atan2(pt, pz))
     helix = perigee(x, y, z, px, py, pz, charge, geometry.field)
@@ -108,8 +126,8 @@ def measure_track(row, x, y, z, px, py, pz, charge, kind, truth, origin, trackin
     row[TRACK_D0_ERROR] = d0
     row[TRACK_Z0_ERROR] = z0
     row[TRACK_HITS] = drift_chamber_hits(pt, theta, state)
-    row[TRACK_TRUTH] = truth
-    row[TRACK_ORIGIN] = origin
+    row[TRACK_TRUTH] = particle.truth
+    row[TRACK_ORIGIN] = particle.origin
     row[TRACK_KIND] = kind
     row[TRACK_THETA_ECL] = NO_ENTRY
     row[TRACK_PHI_ECL] = 0.0

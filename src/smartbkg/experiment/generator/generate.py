@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from smartbkg.errors import UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import PROCESSES, ParticleStatus
-from smartbkg.experiment.beams import SPEED_OF_LIGHT, Collisions, FourMomenta, draw_collisions, from_beam_frame
+from smartbkg.events.units import SPEED_OF_LIGHT
+from smartbkg.experiment.beams import Collisions, FourMomenta, draw_collisions, from_beam_frame
 from smartbkg.experiment.generator.decay_tables import real_codes
 from smartbkg.experiment.generator.pythia import (
     PythiaRecord,

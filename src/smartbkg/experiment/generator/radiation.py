@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from smartbkg.compilation import kernel, part
 from smartbkg.events.columns import ParticleStatus
-from smartbkg.experiment.beams import SPEED_OF_LIGHT
+from smartbkg.events.units import SPEED_OF_LIGHT
 from smartbkg.experiment.random_stream import poisson, uniform
 
 #: Softest photon in units of half the mother's mass, as in PHOTOS (Golonka and Was, doi:10.1140/epjc/s2005-02396-4).

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.experiment.detector.objects import ELECTRON, KAON, MUON, PID_MASSES, PION, PROTON
+
 #: Most daughters of a channel.
 MAX_DAUGHTERS: Final = 5
 
@@ -55,11 +57,11 @@ _HADRONIC_WINDOW: Final = (5.24, 0.2)
 _SEMILEPTONIC_WINDOW: Final = (-4.0, 3.0)
 
 _LIGHT: Final = (
-    Kind("e+", -11, 0.000510999, BASIC, bound=6, minimum_probability=0.01),
-    Kind("mu+", -13, 0.105658, BASIC, bound=6, minimum_probability=0.01),
-    Kind("pi+", 211, 0.139570, BASIC, bound=12, minimum_probability=0.01),
-    Kind("K+", 321, 0.493677, BASIC, bound=10, minimum_probability=0.01),
-    Kind("p+", 2212, 0.938272, BASIC, bound=6, minimum_probability=0.01),
+    Kind("e+", -11, PID_MASSES[ELECTRON], BASIC, bound=6, minimum_probability=0.01),
+    Kind("mu+", -13, PID_MASSES[MUON], BASIC, bound=6, minimum_probability=0.01),
+    Kind("pi+", 211, PID_MASSES[PION], BASIC, bound=12, minimum_probability=0.01),
+    Kind("K+", 321, PID_MASSES[KAON], BASIC, bound=10, minimum_probability=0.01),
+    Kind("p+", 2212, PID_MASSES[PROTON], BASIC, bound=6, minimum_probability=0.01),
     Kind("gamma", 22, 0.0, BASIC, bound=20, minimum_probability=0.01, is_self_conjugate=True),
     Kind("K_S0", 310, 0.497611, BASIC, bound=6, minimum_probability=0.01, is_self_conjugate=True),
     Kind("Lambda0", 3122, 1.115683, BASIC, bound=4, minimum_probability=0.01),

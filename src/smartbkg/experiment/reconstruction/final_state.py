@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from smartbkg.compilation import part
-from smartbkg.experiment.detector.objects import FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
+from smartbkg.experiment.detector.objects import DRIFT_CHAMBER_THETA, FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX
 from smartbkg.experiment.reconstruction.combinations import CAPACITY, close_lists
 from smartbkg.experiment.reconstruction.judging import judge, set_candidate
@@ -26,7 +26,7 @@ MAXIMUM_Z0: Final = 4.0
 MINIMUM_PID: Final = 0.01
 #: Photons: polar acceptance of the drift chamber (17° to 150°) and thresholds by region in GeV (FEI: forward endcap
 #: 0.10, barrel 0.09, backward endcap 0.16), regions divided at 32.2° and 128.7°.
-PHOTON_THETA: Final = (0.296706, 2.61799)
+PHOTON_THETA: Final = DRIFT_CHAMBER_THETA
 _ENDCAPS: Final = (0.562, 2.246)
 PHOTON_THRESHOLDS: Final = (0.10, 0.09, 0.16)
 

@@ -138,14 +138,59 @@ def beam_energy() -> float:
     return SUPERKEKB.centre_of_mass_energy / 2
 
 
+class _Tools(NamedTuple):
+    """What candidates are made with, and where they are put."""
+
+    store: Any
+    """`smartbkg.experiment.reconstruction.combinations.new_store`: candidates of one event, overwritten by the next"""
+    kinds: NDArray[np.void]
+    """(n_kinds,) of `smartbkg.experiment.reconstruction.channels.KIND`"""
+    channels: NDArray[np.void]
+    """(n_channels,) of `smartbkg.experiment.reconstruction.channels.CHANNEL`"""
+    classifier: Classifier
+    """signal probabilities"""
+    recording: Recording
+    """filled for training"""
+    truth: NDArray[np.void]
+    """generated particles; looked at where ``has_truth``"""
+    has_truth: bool
+    boost: NDArray[np.float64]
+    """(4, 4) of `boost_matrix`"""
+    energy: float
+    """GeV, of `beam_energy`"""
+
+
+class _Search(NamedTuple):
+    """Which kinds are searched for in which events."""
+
+    is_clean: NDArray[np.bool_]
+    """(n_events,) True where tags are searched for"""
+    wanted: NDArray[np.bool_]
+    """(n_kinds,) in clean events"""
+    wanted_without_tags: NDArray[np.bool_]
+    """(n_kinds,) in all events"""
+
+
 @kernel
-def _reconstruct(  # type: ignore[no-untyped-def]
-    store, kinds, channels, classifier, recording, truth, tracks, clusters, v0s, boost, wanted, wanted_without_tags,
-    is_clean, energy, has_truth, out,
-):  # fmt: skip
-    """Reconstruct all events; returns how many candidates there are, which may be more than there is room for."""
+def _reconstruct(tools, tracks, clusters, v0s, search, out):  # type: ignore[no-untyped-def]
+    """Reconstruct all events.
+
+    Parameters
+    ----------
+    tools : `_Tools`.
+    tracks, clusters, v0s : of `smartbkg.experiment.detector.objects.DetectorResponse`.
+    search : `_Search`.
+    out : `Candidates`, filled as far as there is room.
+
+    Returns
+    -------
+    How many candidates there are, which may be more than there is room for.
+    """
+    store, kinds, channels, classifier = tools.store, tools.kinds, tools.channels, tools.classifier
+    recording, truth, has_truth = tools.recording, tools.truth, tools.has_truth
+    boost, energy = tools.boost, tools.energy
     n_out = 0
-    for event in range(len(is_clean)):
+    for event in range(len(search.is_clean)):
         for number in range(len(store.lists)):
             store.lists[number].size = 0
         row = charged_candidates(store, kinds, classifier, recording, truth, tracks, boost, event, 0, has_truth)
@@ -158,7 +203,7 @@ def _reconstruct(  # type: ignore[no-untyped-def]
                 store, kinds, classifier, recording, truth, tracks, v0s, boost, event, row, has_truth, kind
             )
         for kind in range(_FIRST_COMPOSITE, len(kinds)):
-            if (is_clean[event] and wanted[kind]) or wanted_without_tags[kind]:
+            if (search.is_clean[event] and search.wanted[kind]) or search.wanted_without_tags[kind]:
                 row = composite_candidates(
                     store, kinds, channels, classifier, recording, truth, kind, event, row, energy, has_truth
                 )
@@ -208,20 +253,25 @@ def find_candidates(
     recording : filled with the candidates of some kinds, for training.
     """
     kind_table, channel_table = tables()
-    store = new_store(N_FEATURES, N_HIDDEN)
-    arguments: tuple[Any, ...] = (
-        store, kind_table, channel_table, default_classifier() if classifier is None else classifier,
-    )  # fmt: skip
-    wanted, wanted_without_tags = needed_kinds(kinds), needed_kinds(kinds - TAG_KINDS)
+    search = _Search(is_clean, needed_kinds(kinds), needed_kinds(kinds - TAG_KINDS))
+    record = new_recording() if recording is None else recording
+    tools = _Tools(
+        store=new_store(N_FEATURES, N_HIDDEN),
+        kinds=kind_table,
+        channels=channel_table,
+        classifier=default_classifier() if classifier is None else classifier,
+        recording=record,
+        truth=no_truth() if truth is None else truth,
+        has_truth=truth is not None,
+        boost=boost_matrix(),
+        energy=beam_energy(),
+    )
     room = 64 * len(is_clean) + 1024
     while True:
         out = _room_for_candidates(len(is_clean), room)
-        record = new_recording() if recording is None else recording
+        # Where there was no room for all, the events are reconstructed again, and so recorded again.
         record.state[2] = 0
-        n = _reconstruct(
-            *arguments, record, no_truth() if truth is None else truth, response.tracks, response.clusters,
-            response.v0s, boost_matrix(), wanted, wanted_without_tags, is_clean, beam_energy(), truth is not None, out,
-        )  # fmt: skip
+        n = _reconstruct(tools, response.tracks, response.clusters, response.v0s, search, out)
         if n <= room:
             return Candidates(
                 out.offsets, out.kind[:n], out.is_antiparticle[:n], out.channel[:n], out.p4[:n], out.probability[:n],

@@ -11,18 +11,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.experiment.detector.objects import PID_MASSES, PION, DetectorResponse
+from smartbkg.experiment.detector.objects import DRIFT_CHAMBER_THETA, PID_MASSES, PION, DetectorResponse
 from smartbkg.experiment.reconstruction.event_shape import EventShapes, event_shapes
 
-MAXIMUM_D0: Final = 0.5
+CLEANING_D0: Final = 0.5
 """cm."""
-MAXIMUM_Z0: Final = 2.0
+CLEANING_Z0: Final = 2.0
 """cm."""
 MINIMUM_PT: Final = 0.1
 """GeV."""
 MINIMUM_CLUSTER_ENERGY: Final = 0.1
 """GeV."""
-CLUSTER_THETA: Final = (0.296706, 2.61799)
+CLUSTER_THETA: Final = DRIFT_CHAMBER_THETA
 """rad, the polar acceptance of the drift chamber."""
 
 #: Event cuts of the FEI skims: at least so many cleaned tracks and clusters, visible energy and calorimeter energy.
@@ -91,7 +91,7 @@ def clean_events(response: DetectorResponse, boost: NDArray[np.float64], beam_en
     """
     tracks, clusters, n_events = response.tracks, response.clusters, response.n_events
     pt = np.hypot(tracks.px, tracks.py)
-    is_track = (np.abs(tracks.d0) < MAXIMUM_D0) & (np.abs(tracks.z0) < MAXIMUM_Z0) & (pt > MINIMUM_PT)
+    is_track = (np.abs(tracks.d0) < CLEANING_D0) & (np.abs(tracks.z0) < CLEANING_Z0) & (pt > MINIMUM_PT)
     is_cluster = (
         clusters.is_photon
         & (clusters.energy > MINIMUM_CLUSTER_ENERGY)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import VARIATION_PREFIX, WEIGHT, ParticleStatus
+from smartbkg.events.units import SPEED_OF_LIGHT
 from smartbkg.io.hepmc.text import RunHeader
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.hepmc.version2 import EventParts
 from smartbkg.io.hepmc.weights import DEFAULT_NAME
-from smartbkg.io.records import SPEED_OF_LIGHT
 
 
 def _place_line(identity: int, place: Sequence[float]) -> bytes:

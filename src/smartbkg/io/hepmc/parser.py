@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smartbkg.events.units import SPEED_OF_LIGHT
 from smartbkg.io.hepmc.layouts import events_2, events_3, integer_columns, integers
 from smartbkg.io.hepmc.lines import LOST_REFERENCE, PLACE_TAG, STATUS_TAG, UNIT, UNKNOWN_UNITS, Flaws, Lines, read_lines
 from smartbkg.io.hepmc.tree import fill_status_bits, link_decay_tree
-from smartbkg.io.records import SPEED_OF_LIGHT
 
 
 class ParsedEvents(NamedTuple):

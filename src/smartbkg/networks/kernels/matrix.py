@@ -17,8 +17,13 @@ from smartbkg.networks.kernels import vector
 
 #: Columns of a panel: two vectors.
 PANEL: Final = 2 * vector.LANES
-#: Rows of a tile: ten sums in registers hide the latency of a multiply-add and leave room for the operands.
+#: Rows of a tile in `multiply`, which is unrolled by hand: numba keeps neither a loop over rows nor a tuple of sums in
+#: registers. 5 rows × 2 vectors are 10 sums: as many independent multiply-adds as are under way at once (latency 4 to
+#: 5 cycles, two started per cycle), and with two vectors of weights and one of the left matrix 13 of AVX2's 16
+#: registers. Fewer rows leave the unit idle, more spill to memory.
 TILE_ROWS: Final = 5
+#: Rows of a tile in `add_transposed_product`: 8 sums, since each step also loads two vectors of the right matrix.
+_TRANSPOSED_ROWS: Final = 4
 
 
 def padded(width: int) -> int:
@@ -94,14 +99,14 @@ def add_transposed_product(left, right, out):  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    left : (n_rows, height), height a multiple of 4.
+    left : (n_rows, height), height a multiple of `_TRANSPOSED_ROWS`.
     right : (n_rows, width), width a whole number of panels.
     out : (height, width).
     """
     n_rows, height = left.shape
     width = right.shape[1]
     for column in range(0, width, PANEL):
-        for row in range(0, height, 4):
+        for row in range(0, height, _TRANSPOSED_ROWS):
             place = row * width + column
             s0, t0 = vector.load(out, place), vector.load(out, place + vector.LANES)
             s1, t1 = vector.load(out, place + width), vector.load(out, place + width + vector.LANES)
@@ -123,5 +128,16 @@ def add_transposed_product(left, right, out):  # type: ignore[no-untyped-def]
                 vector.store(out, place + i * width, low)
                 vector.store(out, place + i * width + vector.LANES, high)
 
+
+def _check_tile(function: Any, rows: int) -> None:
+    """Refuse a tile whose sums ``s0, s1, ...`` are not as many as the loop around it takes rows."""
+    names = function.py_func.__code__.co_varnames
+    n_sums = sum(name[:1] == "s" and name[1:].isdigit() for name in names)
+    if n_sums != rows:
+        raise ImportError(f"{function.__name__} is unrolled by hand to {n_sums} rows, and its loop takes {rows}")
+
+
+_check_tile(multiply, TILE_ROWS)
+_check_tile(add_transposed_product, _TRANSPOSED_ROWS)
 
 __all__ = ["PANEL", "add_transposed_product", "multiply", "pack", "padded"]
