@@ -138,7 +138,11 @@ def _filter(campaign: Campaign, chunk: Chunk, folder: Path, scratch: Path, clock
     with contextlib.ExitStack() as stack:
         first = next(batches, None)  # only then it is known which draws its events have come through
         about = record(
-            KEPT, SCHEMA_VERSIONS[KEPT], settings, model_sha256=campaign.identity["model_sha256"], draws=event_filter.draws
+            KEPT,
+            SCHEMA_VERSIONS[KEPT],
+            settings,
+            model_sha256=campaign.identity["model_sha256"],
+            draws=event_filter.draws,
         )
         writer = stack.enter_context(create_events(kept, about))
         for batch in itertools.chain([] if first is None else [first], batches):

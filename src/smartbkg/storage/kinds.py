@@ -21,6 +21,8 @@ MODEL: Final = "model"
 """A network with all that is needed to serve it."""
 TRAINING: Final = "training"
 """Inside a model: how it was trained."""
+SURROGATE: Final = "surrogate"
+"""Inside a model: how its fast simulation was calibrated."""
 CHECKPOINT: Final = "checkpoint"
 """State of a training that can go on."""
 REWEIGHTER: Final = "reweighter"
@@ -42,6 +44,7 @@ SCHEMA_VERSIONS: Final[Mapping[str, int]] = {
     WEIGHTS: 1,
     MODEL: 2,
     TRAINING: 1,
+    SURROGATE: 1,
     CHECKPOINT: 1,
     REWEIGHTER: 1,
     TOTALS: 1,

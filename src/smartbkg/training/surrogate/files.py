@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from smartbkg.datasets.header import read_header
 from smartbkg.errors import DatasetError, ModelError, UsageError, nearest
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
 from smartbkg.networks.config import NoNetworkConfig
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.kinds import SCHEMA_VERSIONS, SURROGATE
 from smartbkg.storage.provenance import record
 from smartbkg.surrogate.protocol import Surrogate
 from smartbkg.surrogate.replicas import stages_of
@@ -24,8 +25,6 @@ from smartbkg.training.surrogate.combined_score import (
     judge_record,
     solve_record,
 )
-
-SURROGATE_SCHEMA: Final = 1
 
 
 class SurrogateOutcome(NamedTuple):
@@ -84,7 +83,7 @@ def add_surrogate(
     solved = solve_record(fitted, asked, settings, keep_replicas=True)
     judged = judge_record(solved, asked, settings, has_network=model is not None)
     training = record(
-        "surrogate", SURROGATE_SCHEMA, {"n_replicas": settings.n_replicas, "costs": settings.costs.to_dict()},
+        SURROGATE, SCHEMA_VERSIONS[SURROGATE], {"n_replicas": settings.n_replicas, "costs": settings.costs.to_dict()},
         list(datasets), n_events=len(asked), n_passing=list(asked.n_passing), mean_replicas=judged.mean_replicas,
         speed_up=list(judged.with_surrogate), speed_up_without=None if judged.without is None else list(judged.without),
         auc=list(judged.area),
