@@ -38,5 +38,4 @@ si.add_simulation(path=path)
 re.add_reconstruction(path=path)
 mdst.add_mdst_output(path=path, filename=arguments.output, additionalBranches=["EventExtraInfo"])
 
-b2.process(path)
-print(b2.statistics)
+b2.process(path, calculateStatistics=True)

@@ -23,6 +23,7 @@ parser.add_argument("--events", type=int, default=1000)
 parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
 parser.add_argument("--config", default=DEFAULT_CONFIG)
 parser.add_argument("--output", default="weighted.root")
+parser.add_argument("--fei-prefix", help="training of the FEI, where the release's own is not wanted (light-2607 on)")
 parser.add_argument("--seed", default="1")
 arguments = parser.parse_args()
 
@@ -31,13 +32,17 @@ path = b2.create_path()
 path.add_module("EventInfoSetter", expList=1003, runList=0, evtNumList=arguments.events)
 ge.add_evtgen_generator(path=path, finalstate="charged", eventType="charged")
 
-skims = CombinedSkim(feiHadronic(udstOutput=False), feiSL(udstOutput=False))
+# generation and skim in one job: rounded as an mDST is, so that a skim of the written mDST passes the same events
+settings = {"analysisGlobaltag": ma.getAnalysisGlobaltag(), "udstOutput": False, "roundToMdstPrecision": True}
+if arguments.fei_prefix:
+    settings["feiPrefix"] = arguments.fei_prefix
+skims = CombinedSkim(feiHadronic(**settings), feiSL(**settings))
 add_smartbkg_filtering(skims, path, payload_weights=arguments.weights, payload_config=arguments.config, joint_draw=True)
 
 si.add_simulation(path=path)
 re.add_reconstruction(path=path)
 skims(path)
-variables = [f"eventExtraInfo({kind}_{skim.name})" for skim in skims.Skims for kind in ("passes", "weight")]
+variables = [skim.flag for skim in skims.Skims] + [f"eventExtraInfo(weight_{skim.name})" for skim in skims.Skims]
 ma.variablesToNtuple("", variables, treename="events", filename=arguments.output, path=path)
 
 b2.process(path)

@@ -20,6 +20,7 @@ parser.add_argument("job_id", type=int)
 parser.add_argument("--input", required=True)
 parser.add_argument("--events", type=int, default=1000, help="events a job")
 parser.add_argument("--prefix", default="./")
+parser.add_argument("--fei-prefix", help="training of the FEI, where the release's own is not wanted (light-2607 on)")
 arguments = parser.parse_args()
 
 path = b2.create_path()
@@ -27,9 +28,10 @@ first = arguments.events * arguments.job_id
 ma.inputMdst(environmentType="default", filename=arguments.input, skipNEvents=first, path=path)
 mdst.add_mdst_output(path=path, filename=f"{arguments.prefix}_submdst{arguments.job_id}.root")
 
-skim = feiHadronic(analysisGlobaltag=ma.getAnalysisGlobaltag(), udstOutput=False)
+settings = {"feiPrefix": arguments.fei_prefix} if arguments.fei_prefix else {}
+skim = feiHadronic(analysisGlobaltag=ma.getAnalysisGlobaltag(), udstOutput=False, **settings)
 skim(path)
-ma.applyEventCuts(skim.flag, path)
+ma.applyEventCuts(f"eventExtraInfo({skim.flag}) == 1", path)
 path.add_module(SaveFlag(f"{arguments.prefix}_flag{arguments.job_id}.parquet"))
 
 b2.process(path, max_event=arguments.events)

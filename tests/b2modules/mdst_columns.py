@@ -20,10 +20,20 @@ EVENT_MEMBERS = {
     "production": "m_production",
 }  # fmt: skip
 
+ExtraInfo = tuple[dict[str, float], dict[str, str]]
+"""Numbers and texts of an event's EventExtraInfo."""
+
+
+#: framework/particledb/data/evt.pdl: EvtGen's own codes, charges in thirds of e.
+_THIRDS = {44: 3, 84: 2, 85: -1, 86: 2, 87: -1, 30353: 3, 9052513: 3, 9152513: 3, 99513: 0, 99523: 3}
+
 
 @functools.cache
 def charge_of(pdg: int) -> float:
-    """Stands for TDatabasePDG."""
+    """Stands for TDatabasePDG, which basf2 fills from evt.pdl."""
+    thirds = _THIRDS.get(abs(pdg))
+    if thirds is not None:
+        return float((thirds if pdg > 0 else -thirds) / 3)
     return float(PDGID(pdg).charge or 0.0)
 
 
@@ -43,3 +53,20 @@ def read_columns(path: Path, _changed: int) -> tuple[dict[str, list[Any]], dict[
         return columns, {
             name: tree[meta.format(member)].array(library="np").tolist() for name, member in EVENT_MEMBERS.items()
         }
+
+
+@functools.cache
+def read_extra_info(path: Path, _changed: int) -> list[ExtraInfo] | None:
+    """EventExtraInfo of each event as the double wrote it, None where the file has none."""
+    with uproot.open(path) as file:
+        if "extra_info_of_the_double" not in file:
+            return None
+        tree = file["extra_info_of_the_double"]
+        infos: list[ExtraInfo] = [({}, {}) for _ in range(file["tree"].num_entries)]
+        entries, names, values = (tree[name].array().tolist() for name in ("entry", "name", "value"))
+    for entry, name, value in zip(entries, names, values, strict=True):
+        if value.startswith("#"):
+            infos[entry][0][name] = float(value[1:])
+        else:
+            infos[entry][1][name] = value
+    return infos

@@ -26,7 +26,7 @@ def extra_infos(path: Any, module: Any, source: Path, n_events: int = 0, *, sees
         """Copies the extra info."""
 
         def event(self) -> None:
-            info, meta = STORE.objects["EventExtraInfo"], STORE.objects["EventMetaData"]
+            info, meta = STORE.object("EventExtraInfo"), STORE.object("EventMetaData")
             values = {name: info.getExtraInfo(name) for name in info.getNames()}
             seen.append(values | {"id": (meta.getExperiment(), meta.getRun(), meta.getEvent())})
 

@@ -47,7 +47,7 @@ def flag(basf2: ModuleType, mdst: Path, folder: Path, job_id: int = 0, *, first:
     path = basf2.create_path()
     ma.inputMdst(filename=str(mdst), path=path, skipNEvents=first)
     add_mdst_output(path=path, filename=f"{folder}/_submdst{job_id}.root")
-    skim = feiHadronic(udstOutput=False)
+    skim = feiHadronic(udstOutput=False, analysisGlobaltag=ma.getAnalysisGlobaltag())
     skim(path)
     ma.applyEventCuts(skim.flag, path)
     path.add_module(trainer().SaveFlag(f"{folder}/_flag{job_id}.parquet"))
@@ -69,7 +69,8 @@ def test_signatures_are_the_documented_ones(basf2: ModuleType) -> None:
 
     def defaults(function: Any) -> dict[str, Any]:
         parameters = list(inspect.signature(function).parameters.values())[1:]
-        return {p.name: None if p.default is p.empty else (p.default,) for p in parameters}
+        positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return {p.name: None if p.default is p.empty else (p.default,) for p in positional}
 
     assert defaults(module.SaveFlag.__init__) == {"out_file": (None,)}
     assert defaults(module.TrainDataSaver.__init__) == {"output_file": None, "flag_file": None}
@@ -155,8 +156,15 @@ def test_flags_of_another_sample_are_refused(basf2: ModuleType, mdst: Path, tmp_
     from smartbkg.b2modules.passing_events import write_flags
 
     write_flags(tmp_path / "f.parquet", [(99, 0, 1), (99, 0, 2)])
-    with pytest.raises(DatasetError, match="flags of another sample"):
-        save(basf2, mdst, tmp_path / "t.parquet", tmp_path / "f.parquet")
+    import modularAnalysis as ma
+
+    path = basf2.create_path()
+    ma.inputMdst(filename=str(mdst), path=path)
+    saver = trainer().TrainDataSaver(tmp_path / "t.parquet", tmp_path / "f.parquet")
+    path.add_module(saver)
+    basf2.process(path)
+    assert isinstance(saver.error, DatasetError)
+    assert any("flags of another sample" in message for message in messages("ERROR"))
     assert [path.name for path in tmp_path.iterdir()] == ["f.parquet"]
 
 
@@ -184,8 +192,15 @@ def test_hdf5_table_needs_pytables(
     basf2: ModuleType, mdst: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tables", None)
-    with pytest.raises(MissingDependencyError, match=r"a \.parquet file needs neither"):
-        save(basf2, mdst, tmp_path / "t.h5", write_numbers(tmp_path / "f.parquet", [1]), n_events=3)
+    import modularAnalysis as ma
+
+    path = basf2.create_path()
+    ma.inputMdst(filename=str(mdst), path=path)
+    saver = trainer().TrainDataSaver(tmp_path / "t.h5", write_numbers(tmp_path / "f.parquet", [1]))
+    path.add_module(saver)
+    basf2.process(path, max_event=3)
+    assert isinstance(saver.error, MissingDependencyError)
+    assert any("a .parquet file needs neither" in message for message in messages("ERROR"))
 
 
 def test_hdf5_table_is_upstreams(basf2: ModuleType, mdst: Path, tmp_path: Path) -> None:
@@ -212,8 +227,10 @@ def test_fast_production_gives_the_training_file(basf2: ModuleType, mdst: Path, 
     produced = read(tmp_path / "out" / "pp0.parquet")
     np.testing.assert_array_equal(produced.event["label"], expected.event["label"])
     np.testing.assert_array_equal(produced.particle["px"], expected.particle["px"])
-    job.clean_up()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pp0.parquet"]
+    job.clean_up()
+    assert [path.name for path in tmp_path.glob("_*")] == ["_submdst0.root"]
+    job.clean_up(remove_input=True)
     assert not list(tmp_path.glob("_*"))
 
 

@@ -45,7 +45,7 @@ def test_filter_after_evtgen_simulates_the_kept_events_alone(
 def test_flags_and_training_data_of_two_jobs(monkeypatch: pytest.MonkeyPatch, mdst: Path) -> None:
     for job_id in (0, 1):
         run(monkeypatch, EXAMPLES / "skim_flags.py", job_id, "--input", mdst, "--events", 50)
-        run(monkeypatch, EXAMPLES / "training_data.py", job_id, "--clean-up", *(["--variables"] * job_id))
+        run(monkeypatch, EXAMPLES / "training_data.py", job_id, "--remove-input", *(["--variables"] * job_id))
     parts = [pq.read_table(f"pp{job_id}.parquet") for job_id in (0, 1)]
     assert [part.num_rows for part in parts] == [50, 50]
     assert all(0 < np.sum(part["label"].to_numpy()) < 50 for part in parts)

@@ -40,10 +40,10 @@ def process(
     def looking(seen: list[Any]) -> Any:
         class Look(basf2.Module):
             def event(self) -> None:
-                info = STORE.objects["EventExtraInfo"]
+                info = STORE.object("EventExtraInfo")
                 seen.append(
                     {n: info.getExtraInfo(n) for n in info.getNames()}
-                    | {"event": STORE.objects["EventMetaData"].getEvent()}
+                    | {"event": STORE.object("EventMetaData").getEvent()}
                 )
 
         return Look()
@@ -57,6 +57,13 @@ def process(
     path.add_module(looking(kept))
     basf2.process(path, max_event=n_events)
     return kept, rejected
+
+
+def another_process(basf2: ModuleType) -> None:
+    """basf2 refuses to start the event loop again after an exception, as long as the process lives."""
+    from logging_system import COUNTERS
+
+    COUNTERS.n_errors = basf2._errors_before[0] = 0
 
 
 def expected_keep(mdst: Path, config: Path, code: int, event_type: str, **override: float) -> np.ndarray:
@@ -181,7 +188,7 @@ def test_event_type_of_the_generator_is_used(
 
         class Look(basf2.Module):
             def event(self) -> None:
-                seen.append(STORE.objects["EventExtraInfo"].getExtraInfo("SmartBKG_Prediction_feiHadronic"))
+                seen.append(STORE.object("EventExtraInfo").getExtraInfo("SmartBKG_Prediction_feiHadronic"))
 
         path = basf2.create_path()
         path.add_module("EventInfoSetter", evtNumList=5)
@@ -207,6 +214,7 @@ def test_missing_and_unknown_event_types_are_explained(
     options = {"payload_weights": str(model), "payload_config": str(config)}
     with pytest.raises(UsageError, match="ccbar, charged, ddbar, mixed, ssbar, taupair, uubar"):
         process(basf2, mdst, feiHadronic(), **options)
+    another_process(basf2)
     with pytest.raises(UsageError, match="did you mean 'mixed'"):
         process(basf2, mdst, feiHadronic(), event_type="mixd", **options)
 
@@ -253,6 +261,7 @@ def test_payloads_of_basf2_are_used_with_its_configuration_object(
         {int(code): token for code, token in content["token_by_pdg"].items()},
         {skim["code"]: skim["output_index"] for skim in content["skims"]},
         {skim["code"]: [skim["a"], skim["b"]] for skim in content["skims"]},
+        {skim["code"]: skim["name"] for skim in content["skims"]},
         content["event_type"],
         content["max_weight"],
     )
@@ -266,14 +275,67 @@ def test_payloads_of_basf2_are_used_with_its_configuration_object(
     np.testing.assert_allclose(found, expected_keep(mdst, config, 11180500, "mixed"), rtol=2e-4)
 
 
-def test_model_without_configuration_is_taken_for_belle2s(
-    basf2: ModuleType, mdst: Path, model: Path, config: Path
+def test_no_table_is_taken_for_that_of_an_unknown_model(basf2: ModuleType, mdst: Path, model: Path) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    with pytest.raises(ModelError, match="brings no activation for the skim feiHadronic"):
+        process(basf2, mdst, feiHadronic(), payload_weights=str(model), event_type="mixed")
+
+
+@pytest.mark.parametrize("name", ["belle2-2025", "belle2-2026"])
+def test_tables_of_belle2s_models_are_asked_for_by_name(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path, reference_data: Path, name: str
 ) -> None:
     from skim.WGs.fei import feiHadronic
 
-    kept, _ = process(basf2, mdst, feiHadronic(), payload_weights=str(model), event_type="mixed", debug_mode=True)
+    kept, _ = process(
+        basf2, mdst, feiHadronic(), payload_weights=str(model), payload_config=name, event_type="mixed", debug_mode=True
+    )
     found = [entry["SmartBKG_Prediction_feiHadronic"] for entry in kept]
-    np.testing.assert_allclose(found, expected_keep(mdst, config, 11180500, "mixed"), rtol=2e-4)
+    newest = json.loads((reference_data / "belle2" / "smartbackground_activation_2026.json").read_text())
+    override = {"a": newest["activation"]["feiHadronic"][0], "b": newest["activation"]["feiHadronic"][1]}
+    expected = expected_keep(mdst, config, 11180500, "mixed", **(override if name == "belle2-2026" else {}))
+    np.testing.assert_allclose(found, expected, rtol=2e-4)
+
+
+def test_tables_hold_the_numbers_of_their_models(basf2: ModuleType, reference_data: Path) -> None:
+    from smartbkg.networks.onnx.config import belle2_onnx_config
+
+    first = json.loads((reference_data / "belle2" / "smartbackground_config.json").read_text())
+    policies = belle2_onnx_config("belle2-2025").policies
+    assert {s["name"]: (s["a"], s["b"]) for s in first["skims"]} == {n: (p.a, p.b) for n, p in policies.items()}
+    newest = json.loads((reference_data / "belle2" / "smartbackground_activation_2026.json").read_text())["activation"]
+    config = belle2_onnx_config("belle2-2026")
+    for skim, code in zip(config.skims, config.codes, strict=True):
+        policy = config.policies[skim]
+        assert [policy.a, policy.b] == newest.get(skim, newest.get(str(code)))
+    assert belle2_onnx_config().policies == {}
+
+
+def test_untouched_override_is_told(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    from skim.WGs.fei import feiHadronic
+
+    options = {"payload_weights": str(model), "payload_config": str(config), "event_type": "mixed", "n_events": 2}
+    process(basf2, mdst, feiHadronic(), activation_params=(0.5, 0.0), **options)
+    assert any("before anybody sets them" in message for message in messages())
+
+
+def test_second_filter_for_a_skim_is_refused(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    import modularAnalysis
+    from skim.WGs.fei import feiHadronic
+
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+    from smartbkg.errors import EventError
+
+    path = basf2.create_path()
+    modularAnalysis.inputMdst(filename=str(mdst), path=path)
+    for _ in range(2):
+        add_smartbkg_filtering(
+            feiHadronic(), path, payload_weights=str(model), payload_config=str(config), event_type="mixed",
+            activation_params=(1e-6, 0.0),
+        )  # fmt: skip
+    with pytest.raises(EventError, match="'weight_feiHadronic' = 1 already"):
+        basf2.process(path, max_event=1)
 
 
 def test_payload_that_nobody_has_is_an_error(basf2: ModuleType, mdst: Path) -> None:

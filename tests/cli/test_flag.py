@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from io_events import write_mdst
 
 from smartbkg.cli.flag import command
+from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import DatasetError, FileFormatError, UsageError
 from smartbkg.io.tables import Table, read_table
 
@@ -111,3 +112,21 @@ def test_a_text_that_is_no_table_is_not_an_empty_table(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"notes\.csv: not a table of events: no column 'evtNum'.*: hello"):
         flags(tmp_path / "notes.csv", "--output", tmp_path / "f.parquet")
     assert not (tmp_path / "f.parquet").exists()
+
+
+def test_labels_of_a_training_file_are_taken(tmp_path: Path) -> None:
+    """Its events are all there: that they are is no sign that they passed."""
+    from smartbkg.events import EventBatch
+    from smartbkg.io.parquet import ParquetWriter
+    from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
+    from smartbkg.storage.provenance import record
+
+    names = ("arrayIndex", "PDG", "motherIndex", "status", "mass", "charge", "energy", "prodTime", "x", "y", "z", "px",
+             "py", "pz", "nDaughters", "motherPDG")  # fmt: skip
+    particle = {name: np.array([0, 0, 0]) for name in names} | {"motherIndex": np.array([-1, -1, -1])}
+    event = {"experiment": [7, 7, 7], "run": [1, 1, 1], "evtNum": [1, 2, 3], "label": [True, False, True]}
+    writer = ParquetWriter(tmp_path / "train.parquet", record(DATASET, SCHEMA_VERSIONS[DATASET], {}))
+    writer.write(EventBatch.from_columns([1, 1, 1], event, particle))
+    writer.close()
+    summary = make_flags([tmp_path / "train.parquet"], tmp_path / "flags.parquet", "skim")
+    assert (summary.n_events, summary.n_passing) == (3, 2)

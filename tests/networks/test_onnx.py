@@ -122,8 +122,11 @@ def test_models_of_belle2_run_with_its_tokens_event_types_and_activations(tmp_pa
     for event in range(5):
         part = slice(batch.offsets[event], batch.offsets[event + 1])
         assert logits[event, 7] == tokens[part].sum() + mother[part].sum() + 3  # mixed is event type 3
-    assert scorer.policy is not None
-    assert scorer.policy["policies"]["feiHadronic"]["a"] == 0.46
+    assert scorer.policy is None  # a table of constants fits the model alone whose logits it was fitted to
+    for name, b in (("belle2-2025", -0.25), ("belle2-2026", 1.392)):
+        named = load_scorer(tmp_path / "u.onnx", model_config=name)
+        assert named.policy is not None
+        assert named.policy["policies"]["feiHadronic"] == ExponentialPolicy(0.46, b, 100.0).to_dict()
     with pytest.raises(ModelError, match=r"no process that the model knows.*ccbar"):
         scorer.logits(batch.with_event_columns(process=np.full(5, "")))
 

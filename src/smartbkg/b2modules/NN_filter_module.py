@@ -9,15 +9,15 @@ from typing import Any
 
 from smartbkg.b2modules.defaults import MODEL_CONFIG, PREPROC_CONFIG
 from smartbkg.b2modules.event_reader import EventReader
-from smartbkg.b2modules.extra_info import ExtraInfo
+from smartbkg.b2modules.extra_info import ExtraInfo, draw_key
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
-from smartbkg.errors import ConditionsError, ModelError
+from smartbkg.errors import ModelError
+from smartbkg.events import EventBatch
 from smartbkg.filtering.policy_choice import stored_policy
 from smartbkg.graphs import GraphRule
 from smartbkg.networks.model_file import load_scorer, model_suffix
 from smartbkg.networks.scorer import Scorer, scorer_of
-from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.policies import Policy, ScorePolicy, ThresholdPolicy, parse_policy
 
 
@@ -37,6 +37,9 @@ class NNFilterModule(Module):
     threshold : None = keep by chance; a number = keep from this score on (0.0 keeps all), which biases the sample.
     extra_info_var : name in ``EventExtraInfo``.
     global_tag, payload : where the model is in the conditions database; see `PayloadSource` for the order of places.
+    fallback : whether the package's own model may stand in, with a warning, for a payload that basf2 does not have.
+    multiply_weights : what to do with events that were filtered before under this ``extra_info_var``: False = stop;
+        True = draw anew, and multiply the weights.
 
     Attributes
     ----------
@@ -60,31 +63,39 @@ class NNFilterModule(Module):
         extra_info_var: str = "NN_prediction",
         global_tag: str = "SmartBKG_GATGAP",
         payload: str = "GATGAPgen.pth",
+        *,
+        fallback: bool = True,
+        multiply_weights: bool = False,
     ) -> None:
         super().__init__()
+        self.set_property_flags(import_basf2().ModulePropFlags.PARALLELPROCESSINGCERTIFIED)
         self.model_config = copy.deepcopy(dict(model_config))
         self.preproc_config = copy.deepcopy(dict(preproc_config))
         self.threshold = threshold
         self.extra_info_var = extra_info_var
-        self._source = PayloadSource(model_file, global_tag, payload)
+        self.multiply_weights = multiply_weights
+        self._source = PayloadSource(model_file, global_tag, payload, fallback=fallback)
         self._rule = rule_of(self.preproc_config)
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget an earlier processing: basf2 may run a module again."""
         self._loaded_from: Path | None = None
         self._n_events = self._n_kept = self._n_empty = 0
 
     def initialize(self) -> None:
         """Register what is written, find the model and load it."""
+        self._reset()
         belle2().PyStoreArray("MCParticles").isRequired()
         self._meta = belle2().PyStoreObj("EventMetaData")
         self._particles = belle2().PyStoreArray("MCParticles")
         self._extra_info = ExtraInfo()
         self._extra_info.register()
-        self._key = DrawKey(job_seed())
-        try:
+        self._seed = job_seed()
+        self._source.prepare()
+        # a source's first event is there already; where it is not, the first run decides
+        if self._meta.isValid() or self._source.file is not None:
             self._load(self._source.find(*self._run()))
-        except ConditionsError:
-            # before the first event basf2 may not know the run; the run itself decides
-            if self._meta.isValid() or self._source.file is not None:
-                raise
 
     def beginRun(self) -> None:
         """Load the model again where another revision holds for this run."""
@@ -103,10 +114,11 @@ class NNFilterModule(Module):
 
     def _choose_policy(self) -> Policy:
         if self.threshold is not None:
-            import_basf2().B2WARNING(
-                f"smartbkg: threshold {self.threshold:g} keeps no event below it, and the sample is biased: weights "
-                "cannot mend that, `smartbkg reweight` can to some extent"
-            )
+            if self.threshold > 0:
+                import_basf2().B2WARNING(
+                    f"smartbkg: threshold {self.threshold:g} keeps no event below it, and the sample is biased: "
+                    "weights cannot mend that, `smartbkg reweight` can to some extent"
+                )
             return ThresholdPolicy(float(self.threshold))
         named = None if self.policy is None else parse_policy(self.policy)
         if isinstance(named, Policy):
@@ -117,24 +129,63 @@ class NNFilterModule(Module):
 
     def event(self) -> None:
         """Score the event, decide, and write both down."""
+        name = self.extra_info_var
+        earlier_weight = 1.0
+        if self.multiply_weights:
+            earlier_weight = self._weight_before()
+        else:
+            self._extra_info.refuse_if_there(
+                name, "give NNFilterModule another extra_info_var, or multiply_weights=True to multiply the weights"
+            )
         batch = self._reader.read(self._particles, self._meta, self._extra_info.event_type())
+        n_unknown_codes = self._scorer.n_unknown_codes
         logits = self._scorer.logits(batch)
+        if self._scorer.n_unknown_codes and not n_unknown_codes:
+            self._warn_of_unknown(batch)
         scores = self._scorer.calibrate(logits, batch.event["process"])
         weights = batch.event["weight"]
         one_skim = scores[:, 0] if scores.shape[1] == 1 else scores
         keep_probability = float(self._policy.keep_probability(one_skim, weight=weights)[0])
-        is_kept = bool(self._key.of_events(batch)[0] < keep_probability)
-        weight = float(weights[0]) / keep_probability if is_kept else 0.0
-        self._write(scores[0].tolist(), keep_probability, weight)
+        n_draws = self._extra_info.n_draws()
+        is_kept = earlier_weight != 0 and self._chance(batch, n_draws) < keep_probability
+        weight = float(weights[0]) * earlier_weight / keep_probability if is_kept else 0.0
+        keep_probability *= self._keep_probability_before()
+        values = {name: float(scores[0].max()), f"{name}_keep_probability": keep_probability, f"{name}_weight": weight}
+        if scores.shape[1] > 1:
+            values |= {f"{name}_{skim}": float(p) for skim, p in zip(self._scorer.skims, scores[0], strict=True)}
+        if n_draws and self.multiply_weights:
+            values[f"{name}_draws"] = n_draws + 1.0
+        self._extra_info.write(**values)
         self._count(batch.n_particles, is_kept)
         self.return_value(int(is_kept))
 
-    def _write(self, scores: list[float], keep_probability: float, weight: float) -> None:
-        name = self.extra_info_var
-        values = {name: max(scores), f"{name}_keep_probability": keep_probability, f"{name}_weight": weight}
-        if len(scores) > 1:
-            values |= {f"{name}_{skim}": score for skim, score in zip(self._scorer.skims, scores, strict=True)}
-        self._extra_info.write(**values)
+    def _keep_probability_before(self) -> float:
+        """q of an earlier filter under this name, so that the number beside the weight is that of both draws."""
+        before = self._extra_info.value(f"{self.extra_info_var}_keep_probability") if self.multiply_weights else None
+        return 1.0 if before is None else before
+
+    def _weight_before(self) -> float:
+        """1/q of an earlier filter under this name, 1 where there was none.
+
+        The generator's weight is in an earlier weight already, and comes in again with this one.
+        """
+        before = self._extra_info.value(f"{self.extra_info_var}_weight")
+        if before is None:
+            return 1.0
+        generated = float(self._meta.getGeneratedWeight())
+        return before / generated if generated else 0.0
+
+    def _chance(self, batch: EventBatch, n_draws: int) -> float:
+        """The uniform number of the event; another one after each draw that it has come through."""
+        return float(draw_key(self._seed, n_draws).of_events(batch)[0])
+
+    def _warn_of_unknown(self, batch: EventBatch) -> None:
+        _, is_unknown = self._scorer.graph_rule.tokens.tokens(batch.particle["PDG"])
+        codes = ", ".join(map(str, sorted(set(batch.particle["PDG"][is_unknown].tolist()))))
+        import_basf2().B2WARNING(
+            f"smartbkg: the model does not know the PDG codes {codes}, and takes them for its unknown particle (this "
+            "is said once; the number of such particles comes at the end)"
+        )
 
     def _count(self, n_particles: int, is_kept: bool) -> None:
         self._n_events += 1

@@ -10,8 +10,9 @@ from smartbkg.b2modules.event_reader import EventReader
 from smartbkg.b2modules.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2
 from smartbkg.b2modules.passing_events import EventId, PassingEvents, write_flags
+from smartbkg.b2modules.upstream_layout import check_layout, write_upstream_layout
 from smartbkg.datasets.build import DatasetOptions, build_dataset
-from smartbkg.errors import DatasetError, UsageError
+from smartbkg.errors import DatasetError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io.parquet import ParquetWriter
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
@@ -39,24 +40,24 @@ class SaveFlag(Module):
     def initialize(self) -> None:
         """Begin an empty list."""
         self._meta = belle2().PyStoreObj("EventMetaData")
-        self._ids: list[EventId] = []
+        self._ids: dict[EventId, None] = {}
 
     def event(self) -> None:
-        """Note the event."""
-        self._ids.append((self._meta.getExperiment(), self._meta.getRun(), self._meta.getEvent()))
-
-    def terminate(self) -> None:
-        """Write the list.
+        """Note the event.
 
         Raises
         ------
         DatasetError
-            An event came twice: the input holds duplicates.
+            It came before: the input holds duplicates.
         """
-        if len(set(self._ids)) != len(self._ids):
-            repeated = next(event for position, event in enumerate(self._ids) if event in self._ids[:position])
-            raise DatasetError(f"SaveFlag: the event {repeated} occurs more than once in the input")
-        write_flags(self.out_file, self._ids)
+        event = (int(self._meta.getExperiment()), int(self._meta.getRun()), int(self._meta.getEvent()))
+        if event in self._ids:
+            raise DatasetError(f"SaveFlag: the event {event} occurs more than once in the input")
+        self._ids[event] = None
+
+    def terminate(self) -> None:
+        """Write the list."""
+        write_flags(self.out_file, list(self._ids))
 
 
 class TrainDataSaver(Module):
@@ -68,11 +69,19 @@ class TrainDataSaver(Module):
         ``.h5`` = upstream's temporary table of one particle a row (key ``mc_information``; needs pandas and PyTables,
         which basf2 has).
     flag_file : what `SaveFlag` wrote, or upstream's list of event numbers.
+    layout : of a ``.parquet`` file: ``smartbkg``, or ``upstream`` (`smartbkg.b2modules.upstream_layout`).
+
+    Attributes
+    ----------
+    error : why no file was written, None where one was. It is not raised in ``terminate``: basf2 would not let the
+        modules before this one write theirs.
     """
 
-    def __init__(self, output_file: str | Path, flag_file: str | Path) -> None:
+    def __init__(self, output_file: str | Path, flag_file: str | Path, *, layout: str = "smartbkg") -> None:
         super().__init__()
         self.output_file = Path(output_file)
+        self.layout = check_layout(layout)
+        self.error: SmartBKGError | None = None
         if self.output_file.suffix not in (".parquet", ".h5"):
             raise UsageError(f"TrainDataSaver: {output_file}: expected a name that ends in .parquet or .h5")
         self._flags = PassingEvents(Path(flag_file))
@@ -104,30 +113,39 @@ class TrainDataSaver(Module):
             self._waiting = []
 
     def terminate(self) -> None:
-        """Join events with labels and write the file.
-
-        Raises
-        ------
-        DatasetError
-            None of the flagged events is in the sample: the flags are of another one.
-        """
-        self._flush()
-        self._writer.close()
+        """Join events with labels and write the file; where that fails, an error message and `error` say why."""
+        self.error = None
         flags = self._events_file.with_name(f".{self.output_file.stem}.flags.parquet")
         try:
+            self._flush()
+            self._writer.close()
             self._check_flags()
-            if self.output_file.suffix == ".parquet":
-                write_flags(flags, list(self._passes), **{SKIM: list(self._passes.values())})
-                options = DatasetOptions(skims=(SKIM,), is_part=True)
-                build_dataset([self._events_file], [flags], self.output_file, options)
-            else:
-                from smartbkg.b2modules.particle_table import write_particle_table
-
-                passing = {event for event, passes in self._passes.items() if passes}
-                write_particle_table(self._events_file, passing, self.output_file)
+            self._write(flags)
+        except SmartBKGError as error:
+            self.error = error
+            import_basf2().B2ERROR(f"smartbkg: {self.output_file} is not written: {error}")
         finally:
             self._events_file.unlink(missing_ok=True)
             flags.unlink(missing_ok=True)
+
+    def _write(self, flags: Path) -> None:
+        if self.output_file.suffix == ".h5":
+            from smartbkg.b2modules.particle_table import write_particle_table
+
+            passing = {event for event, passes in self._passes.items() if passes}
+            write_particle_table(self._events_file, passing, self.output_file)
+            return
+        write_flags(flags, list(self._passes), **{SKIM: list(self._passes.values())})
+        options = DatasetOptions(skims=(SKIM,), is_part=True)
+        if self.layout == "smartbkg":
+            build_dataset([self._events_file], [flags], self.output_file, options)
+            return
+        dataset = self._events_file.with_name(f".{self.output_file.stem}.dataset.parquet")
+        try:
+            build_dataset([self._events_file], [flags], dataset, options)
+            write_upstream_layout(dataset, self.output_file)
+        finally:
+            dataset.unlink(missing_ok=True)
 
     def _check_flags(self) -> None:
         n_found, n_listed, n_events = sum(self._passes.values()), len(self._flags), self._writer.n_written

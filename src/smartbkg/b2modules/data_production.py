@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from smartbkg.b2modules.event_variables import join_variables
 from smartbkg.b2modules.framework import import_basf2
+from smartbkg.b2modules.upstream_layout import check_layout, write_upstream_layout
 from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
 
 DATA_NAME: Final = "_submdst"
@@ -19,7 +20,7 @@ _B_LIST: Final = "B0:generic"
 
 
 class data_production:  # noqa: N801 - upstream's name
-    """Makes ``{out_dir}pp{job_id}.parquet`` of ``{in_dir}_submdst{job_id}.root`` and ``{in_dir}_flag{job_id}.parquet``.
+    """Makes a training file of ``{in_dir}_submdst{job_id}.root`` and ``{in_dir}_flag{job_id}.parquet``.
 
     Jobs of different ids may run side by side: what they write has their id in its name.
 
@@ -28,22 +29,32 @@ class data_production:  # noqa: N801 - upstream's name
     in_dir, out_dir : what the names begin with: a folder with its slash, or more.
     job_id : number of the job.
     save_vars : None = fast mode, particles and labels; a dictionary = advanced mode, also the event-level variables
-        ``save_vars["Y4S"]`` and those of the best hadronic B0 candidate ``save_vars["B"]`` (NaN where there is none),
-        as columns ``var_<name>``. ``Y4S`` variables are of the event as a whole, so that continuum has them too.
+        ``save_vars["Y4S"]`` and those of the best hadronic B0 candidate ``save_vars["B"]`` (NaN where there is none).
+        ``Y4S`` variables are of the event as a whole, so that continuum has them too.
+    layout : ``smartbkg`` = ``{out_dir}pp{job_id}.parquet``, a part for `smartbkg dataset --merge`, variables as columns
+        ``var_<name>``; ``upstream`` = ``{out_dir}preprocessed{job_id}.parquet`` as upstream writes it
+        (`smartbkg.b2modules.upstream_layout`), which upstream's training script reads.
 
     Raises
     ------
     FileFormatError
         The job has no such files: names those that exist.
     UsageError
-        Another key in ``save_vars``.
+        Another key in ``save_vars``, or an unknown layout.
     """
 
     def __init__(
-        self, in_dir: str, out_dir: str, job_id: int, save_vars: Mapping[str, Sequence[str]] | None = None
+        self,
+        in_dir: str,
+        out_dir: str,
+        job_id: int,
+        save_vars: Mapping[str, Sequence[str]] | None = None,
+        *,
+        layout: str = "smartbkg",
     ) -> None:
         self.data = Path(f"{in_dir}{DATA_NAME}{job_id}.root")
         self.flag = Path(f"{in_dir}{FLAG_NAME}{job_id}.parquet")
+        self.layout = check_layout(layout)
         self.save_vars = None if save_vars is None else {level: list(names) for level, names in save_vars.items()}
         for level in self.save_vars or ():
             if level not in LEVELS:
@@ -52,9 +63,11 @@ class data_production:  # noqa: N801 - upstream's name
             if not path.is_file():
                 raise FileFormatError(f"job {job_id}: {path} does not exist; {_jobs_with_files(in_dir)}")
         self.out_temp = Path(f"{out_dir}_temp{job_id}")
-        self.out_file = Path(f"{out_dir}pp{job_id}.parquet")
+        name = "pp" if layout == "smartbkg" else "preprocessed"
+        self.out_file = Path(f"{out_dir}{name}{job_id}.parquet")
         self.out_file.parent.mkdir(parents=True, exist_ok=True)
-        self.out_temp.mkdir(parents=True, exist_ok=True)
+        if self.save_vars is not None:
+            self.out_temp.mkdir(parents=True, exist_ok=True)
         self.temp_file = {
             "MC": self.out_temp / "mc.parquet",
             "Y4S": self.out_temp / "y4s.root",
@@ -64,7 +77,7 @@ class data_production:  # noqa: N801 - upstream's name
     def process(self) -> None:
         """Run the whole job."""
         self.process_b2script()
-        self.preprocess_files()
+        self.merge_files()
 
     def process_b2script(self, num_events: int = 2500) -> None:
         """Read the mDST in basf2 and write what the training file is made of; in fast mode the file itself.
@@ -78,12 +91,14 @@ class data_production:  # noqa: N801 - upstream's name
         basf2, analysis = import_basf2(), import_basf2("modularAnalysis")
         path = basf2.create_path()
         analysis.inputMdst(environmentType="default", filename=str(self.data), path=path)
-        output = self.out_file if self.save_vars is None else self.temp_file["MC"]
-        path.add_module(TrainDataSaver(output_file=output, flag_file=self.flag))
+        output, layout = (self.out_file, self.layout) if self.save_vars is None else (self.temp_file["MC"], "smartbkg")
+        saver = TrainDataSaver(output_file=output, flag_file=self.flag, layout=layout)
+        path.add_module(saver)
         if self.save_vars is not None:
             self._add_variables(analysis, path)
         basf2.process(path, max_event=num_events)
-        basf2.B2INFO(str(basf2.statistics))
+        if saver.error is not None:
+            raise saver.error
 
     def _add_variables(self, analysis: Any, path: Any) -> None:
         wanted = self.save_vars or {}
@@ -109,7 +124,7 @@ class data_production:  # noqa: N801 - upstream's name
                 _B_LIST, wanted["B"], treename="B", filename=str(self.temp_file["B"]), path=skim.postskim_path
             )
 
-    def preprocess_files(self) -> None:
+    def merge_files(self) -> None:
         """Join particles and event-level variables into the training file; in fast mode it is there already.
 
         Raises
@@ -120,21 +135,35 @@ class data_production:  # noqa: N801 - upstream's name
         written = self.out_file if self.save_vars is None else self.temp_file["MC"]
         if not written.is_file():
             raise DatasetError(f"{written} does not exist: run process_b2script() first, or process() for both steps")
-        if self.save_vars is not None:
-            tables = {self.temp_file[level]: names for level, names in self.save_vars.items() if names}
+        if self.save_vars is None:
+            return
+        tables = {self.temp_file[level]: (level, names) for level, names in self.save_vars.items() if names}
+        if self.layout == "smartbkg":
             join_variables(written, tables, self.out_file)
+            return
+        joined = self.out_temp / "joined.parquet"
+        join_variables(written, tables, joined)
+        write_upstream_layout(joined, self.out_file)
 
-    def clean_up(self) -> None:
-        """Remove the job's inputs and temporary files, as upstream does.
+    #: Upstream's name of the step until January 2024.
+    preprocess_files = merge_files
+
+    def clean_up(self, *, remove_input: bool = False) -> None:
+        """Remove the job's flags and temporary files; the input mDST stays, as with upstream since January 2024.
+
+        Parameters
+        ----------
+        remove_input : remove the input mDST as well.
 
         Raises
         ------
         DatasetError
-            There is no training file yet: the inputs stay.
+            There is no training file yet: nothing is removed.
         """
         if not self.out_file.is_file():
             raise DatasetError(f"{self.out_file} does not exist: the inputs of the job are not removed")
-        self.data.unlink(missing_ok=True)
+        if remove_input:
+            self.data.unlink(missing_ok=True)
         self.flag.unlink(missing_ok=True)
         shutil.rmtree(self.out_temp, ignore_errors=True)
 

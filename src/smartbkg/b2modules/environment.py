@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -43,7 +44,7 @@ def _folder_of(name: str) -> Path | None:
 
 def check_environment() -> list[Finding]:
     """Look at this Python and its path."""
-    return [_check_basf2(), _check_shim()]
+    return [_check_basf2(), _check_shim(), _check_libraries()]
 
 
 def _check_basf2() -> Finding:
@@ -67,3 +68,36 @@ def _check_shim() -> Finding:
     if found.resolve() == (ours / "smartBKG").resolve():
         return Finding("import smartBKG", True, f"finds smartbkg's, {found}", "")
     return Finding("import smartBKG", False, f"finds basf2's own, {found}", f"to use smartbkg's: {remedy}")
+
+
+#: Libraries that basf2 itself uses, and that this package could bring along.
+_SHARED = ("numpy", "pyarrow", "awkward", "uproot", "pyhepmc", "torch", "dgl", "onnxruntime", "pandas", "numba")
+
+
+def _check_libraries() -> Finding:
+    """Whether a library stands before the release's of the same name: then all of basf2 uses it."""
+    subject = "libraries of the release"
+    if _folder_of("basf2") is None and not os.environ.get("BELLE2_RELEASE"):
+        return Finding(subject, True, "no release is set up", "")
+    overridden = []
+    for name in _SHARED:
+        versions = _versions(name)
+        if len(versions) > 1:
+            overridden.append(f"{name} {versions[0]} stands before the release's {versions[-1]}")
+    if not overridden:
+        return Finding(subject, True, "none is overridden", "")
+    remedy = (
+        "smartbkg needs no other than the release's: install it with `pip install --no-deps smartbkg` into basf2's "
+        "Python, and keep commands that need newer libraries in a virtual environment of their own"
+    )
+    return Finding(subject, False, "; ".join(overridden), remedy)
+
+
+def _versions(name: str) -> list[str]:
+    """Versions of a distribution in the order in which Python would import them."""
+    found: list[str] = []
+    for place in sys.path:
+        for distribution in importlib.metadata.distributions(name=name, path=[place]):
+            if distribution.version not in found:
+                found.append(distribution.version)
+    return found

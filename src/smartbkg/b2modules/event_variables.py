@@ -23,11 +23,12 @@ from smartbkg.io.parquet import ParquetReader
 _ID_BRANCHES = ("__experiment__", "__run__", "__event__")
 
 
-def read_ntuple(path: Path, variables: Sequence[str]) -> FlagBlock:
+def read_ntuple(path: Path, tree_name: str, variables: Sequence[str]) -> FlagBlock:
     """The first candidate of each event in an n-tuple of basf2's ``variablesToNtuple``.
 
     Parameters
     ----------
+    tree_name : name of the tree: the file also holds ``persistent``, the file's metadata, which comes first.
     variables : names of the variables, in the order in which they were given to basf2.
 
     Raises
@@ -37,8 +38,7 @@ def read_ntuple(path: Path, variables: Sequence[str]) -> FlagBlock:
     """
     try:
         with uproot.open(path) as file:
-            trees = [name for name, kind in file.classnames().items() if kind == "TTree"]
-            tree = file[trees[0]]
+            tree = file[tree_name]
             names = tree.keys()
             branches = [name for name in names if not (name.startswith("__") and name.endswith("__"))]
             ids = [
@@ -58,14 +58,14 @@ def read_ntuple(path: Path, variables: Sequence[str]) -> FlagBlock:
     )
 
 
-def join_variables(dataset: Path, tables: Mapping[Path, Sequence[str]], output: Path) -> None:
+def join_variables(dataset: Path, tables: Mapping[Path, tuple[str, Sequence[str]]], output: Path) -> None:
     """Add event-level variables to a data set of one skim, as columns ``var_<name>``; NaN where an event has none.
 
     Parameters
     ----------
-    tables : n-tuple → names of its variables.
+    tables : n-tuple → name of its tree, names of its variables.
     """
-    indexes = [FlagIndex([read_ntuple(path, names)], str(path)) for path, names in tables.items()]
+    indexes = [FlagIndex([read_ntuple(path, tree, names)], str(path)) for path, (tree, names) in tables.items()]
     parts = []
     with ParquetReader(dataset) as reader:
         skim = str(reader.metadata["skims"][0])

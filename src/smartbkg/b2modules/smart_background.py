@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smartbkg.b2modules.event_reader import EventReader
-from smartbkg.b2modules.extra_info import ExtraInfo
+from smartbkg.b2modules.extra_info import SKIM_WEIGHT, ExtraInfo, draw_key
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
-from smartbkg.errors import ConditionsError, ModelError, UsageError, nearest
+from smartbkg.b2modules.skim_config import DEFAULT_CONFIG, ConfigSource
+from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.networks.onnx.backend import load_onnx_scorer
-from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config
+from smartbkg.networks.onnx.config import BELLE2_MODELS, OnnxConfig, belle2_onnx_config, parse_onnx_config
 from smartbkg.sampling.draw_key import DrawKey
-from smartbkg.sampling.policies import ExponentialPolicy
+from smartbkg.sampling.policies import UPSTREAM_MAX_WEIGHT, ExponentialPolicy
 
 DEFAULT_WEIGHTS: Final = "SmartBackgroundWeights_default"
-DEFAULT_CONFIG: Final = "SmartBackgroundConfig_default"
+#: The override of upstream's module before anybody sets it: who gives it has probably not meant to.
+UNTOUCHED_ACTIVATION: Final = (0.5, 0.0)
 
 
 class WantedSkim(NamedTuple):
@@ -42,7 +44,8 @@ class SmartBackground(Module):
     Parameters
     ----------
     skims : what is filtered for.
-    weights, config : payloads, or files, of the ONNX model and of its configuration.
+    weights : payload, or file, of the ONNX model.
+    config : where its configuration is.
     event_type : process of all events; None = what the generator wrote into ``EventExtraInfo``.
     activation_params : (a, b) of q = clip(exp(a·(logit − b)), 1/max_weight, 1) for all skims; None = the model's.
     debug_mode : reject nothing, and write ``SmartBKG_Prediction_<SkimName>`` = q instead of weights.
@@ -52,7 +55,7 @@ class SmartBackground(Module):
         self,
         skims: Sequence[WantedSkim],
         weights: PayloadSource,
-        config: PayloadSource,
+        config: ConfigSource,
         *,
         event_type: str | None = None,
         activation_params: tuple[float, float] | None = None,
@@ -60,23 +63,32 @@ class SmartBackground(Module):
         joint_draw: bool = False,
     ) -> None:
         super().__init__()
+        self.set_property_flags(import_basf2().ModulePropFlags.PARALLELPROCESSINGCERTIFIED)
         self._skims = list(skims)
         self._model_source, self._config_source = weights, config
         self._event_type = event_type
         self._activation = activation_params
         self._debug_mode, self._joint_draw = debug_mode, joint_draw
-        self._loaded_from: tuple[Path, Mapping[str, Any] | None] | None = None
-        self._has_warned = False
 
     def initialize(self) -> None:
         """Register what is written and load the model."""
+        self._loaded_from: tuple[Path, Any] | None = None
+        self._has_warned = False
         belle2().PyStoreArray("MCParticles").isRequired()
         self._meta = belle2().PyStoreObj("EventMetaData")
         self._particles = belle2().PyStoreArray("MCParticles")
         self._extra_info = ExtraInfo()
         self._extra_info.register()
-        self._key = DrawKey(job_seed())
-        self._load()
+        self._seed = job_seed()
+        if self._activation == UNTOUCHED_ACTIVATION:
+            import_basf2().B2WARNING(
+                f"smartbkg: the activation is overridden with (a, b) = {UNTOUCHED_ACTIVATION}, the values that basf2's "
+                "module has before anybody sets them: is this what you want?"
+            )
+        self._model_source.prepare()
+        self._config_source.prepare()
+        if self._meta.isValid() or self._model_source.file is not None:
+            self._load()
 
     def beginRun(self) -> None:
         """Load the model again where another revision holds for this run."""
@@ -85,13 +97,16 @@ class SmartBackground(Module):
     def _load(self) -> None:
         run = (int(self._meta.getExperiment()), int(self._meta.getRun())) if self._meta.isValid() else (0, 0)
         path = self._model_source.find(*run)
-        content = _config_content(self._config_source, *run)
+        content = self._config_source.find(*run)
         if (path, content) == self._loaded_from:
             return
         self._scorer = load_onnx_scorer(path, model_config=content)
         embedded = getattr(self._scorer.backend, "embedded_config", None)
         known = content if content is not None else embedded
-        config = belle2_onnx_config() if known is None else parse_onnx_config(known, str(path))
+        if isinstance(known, str):
+            config = belle2_onnx_config(known)
+        else:
+            config = belle2_onnx_config() if known is None else parse_onnx_config(known, str(path))
         self._columns = [_column_of(skim, config) for skim in self._skims]
         self._policies = [self._policy_of(skim, config) for skim in self._skims]
         self._event_types = tuple(config.event_types)
@@ -103,10 +118,14 @@ class SmartBackground(Module):
     def _policy_of(self, skim: WantedSkim, config: OnnxConfig) -> ExponentialPolicy:
         stored = config.policies.get(config.skims[_column_of(skim, config)])
         if self._activation is not None:
-            max_weight = stored.max_weight if stored is not None else 100.0
+            max_weight = stored.max_weight if stored is not None else UPSTREAM_MAX_WEIGHT
             return ExponentialPolicy(float(self._activation[0]), float(self._activation[1]), max_weight)
         if stored is None:
-            raise ModelError(f"the model has no activation for the skim {skim.name}: give activation_params=(a, b)")
+            raise ModelError(
+                f"the model brings no activation for the skim {skim.name}, and one that was fitted to another model "
+                "keeps several times too much or too little: give payload_config (a payload, a JSON file, or "
+                f"{' or '.join(BELLE2_MODELS)} where it is that model), or activation_params=(a, b)"
+            )
         return stored
 
     def event(self) -> None:
@@ -124,19 +143,25 @@ class SmartBackground(Module):
             self._extra_info.write(**{f"SmartBKG_Prediction_{n}": q for n, q in zip(names, keep.tolist(), strict=True)})
             self.return_value(1)
             return
+        for name in names:
+            self._extra_info.refuse_if_there(SKIM_WEIGHT + name, "filter each sample once for a skim")
         weights = self._joint_weights(keep, batch) if self._joint_draw else self._weights_of(keep, names, batch)
-        self._extra_info.write(**{f"weight_{name}": weight for name, weight in zip(names, weights, strict=True)})
+        self._extra_info.write(**{SKIM_WEIGHT + name: weight for name, weight in zip(names, weights, strict=True)})
         self.return_value(int(max(weights) > 0))
 
-    def _weights_of(self, keep: Any, names: Sequence[str], batch: EventBatch) -> list[float]:
+    def _key(self) -> DrawKey:
+        return draw_key(self._seed, self._extra_info.n_draws())
+
+    def _weights_of(self, keep: NDArray[np.float64], names: Sequence[str], batch: EventBatch) -> list[float]:
         """One draw a skim, as basf2 has it."""
-        chances = [float(self._key.of_events(batch, name)[0]) for name in names]
+        key = self._key()
+        chances = [float(key.of_events(batch, name)[0]) for name in names]
         return [1 / q if chance < q else 0.0 for q, chance in zip(keep.tolist(), chances, strict=True)]
 
-    def _joint_weights(self, keep: Any, batch: EventBatch) -> list[float]:
+    def _joint_weights(self, keep: NDArray[np.float64], batch: EventBatch) -> list[float]:
         """One draw for all skims."""
         joint = float(keep.max())
-        weight = 1 / joint if self._key.of_events(batch)[0] < joint else 0.0
+        weight = 1 / joint if self._key().of_events(batch)[0] < joint else 0.0
         return [weight] * len(keep)
 
     def _present_event_type(self) -> str:
@@ -171,48 +196,7 @@ def _column_of(skim: WantedSkim, config: OnnxConfig) -> int:
     )
 
 
-def _config_content(source: PayloadSource, experiment: int, run: int) -> Mapping[str, Any] | None:
-    """The configuration as JSON content; None = the model's own, or Belle II's, where the default is not found."""
-    if source.file is None and not source.is_ours:
-        stored = belle2().PyDBObj(source.payload)
-        if stored.isValid():
-            return _content_of_object(stored)
-        if source.payload == DEFAULT_CONFIG:
-            return None
-    try:
-        path = source.find(experiment, run)
-    except ConditionsError:
-        if source.payload == DEFAULT_CONFIG:
-            return None
-        raise
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a JSON file: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: the model configuration is a {type(content).__name__}, expected an object")
-    return content
-
-
-def _content_of_object(stored: Any) -> dict[str, Any]:
-    """The JSON content of basf2's object ``SmartBackgroundConfig``."""
-    parameters = {int(pair.first): [float(value) for value in pair.second] for pair in stored.getParameterMapping()}
-    return {
-        "token_by_pdg": {str(int(pair.first)): int(pair.second) for pair in stored.getPdgMapping()},
-        "unknown_token": 0,
-        "max_weight": float(stored.getMaxWeight()),
-        "event_type": {str(pair.first): int(pair.second) for pair in stored.getEventtypeMapping()},
-        "skims": [
-            {
-                "name": str(int(pair.first)), "code": int(pair.first), "output_index": int(pair.second),
-                "a": parameters[int(pair.first)][0], "b": parameters[int(pair.first)][1],
-            }
-            for pair in stored.getSkimcodesMapping()
-        ],
-    }  # fmt: skip
-
-
-def _source_of(payload: str, global_tag: str | None) -> PayloadSource:
+def payload_source(payload: str, global_tag: str | None) -> PayloadSource:
     """A file where the name is that of one, else a payload."""
     return PayloadSource(payload if Path(payload).is_file() else None, global_tag, payload)
 
@@ -254,7 +238,8 @@ def add_smartbkg_filtering(
     path : basf2 path with the generator.
     empty_path : path that rejected events are given to; None = a new, empty one.
     debug_mode : reject nothing, and write ``SmartBKG_Prediction_<SkimName>``.
-    payload_weights, payload_config : payloads of the ONNX model and of its configuration, or names of files.
+    payload_weights, payload_config : payloads of the ONNX model and of its configuration, or names of files; for the
+        configuration also the name of one of Belle II's models (``belle2-2026``).
     event_type : process of the events; None = what the generator wrote into ``EventExtraInfo``.
     activation_params : (a, b) in place of the model's own.
     joint_draw : one draw for all skims in place of one a skim.
@@ -269,10 +254,10 @@ def add_smartbkg_filtering(
         raise UsageError(f"add_smartbkg_filtering: activation_params are two numbers (a, b), got {activation_params}")
     module = SmartBackground(
         wanted_skims(skim),
-        _source_of(payload_weights, global_tag),
-        _source_of(payload_config, global_tag),
+        payload_source(payload_weights, global_tag),
+        ConfigSource(payload_config, global_tag),
         event_type=event_type,
-        activation_params=activation_params,
+        activation_params=None if activation_params is None else (activation_params[0], activation_params[1]),
         debug_mode=debug_mode,
         joint_draw=joint_draw,
     )
@@ -283,8 +268,10 @@ def add_smartbkg_filtering(
 __all__ = [
     "DEFAULT_CONFIG",
     "DEFAULT_WEIGHTS",
+    "UNTOUCHED_ACTIVATION",
     "SmartBackground",
     "WantedSkim",
     "add_smartbkg_filtering",
+    "payload_source",
     "wanted_skims",
 ]

@@ -7,28 +7,68 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.errors import UsageError
 from smartbkg.optional import require
 from smartbkg.storage.atomic import refuse_same_file
 
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--onnx", "onnx_path", type=FILE, required=True, help="ONNX file to write.")
+@click.option("--onnx", "onnx_path", type=FILE, help="ONNX file to write.")
 @click.option("--config", type=FILE, help="Also write the configuration (tokens, event types, skims) as JSON.")
 @click.option("--batched", is_flag=True, help="The variant for many events at once.")
-def command(model: Path, onnx_path: Path, config: Path | None, batched: bool) -> None:
+@click.option("--basf2", "is_for_basf2", is_flag=True, help="Payloads for basf2's own module, for the grid.")
+@click.option("--output", "-o", type=FILE, help="With --basf2: folder to write.")
+@click.option("--name", default="custom", show_default=True, help="With --basf2: end of the payloads' names.")
+@click.option("--skim-code", "codes", multiple=True, metavar="SKIM=CODE", help="With --basf2: code of a skim.")
+def command(
+    model: Path,
+    onnx_path: Path | None,
+    config: Path | None,
+    batched: bool,
+    is_for_basf2: bool,
+    output: Path | None,
+    name: str,
+    codes: tuple[str, ...],
+) -> None:
     """Export MODEL to ONNX in the signature of Belle II's SmartBackground module.
 
-    The exported logits are compared with the original's; a file that differs is not written.
+    The exported logits are compared with the original's; a file that differs is not written. With --basf2 the folder
+    also gets the script that stores model and configuration with basf2's own classes.
     """
     from smartbkg.networks.bundle import load_bundle
 
     require(("torch", "onnx", "onnxruntime"), "exporting to ONNX")
+    if is_for_basf2:
+        if output is None or onnx_path is not None or config is not None or batched:
+            raise UsageError("--basf2 writes a folder, --output FOLDER, and takes no --onnx, --config or --batched")
+        _for_basf2(model, output, name, codes)
+        return
+    if onnx_path is None:
+        raise UsageError("name the file to write: --onnx FILE.onnx, or --basf2 --output FOLDER")
     from smartbkg.networks.onnx.export import export_onnx
 
-    for output in filter(None, (onnx_path, config)):
-        refuse_same_file(output, model)
+    for path in filter(None, (onnx_path, config)):
+        refuse_same_file(path, model)
     export = export_onnx(load_bundle(model), onnx_path, config, is_batched=batched)
     click.echo(f"{onnx_path}: logits agree with the original's to {export.largest_difference:.2g}", err=True)
     if export.remark:
         click.echo(f"not for basf2's own module: {export.remark}", err=True)
+
+
+def _for_basf2(model: Path, folder: Path, name: str, codes: tuple[str, ...]) -> None:
+    from smartbkg.networks.bundle import load_bundle
+    from smartbkg.networks.onnx.basf2_payloads import export_for_basf2
+
+    by_skim = {}
+    for text in codes:
+        skim, separator, code = text.partition("=")
+        if not separator or not code.isdigit():
+            raise UsageError(f"--skim-code {text}: expected SKIM=CODE, as feiHadronic=11180500")
+        by_skim[skim] = int(code)
+    export = export_for_basf2(load_bundle(model), folder, name=name, skim_codes=by_skim)
+    click.echo(
+        f"{folder}: payloads {export.weights_payload} and {export.config_payload}; logits agree with the original's to "
+        f"{export.largest_difference:.2g}\nnext, in basf2: basf2 {export.files[-1]}",
+        err=True,
+    )

@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """Write which events passed a skim: those in SKIMMED.
 
-    SKIMMED is a skimmed mDST or uDST, an n-tuple (ROOT with __experiment__, __run__, __event__; Parquet; CSV), or a
-    Parquet list of event numbers. With --cut, an event passes if one of its rows does; with --events, the events that
-    are in those files alone are listed as not passing.
+    SKIMMED is a skimmed mDST or uDST, an n-tuple (ROOT with __experiment__, __run__, __event__; Parquet; CSV), a list
+    of event numbers (Parquet), or a training file with labels. With --cut, an event passes if one of its rows does;
+    with --events, the events that are in those files alone are listed as not passing.
     """
     from smartbkg.datasets.make_flags import make_flags
 

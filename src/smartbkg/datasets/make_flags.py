@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from smartbkg.datasets.flags import as_label
 from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
 from smartbkg.events.columns import (
     EVENT_DTYPES,
@@ -40,6 +41,8 @@ from smartbkg.storage.machine import reading
 from smartbkg.storage.provenance import record
 
 _ROWS: Final = 1 << 17
+#: Column of a training file of one skim.
+_LABEL: Final = "label"
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -68,7 +71,8 @@ def make_flags(
     Parameters
     ----------
     sources : skimmed mDST or uDST, n-tuples (ROOT, as basf2's variablesToNtuple writes them; Parquet; CSV), or lists of
-        event numbers: the events in them passed, or those with a row that passes the selections.
+        event numbers: the events in them passed, or those with a row that passes the selections; or training files,
+        whose labels say which did.
     skim : name of the skim.
     all_events : files of all generated events; those that are not in ``sources`` did not pass.
     selections : conditions on columns, all of which a row must meet: ``Mbc > 5.27``, ``abs(deltaE) < 0.2``.
@@ -116,7 +120,8 @@ class _Collected:
         if _is_events(path):
             if wanted:
                 raise UsageError(f"{path}: holds events, not a table: a selection needs columns of an n-tuple")
-            self.add_events(path, options, allow_duplicates=allow_duplicates)
+            if not self._add_labelled(path, options):
+                self.add_events(path, options, allow_duplicates=allow_duplicates)
             return
         n_before = self.n_rows
         for columns in _rows(path, wanted):
@@ -125,6 +130,23 @@ class _Collected:
             for selection in selections:
                 passes &= selection.passes(columns[selection.column], str(path))
             self._add(ids, passes)
+
+    def _add_labelled(self, path: Path, options: ReadOptions) -> bool:
+        """Add a training file, whose events carry the label whether they passed; False where a file has no labels."""
+        with path.open("rb") as handle:
+            if handle.read(4) != b"PAR1":
+                return False
+        from smartbkg.io.parquet import open_parquet
+
+        with open_parquet(path) as file:
+            if _LABEL not in file.schema_arrow.names:
+                return False
+        with open_events(path, options) as reader:
+            for batch in reader.batches():
+                self._add(
+                    _stack(batch.event, str(path)), as_label(batch.event[_LABEL], f"{path}: column '{_LABEL}'") > 0
+                )
+        return True
 
     def add_events(self, path: Path, options: ReadOptions, *, allow_duplicates: bool) -> None:
         """Add a file with one entry an event."""

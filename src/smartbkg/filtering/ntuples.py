@@ -20,6 +20,8 @@ from smartbkg.storage.atomic import atomic_path, refuse_same_file
 #: Branches that are added where the kept file has them.
 ADDED: Final = (WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)
 _STEP: Final = "50 MB"
+#: Tree of basf2's metadata of the file: one entry with an object of a class, which cannot be written without basf2.
+_FILE_METADATA: Final = "persistent"
 
 
 class NtupleSummary(NamedTuple):
@@ -136,6 +138,7 @@ def _open(path: Path) -> Any:
 
 def _tree(file: Any, name: str | None, path: Path) -> Any:
     trees = file.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
+    trees = [found for found in trees if found != _FILE_METADATA or found == name]
     if name is None and len(trees) == 1:
         return file[trees[0]]
     if name not in trees:
@@ -156,16 +159,23 @@ def _id_branches(names: Sequence[str], path: Path) -> dict[str, str]:
 
 
 def _columns(chunk: ak.Array) -> dict[str, Any]:
-    """Flat branches as numpy, jagged ones packed; their counters are left out, for uproot writes them anew."""
+    """Flat branches as numpy, text and jagged ones packed; counters are left out, for uproot writes them anew."""
     jagged = {name for name in chunk.fields if chunk[name].ndim > 1}
     columns = {}
     for name in chunk.fields:
-        if name in jagged:
-            columns[name] = ak.to_packed(chunk[name])
+        packed = ak.to_packed(chunk[name])
+        if name in jagged or _is_text(packed):
+            columns[name] = packed
         elif not (name.startswith("n") and name[1:] in jagged):
-            columns[name] = ak.to_numpy(chunk[name])
+            columns[name] = ak.to_numpy(packed)
     return columns
 
 
+def _is_text(values: Any) -> bool:
+    return isinstance(values, ak.Array) and ak.parameters(values).get("__array__") == "string"
+
+
 def _kind(values: Any) -> Any:
+    if _is_text(values):
+        return "string"
     return values.dtype if isinstance(values, np.ndarray) else values.type.content

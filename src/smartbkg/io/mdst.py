@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
+from smartbkg.io.extra_info import extra_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, flat_branch, open_root, read_ranges, root_errors
@@ -109,7 +110,10 @@ class MdstReader(EventReader):
             given = getattr(self.options, name)
             if given is not None:
                 event[name] = np.full(n_events, given)
-        event["process"] = np.full(n_events, self.options.process or "")
+        extra = extra_columns(self._tree, event["weight"].astype(np.float64), start, stop, self.source)
+        event = {"process": np.full(n_events, ""), **event, **extra}
+        if self.options.process is not None:
+            event["process"] = np.full(n_events, self.options.process)
         return assemble(self, counts, event, particle)
 
     def close(self) -> None:

@@ -25,8 +25,18 @@ _FLAWS: Final = {
 }
 
 
+#: Charges of EvtGen's own codes, whose digits say nothing or something else: basf2's ``evt.pdl``.
+_EVTGEN_CHARGES: Final = {
+    44: 1.0, 84: 2 / 3, 85: -1 / 3, 86: 2 / 3, 87: -1 / 3, 30353: 1.0, 9052513: 1.0, 9152513: 1.0, 99513: 0.0,
+    99523: 1.0,
+}  # fmt: skip
+
+
 @functools.cache
 def _charge(code: int) -> float:
+    known = _EVTGEN_CHARGES.get(abs(code))
+    if known is not None:
+        return known if code > 0 else -known
     from particle import PDGID  # a tenth of a second, for readers of formats without charges alone
 
     charge = PDGID(code).charge
@@ -42,7 +52,8 @@ def charges(codes: ArrayLike) -> NDArray[np.float32]:
 
     Returns
     -------
-    (n,) float32, from the digits of the code (Particle Data Group, Monte Carlo numbering scheme, by `particle`).
+    (n,) float32, from the digits of the code (Particle Data Group, Monte Carlo numbering scheme, by `particle`), and
+    from EvtGen's table for codes of its own.
     """
     distinct, position = np.unique(np.asarray(codes), return_inverse=True)
     values = np.array([_charge(int(code)) for code in distinct], dtype=np.float32)

@@ -1,278 +1,413 @@
-"""basf2: modules, paths and the event loop."""
+"""basf2: modules, paths and the event loop.
+
+Each method names the file and line of basf2 (repository of February 2026) whose behaviour it follows.
+"""
 
 from __future__ import annotations
 
 import enum
 import operator
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from data_store import STORE, FatalError
+from data_objects import EventExtraInfo
+from data_store import STORE
+from database import DATABASE, conditions
+from logging_system import (
+    B2DEBUG,
+    B2ERROR,
+    B2FATAL,
+    B2INFO,
+    B2WARNING,
+    COUNTERS,
+    LOG,
+    FatalError,
+    LogLevel,
+)
 
-
-class LogLevel(enum.IntEnum):
-    DEBUG = 0
-    INFO = 1
-    RESULT = 2
-    WARNING = 3
-    ERROR = 4
-    FATAL = 5
-
-
-#: Everything that was logged: (level, message).
-LOG: list[tuple[LogLevel, str]] = []
+__all__ = [
+    "LOG", "AfterConditionPath", "B2DEBUG", "B2ERROR", "B2FATAL", "B2INFO", "B2WARNING", "FatalError", "LogLevel",
+    "Module", "ModuleNotCreatedError", "ModulePropFlags", "Path", "conditions", "create_path", "find_file",
+    "get_random_seed", "list_available_modules", "process", "register_module", "set_log_level", "set_random_seed",
+    "statistics",
+]  # fmt: skip
 
 
 def set_log_level(level: LogLevel) -> None:
-    """Accepted; the double keeps all messages."""
-
-
-def B2INFO(message: str) -> None:
-    LOG.append((LogLevel.INFO, message))
-
-
-def B2WARNING(message: str) -> None:
-    LOG.append((LogLevel.WARNING, message))
-
-
-def B2ERROR(message: str) -> None:
-    LOG.append((LogLevel.ERROR, message))
-
-
-def B2FATAL(message: str) -> None:
-    LOG.append((LogLevel.FATAL, message))
-    raise FatalError(message)
+    """framework/scripts/basf2/core.py:247; the double keeps all messages."""
 
 
 _seed = secrets.token_hex(32)
 
 
 def set_random_seed(seed: int | str) -> None:
+    """framework/core/src/RandomNumbers.cc:79 and 139: anything, as text."""
     global _seed
     _seed = str(seed)
 
 
 def get_random_seed() -> str:
+    """RandomNumbers.cc:24: the text that was set, or a random one."""
     return _seed
 
 
-class Conditions:
-    """basf2.conditions."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self.globaltags: list[str] = []
-        self.testing_payloads: list[str] = []
-        #: global tag → payload name → file: what the central database of the double knows
-        self.central: dict[str, dict[str, Any]] = {"main_2026": {}}
-
-    def prepend_globaltag(self, name: str) -> None:
-        self.globaltags.insert(0, name)
-
-    def append_globaltag(self, name: str) -> None:
-        self.globaltags.append(name)
-
-    def prepend_testing_payloads(self, filename: str) -> None:
-        self.testing_payloads.insert(0, filename)
-
-    def disable_globaltag_replay(self) -> None:
-        """Accepted."""
-
-
-conditions = Conditions()
-
-_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
-    "==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
-}  # fmt: skip
+def find_file(filename: str, data_type: str = "", silent: bool = False) -> str:
+    """framework/pybasf2/src/Framework.cc:239."""
+    return filename
 
 
 class AfterConditionPath(enum.Enum):
+    """framework/core/src/Module.cc:317."""
+
     END = 0
     CONTINUE = 1
 
 
+class ModulePropFlags(enum.IntFlag):
+    """framework/core/include/Module.h:74."""
+
+    INPUT = 1
+    OUTPUT = 2
+    PARALLELPROCESSINGCERTIFIED = 4
+    HISTOGRAMMANAGER = 8
+    INTERNALSERIALIZER = 16
+    TERMINATEINALLPROCESSES = 32
+
+
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq, "=": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt,
+    ">": operator.gt,
+}  # fmt: skip
+
+
 class Module:
-    """A basf2 module; a Python module derives from it and must call its constructor."""
+    """Belle2::Module: framework/core/src/Module.cc; a Python module derives from it and must call its constructor."""
 
     def __init__(self) -> None:
+        """framework/core/include/PyModule.h:28: the name is that of the class."""
         self._name = type(self).__name__
         self._return_value: int | None = None
         self._conditions: list[tuple[Callable[[int], bool], Path, AfterConditionPath]] = []
         self._params: dict[str, Any] = {}
+        self._properties = 0
 
     def initialize(self) -> None:
-        pass
+        """PyModule.h:78."""
 
     def beginRun(self) -> None:
-        pass
+        """PyModule.h:84."""
 
     def event(self) -> None:
-        pass
+        """PyModule.h:90."""
 
     def endRun(self) -> None:
-        pass
+        """PyModule.h:96."""
 
     def terminate(self) -> None:
-        pass
+        """PyModule.h:102."""
 
     def name(self) -> str:
+        """Module.cc:400."""
         return self._name
 
+    def type(self) -> str:
+        """PyModule.h:33: "PyModule" for those of Python."""
+        return "PyModule"
+
     def set_name(self, name: str) -> None:
+        """Module.cc:404."""
         self._name = name
 
     def param(self, name: str | dict[str, Any], value: Any = None) -> None:
-        self._params.update(name if isinstance(name, dict) else {name: value})
+        """Module.cc:233 and 249: a Python module has no parameters; C++ modules override this."""
+        names = name if isinstance(name, dict) else {name: value}
+        raise RuntimeError(f"Cannot set parameter '{next(iter(names))}' for module '{self._name}'")
+
+    def set_property_flags(self, flags: int) -> None:
+        """Module.cc:208."""
+        self._properties = int(flags)
+
+    def has_properties(self, flags: int) -> bool:
+        """Module.cc:160: all of the flags."""
+        return self._properties & int(flags) == int(flags)
 
     def set_log_level(self, level: LogLevel) -> None:
-        """Accepted."""
+        """Module.cc:55."""
 
     def return_value(self, value: int) -> None:
+        """Module.cc:220, exposed for int alone: True and False are ints, numpy's numbers are not."""
         if not isinstance(value, int):
-            raise TypeError(f"return_value takes an int, got {type(value).__name__}")
+            raise TypeError(f"return_value(Module, {type(value).__name__}) did not match C++ signature")
         self._return_value = int(value)
 
-    def if_value(self, text: str, path: Path, after: AfterConditionPath = AfterConditionPath.END) -> None:
-        symbol = next(symbol for symbol in _COMPARISONS if text.strip().startswith(symbol))
-        number = int(text.strip()[len(symbol) :])
+    def if_value(self, expression: str, path: Path, after: AfterConditionPath = AfterConditionPath.END) -> None:
+        """Module.cc:79 and framework/core/src/ModuleCondition.cc:23: spaces do not matter, "=" is "=="."""
+        text = expression.replace(" ", "")
+        symbol = text.rstrip("-0123456789")
+        if symbol not in _COMPARISONS:
+            raise RuntimeError(f"Invalid condition: could not parse condition: '{text}'!")
+        number = int(text[len(symbol) :])
         self._conditions.append((lambda value: _COMPARISONS[symbol](value, number), path, after))
 
     def if_false(self, path: Path, after: AfterConditionPath = AfterConditionPath.END) -> None:
+        """Module.cc:85."""
         self.if_value("<1", path, after)
 
     def if_true(self, path: Path, after: AfterConditionPath = AfterConditionPath.END) -> None:
+        """Module.cc:90."""
         self.if_value(">=1", path, after)
 
     def _branch(self) -> tuple[Path, AfterConditionPath] | None:
-        if self._return_value is None:
-            return None
+        """Module.cc:96 and 113: B2FATAL where a condition was set and no return value."""
+        if self._conditions and self._return_value is None:
+            B2FATAL(f"A condition was set for '{self._name}', but the module did not set a return value!")
         for holds, path, after in self._conditions:
-            if holds(self._return_value):
+            if holds(self._return_value):  # type: ignore[arg-type]
                 return path, after
         return None
 
 
-class SourceModule(Module):
-    """A module at the head of a path that brings the events; not part of basf2's interface."""
+class CppModule(Module):
+    """A module that stands for one of C++: it takes parameters."""
 
-    def next_event(self) -> bool:
-        """Put the next event into the data store; False at the end."""
-        raise NotImplementedError
+    def param(self, name: str | dict[str, Any], value: Any = None) -> None:
+        """Module.cc:233 and 249."""
+        self._params.update(name if isinstance(name, dict) else {name: value})
+
+    def type(self) -> str:
+        """framework/core/include/Module.h:187: the name of the class of C++ without "Module"."""
+        return type(self).__name__
 
 
 class Path:
-    """A chain of modules."""
+    """Belle2::Path: framework/core/src/Path.cc."""
 
     def __init__(self) -> None:
-        self._modules: list[Module] = []
+        self._elements: list[Module | Path] = []
 
     def add_module(self, module: Module | str, **params: Any) -> Module:
-        added = register_module(module) if isinstance(module, str) else module
-        if params:
-            added.param(params)
-        self._modules.append(added)
+        """framework/scripts/basf2/core.py:303."""
+        added = register_module(module, **params)
+        self._elements.append(added)
         return added
 
     def add_path(self, path: Path) -> None:
-        self._modules.extend(path._modules)
+        """Path.cc:37: modules that are added to that path later on are part of it."""
+        self._elements.append(path)
 
     def modules(self) -> list[Module]:
-        return list(self._modules)
+        """Path.cc:50."""
+        return [
+            module
+            for element in self._elements
+            for module in (element.modules() if isinstance(element, Path) else [element])
+        ]
 
-    def _all(self) -> Iterator[Module]:
-        for module in self._modules:
-            yield module
+    def _all(self) -> list[Module]:
+        """Path.cc:67: those of the conditions behind their module."""
+        found: dict[Module, None] = {}
+        for module in self.modules():
+            found[module] = None
             for _, path, _ in module._conditions:
-                yield from path._all()
+                found |= dict.fromkeys(path._all())
+        return list(found)
 
 
 def create_path() -> Path:
+    """framework/scripts/basf2/core.py:172."""
     return Path()
 
 
-class NoOperation(Module):
+class ModuleNotCreatedError(RuntimeError):
+    """framework/pybasf2/src/Framework.cc:315."""
+
+
+class NoOperation(CppModule):
     """Stands for a module of basf2 that does nothing here."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.set_name(name)
 
-def register_module(name: str) -> Module:
+
+#: Modules of basf2 whose work nothing here depends on.
+IDLE_MODULES = {
+    "ProgressBar", "Gearbox", "Geometry", "FullSim", "Reconstruction", "BestCandidateSelection", "Rejected",
+    "MdstRounder",
+}  # fmt: skip
+
+
+def register_module(name_or_module: str | Module, **kwargs: Any) -> Module:
+    """framework/scripts/basf2/core.py:54; ModuleManager.cc:99: B2ERROR and an exception for unknown names."""
+    if isinstance(name_or_module, Module):
+        module = name_or_module
+    else:
+        import modularAnalysis
+        import root_files
+        import source_modules
+
+        for place in (root_files, source_modules, modularAnalysis):
+            kind = getattr(place, name_or_module, None)
+            if isinstance(kind, type) and issubclass(kind, CppModule):
+                module = kind()
+                break
+        else:
+            if name_or_module not in IDLE_MODULES:
+                B2ERROR(f"Could not create module {name_or_module}: The module is not known to the framework!")
+                raise ModuleNotCreatedError(name_or_module)
+            module = NoOperation(name_or_module)
+    if kwargs:
+        module.param(kwargs)
+    return module
+
+
+def list_available_modules() -> dict[str, str]:
+    """framework/pybasf2/src/Framework.cc:273: names of modules, with the library that each is in."""
+    import modularAnalysis
     import root_files
     import source_modules
 
-    for module in (root_files, source_modules):
-        found = getattr(module, name, None)
-        if found is not None:
-            return found()
-    added = NoOperation()
-    added.set_name(name)
-    return added
+    names = {
+        name
+        for place in (root_files, source_modules, modularAnalysis)
+        for name, kind in vars(place).items()
+        if isinstance(kind, type) and issubclass(kind, CppModule) and not name.startswith("_") and kind is not CppModule
+    }
+    return dict.fromkeys(names | IDLE_MODULES, "library")
 
 
 class Statistics:
-    """basf2.statistics: how often each module was called, and for how long."""
+    """basf2.statistics: framework/pybasf2/src/ProcessStatisticsPython.cc.
+
+    ``calls`` is the double's own: how often ``event`` of each module was called, whether statistics were asked for or
+    not.
+    """
 
     def __init__(self) -> None:
         self.calls: dict[str, int] = {}
-        self.seconds: dict[str, float] = {}
-
-    def count(self, module: Module, seconds: float) -> None:
-        self.calls[module.name()] = self.calls.get(module.name(), 0) + 1
-        self.seconds[module.name()] = self.seconds.get(module.name(), 0.0) + seconds
+        self.is_collecting = self.was_printed = self.has_run = False
 
     def __str__(self) -> str:
-        return "\n".join(f"{name}: {calls} calls" for name, calls in self.calls.items())
+        """ProcessStatisticsPython.cc:33: B2ERROR before process(); a table once, then nothing."""
+        if not self.has_run:
+            B2ERROR("ProcessStatistics data object is not available")
+            return ""
+        if self.was_printed:
+            return ""
+        self.was_printed = True
+        counted = self.calls if self.is_collecting else dict.fromkeys(self.calls, 0)
+        return "\n".join(f"{name}: {calls} calls" for name, calls in counted.items())
 
 
 statistics = Statistics()
+_errors_before = [0]
 
 
-def process(path: Path, max_event: int = 0) -> None:
-    """Initialise, loop over events and runs, terminate."""
+def process(path: Path, max_event: int = 0, calculateStatistics: bool = False) -> None:
+    """framework/scripts/basf2/core.py:179 and framework/pybasf2/src/Framework.cc:88."""
+    if COUNTERS.n_errors != _errors_before[0]:
+        B2FATAL(f"{COUNTERS.n_errors} ERROR(S) occurred! The processing of events will not be started.")
+    COUNTERS.n_errors = 0
+    statistics.is_collecting = statistics.is_collecting or calculateStatistics
+    statistics.has_run, statistics.was_printed = True, False
     STORE.reset()
-    modules = list(dict.fromkeys(path._all()))
-    sources = [module for module in modules if isinstance(module, SourceModule)]
-    if len(sources) != 1:
-        raise FatalError(f"{len(sources)} modules set the event: one is needed")
     STORE.is_initializing = True
-    for module in modules:
-        module.initialize()
-    STORE.is_initializing = False
-    run: tuple[int, int] | None = None
-    n_events = 0
-    while not (0 < max_event <= n_events):
-        STORE.clear_event()
-        if not sources[0].next_event():
-            break
-        meta = STORE.objects["EventMetaData"]
-        if run != (meta.getExperiment(), meta.getRun()):
-            if run is not None:
-                _call(modules, "endRun")
-            run = (meta.getExperiment(), meta.getRun())
-            _call(modules, "beginRun")
-        _process_event(path)
-        n_events += 1
-    STORE.clear_event()
-    if run is not None:
-        _call(modules, "endRun")
-    _call(modules[::-1], "terminate")
+    try:
+        _EventProcessor(path).process(max_event)
+        _errors_before[0] = COUNTERS.n_errors
+        DATABASE.reset()
+    except Exception as error:
+        # Framework.cc:155
+        B2ERROR(f"Uncaught exception encountered: {error}")
+        STORE.reset()
+        DATABASE.reset()
+        raise
+    if calculateStatistics:
+        print(statistics)
 
 
-def _call(modules: list[Module], method: str) -> None:
-    for module in modules:
-        getattr(module, method)()
+class _EventProcessor:
+    """framework/core/src/EventProcessor.cc."""
 
+    def __init__(self, path: Path) -> None:
+        self._path, self._modules = path, path._all()
+        self._master: Module | None = None
+        self._run: tuple[int, int] | None = None
 
-def _process_event(path: Path) -> None:
-    """Call the modules in order; a condition that holds leads into its path, and ends this one."""
-    for module in path._modules:
-        start = time.perf_counter()
+    def process(self, max_event: int) -> None:
+        """EventProcessor.cc:123: no event loop where an error appeared in initialize."""
+        self._initialize()
+        if self._master is None:
+            B2ERROR("There is no module that provides event and run numbers (EventMetaData).")
+        if COUNTERS.n_errors:
+            B2FATAL(f"{COUNTERS.n_errors} ERROR(S) occurred! The processing of events will not be started.")
+        self._loop(max_event)
+        # EventProcessor.cc:451: from the end; an exception keeps the rest from writing
+        for module in reversed(self._modules):
+            module.terminate()
+
+    def _initialize(self) -> None:
+        """EventProcessor.cc:242: EventExtraInfo is registered first; the source's first event is made right there."""
+        STORE.register("EventExtraInfo", EventExtraInfo, is_array=False)
+        for module in self._modules:
+            module.initialize()
+            if self._master is None and "EventMetaData" in STORE.entries:
+                self._master = module
+                self._call(module)
+                if STORE.object("EventMetaData") is not None:
+                    DATABASE.update()
+
+    def _call(self, module: Module) -> None:
+        """EventProcessor.cc:226."""
+        statistics.calls[module.name()] = statistics.calls.get(module.name(), 0) + 1
         module.event()
-        statistics.count(module, time.perf_counter() - start)
-        branch = module._branch()
-        if branch is not None:
-            _process_event(branch[0])
-            if branch[1] is AfterConditionPath.END:
-                return
+
+    def _loop(self, max_event: int) -> None:
+        """EventProcessor.cc:409: the first event is there already."""
+        STORE.is_initializing = False
+        n_events = 0
+        is_at_end = False
+        while not is_at_end:
+            is_at_end = self._event(skips_master=n_events == 0)
+            STORE.invalidate()
+            n_events += 1
+            if 0 < max_event <= n_events:
+                is_at_end = True
+        if self._run is not None:
+            for module in self._modules:
+                module.endRun()
+
+    def _event(self, *, skips_master: bool) -> bool:
+        """EventProcessor.cc:324; True at the end of the data. A condition with END leaves all paths for its own."""
+        open_paths = [iter(self._path.modules())]
+        while open_paths:
+            module = next(open_paths[-1], None)
+            if module is None:
+                open_paths.pop()
+                continue
+            if not (skips_master and module is self._master):
+                self._call(module)
+            meta = STORE.object("EventMetaData")
+            if module is self._master:
+                if meta is None:
+                    return True
+                self._change_run((meta.getExperiment(), meta.getRun()), updates=not skips_master)
+            branch = module._branch()
+            if branch is not None:
+                going_on = iter(branch[0].modules())
+                open_paths = [going_on] if branch[1] is AfterConditionPath.END else [*open_paths, going_on]
+        return False
+
+    def _change_run(self, run: tuple[int, int], *, updates: bool) -> None:
+        """EventProcessor.cc:358 and 470: the database first, then beginRun of all modules."""
+        if run == self._run:
+            return
+        if self._run is not None:
+            for module in self._modules:
+                module.endRun()
+        self._run = run
+        if updates:
+            DATABASE.update()
+        for module in self._modules:
+            module.beginRun()

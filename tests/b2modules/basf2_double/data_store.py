@@ -1,280 +1,190 @@
-"""The data store: objects that live for one event, and who may make them when."""
+"""The data store: what is registered when, and what exists for one event.
+
+Each method names the file and line of basf2 (repository of February 2026) whose behaviour it follows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-
-class FatalError(RuntimeError):
-    """What B2FATAL and the framework's own checks do: processing stops."""
-
-
-class XYZVector:
-    """ROOT::Math::XYZVector."""
-
-    __slots__ = ("_x", "_y", "_z")
-
-    def __init__(self, x: float, y: float, z: float) -> None:
-        self._x, self._y, self._z = x, y, z
-
-    def X(self) -> float:
-        return self._x
-
-    def Y(self) -> float:
-        return self._y
-
-    def Z(self) -> float:
-        return self._z
-
-    x, y, z = X, Y, Z
+import logging_system
+from data_objects import CALLS, CLASSES
 
 
-class PxPyPzEVector:
-    """ROOT::Math::PxPyPzEVector."""
+@dataclass
+class Entry:
+    """framework/datastore/include/StoreEntry.h: a name, its class, and the object of the present event or None."""
 
-    __slots__ = ("_e", "_px", "_py", "_pz")
-
-    def __init__(self, px: float, py: float, pz: float, e: float) -> None:
-        self._px, self._py, self._pz, self._e = px, py, pz, e
-
-    def Px(self) -> float:
-        return self._px
-
-    def Py(self) -> float:
-        return self._py
-
-    def Pz(self) -> float:
-        return self._pz
-
-    def E(self) -> float:
-        return self._e
-
-
-class MCParticle:
-    """Belle2::MCParticle; its getters cost little, as those of C++ do."""
-
-    __slots__ = ("_array", "_energy", "_index", "_momentum", "_pdg", "_status", "_time", "_values", "_vertex")
-
-    def __init__(self, array: list[MCParticle], index: int, values: dict[str, Any]) -> None:
-        self._array, self._index, self._values = array, index, values
-        self._pdg, self._status, self._time = values["pdg"], values["status"], values["time"]
-        self._vertex = XYZVector(values["x"], values["y"], values["z"])
-        self._momentum = XYZVector(values["px"], values["py"], values["pz"])
-        self._energy = values["energy"]
-
-    def getPDG(self) -> int:
-        return self._pdg
-
-    def setPDG(self, pdg: int) -> None:
-        self._pdg = self._values["pdg"] = pdg
-
-    def getStatus(self, bitmask: int = 0xFFFF) -> int:
-        return self._status & bitmask
-
-    def hasStatus(self, bitmask: int) -> bool:
-        return self._status & bitmask == bitmask
-
-    def isPrimaryParticle(self) -> bool:
-        return self.hasStatus(1)
-
-    def isInitial(self) -> bool:
-        return self.hasStatus(32)
-
-    def getMass(self) -> float:
-        return self._values["mass"]
-
-    def getCharge(self) -> float:
-        return self._values["charge"]
-
-    def getEnergy(self) -> float:
-        return self._energy
-
-    def getProductionTime(self) -> float:
-        return self._time
-
-    def getProductionVertex(self) -> XYZVector:
-        return self._vertex
-
-    getVertex = getProductionVertex
-
-    def getMomentum(self) -> XYZVector:
-        return self._momentum
-
-    def get4Vector(self) -> PxPyPzEVector:
-        return PxPyPzEVector(self._values["px"], self._values["py"], self._values["pz"], self._energy)
-
-    def getArrayIndex(self) -> int:
-        return self._index
-
-    def getIndex(self) -> int:
-        return self._index + 1
-
-    def getMother(self) -> MCParticle | None:
-        mother = self._values["mother"]
-        return self._array[mother - 1] if mother > 0 else None
-
-    def getNDaughters(self) -> int:
-        first, last = self._values["first_daughter"], self._values["last_daughter"]
-        return last - first + 1 if first > 0 else 0
-
-
-class EventMetaData:
-    """Belle2::EventMetaData."""
-
-    def __init__(
-        self, event: int = 0, run: int = 0, experiment: int = 0, weight: float = 1.0, production: int = 0
-    ) -> None:
-        self._event, self._run, self._experiment = event, run, experiment
-        self._weight, self._production = weight, production
-
-    def getEvent(self) -> int:
-        return self._event
-
-    def getRun(self) -> int:
-        return self._run
-
-    def getExperiment(self) -> int:
-        return self._experiment
-
-    def getProduction(self) -> int:
-        return self._production
-
-    def getGeneratedWeight(self) -> float:
-        return self._weight
-
-
-class EventExtraInfo:
-    """Belle2::EventExtraInfo: a name may be added once; a value is a float."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, float] = {}
-        self._event_type = ""
-
-    def addExtraInfo(self, name: str, value: float) -> None:
-        if name in self._values:
-            raise IndexError(f"Key with name {name} already exists in EventExtraInfo.")
-        self.setExtraInfo(name, value)
-
-    def setExtraInfo(self, name: str, value: float) -> None:
-        if not isinstance(name, str) or not isinstance(value, (int, float)):
-            raise TypeError(f"could not convert arguments of setExtraInfo: {name!r}, {value!r}")
-        self._values[name] = float(value)
-
-    def hasExtraInfo(self, name: str) -> bool:
-        return name in self._values
-
-    def getExtraInfo(self, name: str) -> float:
-        if name not in self._values:
-            raise RuntimeError(f"You try to access the EventExtraInfo '{name}', but it doesn't exist.")
-        return self._values[name]
-
-    def getNames(self) -> list[str]:
-        return sorted(self._values)
-
-    def setEventType(self, event_type: str) -> None:
-        self._event_type = event_type
-
-    def getEventType(self) -> str:
-        return self._event_type
-
-
-CLASSES = {"EventMetaData": EventMetaData, "EventExtraInfo": EventExtraInfo}
+    name: str
+    kind: type | None
+    is_array: bool
+    pointer: Any = None
 
 
 class DataStore:
-    """What is registered, and what exists in the present event."""
+    """framework/datastore/src/DataStore.cc, durability "event"."""
 
     def __init__(self) -> None:
         self.is_initializing = False
-        self.registered: set[str] = set()
-        self.objects: dict[str, Any] = {}
+        self.entries: dict[str, Entry] = {}
 
-    def register(self, name: str) -> bool:
+    def reset(self) -> None:
+        """DataStore.cc:73: forgets what was registered."""
+        self.__init__()
+
+    def register(self, name: str, kind: type | None, is_array: bool) -> bool:
+        """DataStore.cc:189: B2ERROR and false outside of initialize; a second time is fine."""
         if not self.is_initializing:
-            raise FatalError(f"Attempt to register {name} outside of initialization")
-        self.registered.add(name)
+            logging_system.B2ERROR(f"Attempt to register {name} outside of the initialization phase.")
+            return False
+        self.entries.setdefault(name, Entry(name, kind, is_array))
+        return True
+
+    def require(self, name: str) -> bool:
+        """DataStore.cc:721: B2FATAL outside of initialize; B2ERROR and false where the name is not registered."""
+        if not self.is_initializing:
+            logging_system.B2FATAL(f"Attempt to require input {name} outside of the initialization phase.")
+        if name not in self.entries:
+            logging_system.B2ERROR(
+                f"The required '{name}' does not exist. Maybe you forgot the module that registers it?"
+            )
+            return False
         return True
 
     def create(self, name: str, value: Any = None, *, replace: bool = False) -> bool:
-        if name not in self.registered:
-            raise FatalError(f"No {name} found with durability Event: it was not registered")
-        if name in self.objects and not replace:
+        """DataStore.cc:315: B2ERROR and false where it is not registered, or there already and not to be replaced."""
+        entry = self.entries.get(name)
+        if entry is None:
+            logging_system.B2ERROR(f"No {name} exists in the DataStore, did you forget to register it?")
             return False
-        self.objects[name] = CLASSES[name]() if value is None else value
+        if entry.pointer is not None and not replace:
+            logging_system.B2ERROR(f"An {name} was already created in the DataStore.")
+            return False
+        entry.pointer = entry.kind() if value is None and entry.kind is not None else value
         return True
 
-    def clear_event(self) -> None:
-        self.objects.clear()
+    def invalidate(self) -> None:
+        """DataStore.cc:714: at the end of an event the objects are gone, the entries stay."""
+        for entry in self.entries.values():
+            entry.pointer = None
 
-    def reset(self) -> None:
-        self.__init__()
+    def object(self, name: str) -> Any:
+        """The present object, None where there is none; what C++ modules do."""
+        entry = self.entries.get(name)
+        return None if entry is None else entry.pointer
 
 
 STORE = DataStore()
 
 
 class PyStoreObj:
-    """Belle2.PyStoreObj: calls go through to the object."""
+    """Belle2.PyStoreObj: framework/pybasf2/include/PyStoreObj.h and src/PyStoreObj.cc."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        """PyStoreObj.cc:40: attaches where the name is registered already; the class follows from the name."""
+        self._name, self._kind = name, CLASSES.get(name)
+        self._entry = STORE.entries.get(name)
 
     def registerInDataStore(self) -> bool:
-        return STORE.register(self._name)
-
-    def isRequired(self) -> bool:
-        if self._name not in STORE.registered:
-            raise FatalError(f"The object {self._name} is required but was not registered")
+        """PyStoreObj.cc:70: B2ERROR and false for names of no class; attaches."""
+        if self._kind is None:
+            logging_system.B2ERROR(f"Cannot register PyStoreObj '{self._name}' with unknown TClass.")
+            return False
+        if not STORE.register(self._name, self._kind, is_array=False):
+            return False
+        self._entry = STORE.entries[self._name]
         return True
 
+    def isRequired(self) -> bool:
+        """PyStoreObj.cc:82."""
+        return STORE.require(self._name)
+
     def isOptional(self) -> bool:
-        return self._name in STORE.registered
+        """DataStore.cc:738: whether it is registered."""
+        return self._name in STORE.entries
 
     def isValid(self) -> bool:
-        return self._name in STORE.objects
+        """PyStoreObj.cc:92: attached and there; does not attach by itself."""
+        return self._entry is not None and self._entry.pointer is not None
 
-    def __bool__(self) -> bool:
-        return self.isValid()
+    __bool__ = isValid
 
     def create(self, replace: bool = False) -> bool:
+        """PyStoreObj.cc:103: true where it is there already and need not be replaced."""
+        self._ensure_attached()
+        if self._entry is None:
+            logging_system.B2ERROR("Cannot create unregistered PyStoreObj.")
+            return False
+        if self.isValid() and not replace:
+            return True
         return STORE.create(self._name, replace=replace)
 
     def obj(self) -> Any:
-        return STORE.objects.get(self._name)
+        """PyStoreObj.h:144: the object, or a null pointer."""
+        self._ensure_attached()
+        return self._entry.pointer if self._entry is not None else None
+
+    def _ensure_attached(self) -> None:
+        """PyStoreObj.cc:125."""
+        if self._entry is None:
+            self._entry = STORE.entries.get(self._name)
+            if self._entry is None:
+                logging_system.B2ERROR(f"PyStoreObj {self._name} has not been registered!")
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):
+        """PyStoreObj.h:147: operator-> of a null pointer is a ReferenceError in Python."""
+        if attribute.startswith("_"):
             raise AttributeError(attribute)
-        if self._name not in STORE.objects:
+        found = self.obj()
+        if found is None:
             raise ReferenceError(f"attempt to access a null-pointer: {self._name} does not exist")
-        return getattr(STORE.objects[self._name], attribute)
+        return getattr(found, attribute)
 
 
 class PyStoreArray:
-    """Belle2.PyStoreArray."""
+    """Belle2.PyStoreArray: framework/pybasf2/src/PyStoreArray.cc."""
 
     def __init__(self, name: str) -> None:
+        """PyStoreArray.cc:40: attaches where it is registered."""
         self._name = name
+        self._entry = STORE.entries.get(name)
 
     def isRequired(self) -> bool:
-        if self._name not in STORE.registered:
-            raise FatalError(f"The array {self._name} is required but was not registered")
-        return True
+        """PyStoreArray.cc:82."""
+        return STORE.require(self._name)
 
     def isOptional(self) -> bool:
-        return self._name in STORE.registered
+        """PyStoreArray.cc:87."""
+        return self._name in STORE.entries
 
     def isValid(self) -> bool:
-        return self._name in STORE.objects
+        """PyStoreArray.cc:150."""
+        return self._entry is not None and self._entry.pointer is not None
 
     def getEntries(self) -> int:
-        return len(STORE.objects.get(self._name, ()))
+        """PyStoreArray.cc:165: 0 where there is no array in this event."""
+        self._ensure_attached()
+        return len(self._entry.pointer) if self.isValid() else 0
 
     __len__ = getEntries
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(STORE.objects.get(self._name, ()))
+        """PyStoreArray.cc:171: a TIter; each step is a call."""
+        self._ensure_attached()
+        for element in list(self._entry.pointer) if self.isValid() else []:
+            CALLS["next"] = CALLS.get("next", 0) + 1
+            yield element
 
     def __getitem__(self, index: int) -> Any:
-        return STORE.objects[self._name][index]
+        """PyStoreArray.cc:155: a null pointer where there is no array."""
+        self._ensure_attached()
+        return self._entry.pointer[index] if self.isValid() else None
+
+    def _ensure_attached(self) -> None:
+        """PyStoreArray.cc:222."""
+        if self._entry is None:
+            self._entry = STORE.entries.get(self._name)
+            if self._entry is None:
+                logging_system.B2ERROR(f"PyStoreArray {self._name} has not been registered!")

@@ -21,8 +21,10 @@ from smartbkg.graphs import SMART_BACKGROUND_RULE, GraphRule
 from smartbkg.sampling.policies import ExponentialPolicy
 from smartbkg.scores.calibration import Calibration, Identity, calibration_from_dict
 
-#: The configuration of Belle II's current model, in the package.
+#: The configuration of Belle II's first model of this kind, in the package.
 BELLE2_CONFIG: Final = "belle2-2025"
+#: Belle II's models whose activation the package knows, by name.
+BELLE2_MODELS: Final = (BELLE2_CONFIG, "belle2-2026")
 
 _NEEDED: Final = ("token_by_pdg", "unknown_token", "event_type", "skims")
 
@@ -94,13 +96,15 @@ def parse_onnx_config(content: Mapping[str, Any], source: str) -> OnnxConfig:
 
 
 def read_onnx_config(path: str | Path | Mapping[str, Any]) -> OnnxConfig:
-    """A configuration from a JSON file or from its content."""
+    """A configuration from a JSON file, from its content, or one of Belle II's by the name of its model."""
     if isinstance(path, Mapping):
         return parse_onnx_config(path, "model configuration")
+    if str(path) in BELLE2_MODELS:
+        return belle2_onnx_config(str(path))
     try:
         content = json.loads(Path(path).read_text())
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such model configuration") from error
+        raise ModelError(f"{path}: no such model configuration: {nearest(str(path), BELLE2_MODELS)}") from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not a JSON file: {error}") from error
     if not isinstance(content, Mapping):
@@ -108,8 +112,40 @@ def read_onnx_config(path: str | Path | Mapping[str, Any]) -> OnnxConfig:
     return parse_onnx_config(content, str(path))
 
 
-def belle2_onnx_config() -> OnnxConfig:
-    """The configuration of Belle II's current model: 51 skims, 7 event types."""
+def belle2_onnx_config(model: str | None = None) -> OnnxConfig:
+    """What Belle II's models of 51 skims and 7 event types have in common, and the activation of one of them.
+
+    Parameters
+    ----------
+    model : one of `BELLE2_MODELS`; None = unknown: without activation, for a table of constants fits the model alone
+        whose logits it was fitted to.
+
+    Raises
+    ------
+    ModelError
+        An unknown name.
+    """
+    if model is not None and model not in BELLE2_MODELS:
+        raise ModelError(f"unknown activation table '{model}': {nearest(model, BELLE2_MODELS)}")
     text = (resources.files("smartbkg.events") / "data" / f"{BELLE2_CONFIG}.json").read_text()
     content = json.loads(text)
-    return parse_onnx_config({**content, "token_by_pdg": content["token_by_code"]}, BELLE2_CONFIG)
+    skims = [dict(skim) for skim in content["skims"]]
+    if model is None:
+        skims = [{key: value for key, value in skim.items() if key not in ("a", "b")} for skim in skims]
+    elif model != BELLE2_CONFIG:
+        table = json.loads((resources.files("smartbkg.networks.onnx") / "data" / f"{model}.json").read_text())
+        content["max_weight"] = table["max_weight"]
+        for skim in skims:
+            skim["a"], skim["b"] = table["activation"][str(skim["code"])]
+    content |= {"token_by_pdg": content["token_by_code"], "skims": skims}
+    return parse_onnx_config(content, model or "Belle II's models")
+
+
+__all__ = [
+    "BELLE2_CONFIG",
+    "BELLE2_MODELS",
+    "OnnxConfig",
+    "belle2_onnx_config",
+    "parse_onnx_config",
+    "read_onnx_config",
+]
