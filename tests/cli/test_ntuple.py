@@ -101,3 +101,25 @@ def test_every_spelling_of_the_event_id_that_flags_know_is_known_here(chain: Cha
         file["t"] = {"exp": kept["experiment"], "run": kept["run"], "evt": kept["evtNum"], "x": np.arange(len(kept))}
     result = run(path, chain.kept, "--output", output)
     assert f"{len(kept)} rows of {len(kept)} events" in result.output
+
+
+def test_basf2s_metadata_is_no_candidate_and_text_is_copied(chain: Chain, tmp_path: Path) -> None:
+    """As variablesToNtuple writes it: the tree ``persistent`` first, and the text ``__eventType__`` in every row."""
+    kept = read_table(chain.kept, columns=["experiment", "run", "evtNum"])
+    path, n_rows = tmp_path / "basf2.root", len(kept)
+    kinds = {"__experiment__": "int32", "__run__": "int32", "__event__": "uint32", "__eventType__": "string"}
+    with uproot.recreate(path) as file:
+        file.mktree("persistent", {"nEvents": "int32"}).extend({"nEvents": np.array([n_rows])})
+        file.mktree("mine", kinds).extend(
+            {
+                "__experiment__": kept["experiment"], "__run__": kept["run"], "__event__": kept["evtNum"],
+                "__eventType__": ["mixed" if row % 2 else "" for row in range(n_rows)],
+            }
+        )  # fmt: skip
+    output = tmp_path / "weighted.root"
+    result = CliRunner().invoke(command, [str(path), str(chain.kept), "-o", str(output)])
+    assert result.exit_code == 0, result.exception
+    with uproot.open(output) as file:
+        assert file.keys(cycle=False) == ["mine"]
+        assert file["mine"]["__eventType__"].array().tolist()[:3] == ["", "mixed", ""]
+        assert len(file["mine"]["weight"].array()) == n_rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -13,6 +15,8 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 from smartbkg.io import ReadOptions, open_events
+from smartbkg.io.extra_info import extra_columns
+from smartbkg.io.records import charges
 
 FILES = {"mdst.root": 100, "mdst-v06-00-00.root": 10, "Btonunubar.root": 5}
 MEMBERS = {
@@ -91,3 +95,41 @@ def test_a_file_without_particles_says_so(tmp_path: Path) -> None:
 def test_another_root_file_is_of_no_known_format(reference_data: Path) -> None:
     with pytest.raises(FileFormatError, match="no known event format"):
         open_events(reference_data / "belle2" / "MultiplicityPlotsMixed.root")
+
+
+class _Branch:
+    """A branch whose whole content is given."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def array(self, entry_start: int, entry_stop: int) -> Any:
+        return ak.Array(self._values)[entry_start:entry_stop]
+
+
+def test_event_type_and_weights_of_extra_info_are_read() -> None:
+    """Maps as ROOT splits them: a branch of names and one of values."""
+    name, number = "EventExtraInfo/eventExtraInfo/eventExtraInfo", "NN_prediction"
+    text = "EventExtraInfo/eventExtraStringInfo/eventExtraStringInfo"
+    kept, rejected = [0.25, 8.0, 3.0], [0.5, 0.0, 0.0]
+    names = [f"{number}_keep_probability", f"{number}_weight", "weight_feiHadronic"]
+    tree = {
+        f"{name}.first": _Branch([names, names, []]),
+        f"{name}.second": _Branch([kept, rejected, []]),
+        f"{text}.first": _Branch([["eventType"], ["eventType"], []]),
+        f"{text}.second": _Branch([["mixed"], [""], []]),
+    }
+    columns = extra_columns(tree, np.array([2.0, 2.0, 5.0]), 0, 3, "file")
+    assert columns["process"].tolist() == ["mixed", "", ""]
+    assert columns["keep_probability"].tolist() == [0.25, 0.5, 1.0]
+    assert columns["weight"].tolist() == [8.0, 0.0, 5.0]
+    assert columns["generator_weight"].tolist() == [2.0, 2.0, 5.0]
+    np.testing.assert_array_equal(columns["weight_feiHadronic"], [3.0, 0.0, np.nan])
+    assert extra_columns({}, np.ones(3), 0, 3, "file") == {}
+
+
+def test_charges_of_evtgens_own_codes_are_its_tables() -> None:
+    """The digits of these codes say nothing, or something else."""
+    codes = [44, -44, 84, 85, 86, -87, 30353, -30353, 9052513, -9152513, 99513, 99523, 211, 22]
+    expected = [1, -1, 2 / 3, -1 / 3, 2 / 3, 1 / 3, 1, -1, 1, -1, 0, 1, 1, 0]
+    np.testing.assert_allclose(charges(codes), expected, rtol=1e-6)
