@@ -302,14 +302,14 @@ def test_tables_hold_the_numbers_of_their_models(basf2: ModuleType, reference_da
     from smartbkg.networks.onnx.config import belle2_onnx_config
 
     first = json.loads((reference_data / "belle2" / "smartbackground_config.json").read_text())
-    policies = belle2_onnx_config("belle2-2025").policies
+    policies = belle2_onnx_config("belle2-2025").activations
     assert {s["name"]: (s["a"], s["b"]) for s in first["skims"]} == {n: (p.a, p.b) for n, p in policies.items()}
     newest = json.loads((reference_data / "belle2" / "smartbackground_activation_2026.json").read_text())["activation"]
     config = belle2_onnx_config("belle2-2026")
     for skim, code in zip(config.skims, config.codes, strict=True):
-        policy = config.policies[skim]
+        policy = config.activations[skim]
         assert [policy.a, policy.b] == newest.get(skim, newest.get(str(code)))
-    assert belle2_onnx_config().policies == {}
+    assert belle2_onnx_config().activations == {}
 
 
 def test_untouched_override_is_told(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:

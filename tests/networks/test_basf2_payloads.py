@@ -27,10 +27,10 @@ pytest.importorskip("onnxruntime")
 CODES = {"feiHadronic": 11180500, "mine": 19990100}
 
 
-def bundle(rule: GraphRule = SMART_BACKGROUND_RULE) -> ModelBundle:
+def bundle(rule: GraphRule = SMART_BACKGROUND_RULE, strength: float = 2.0) -> ModelBundle:
     torch.manual_seed(1)
     config = {"architecture": "gatgap", "n_skims": 2, "num_pdg": len(rule.tokens), "units": 8, "n_layers": 2}
-    policy = {"kind": "by_skim", "policies": {name: OptimalPolicy(2.0).to_dict() for name in CODES}}
+    policy = {"kind": "by_skim", "policies": {name: OptimalPolicy(strength).to_dict() for name in CODES}}
     return ModelBundle(
         parse_config(config), state_of(build_model(config)), rule, tuple(CODES), PROCESSES,
         Affine((0.9, 1.1), (-1.0, -2.0)), policy,
@@ -63,7 +63,7 @@ def test_a_skim_without_code_is_named(model: ModelBundle, tmp_path: Path) -> Non
 
 
 def test_what_the_module_does_not_feed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="relative to the first particle|have the token"):
+    with pytest.raises(ModelError, match=r"relative to the first particle|have the token"):
         export_for_basf2(bundle(GraphRule()), tmp_path / "out", skim_codes=CODES)
     assert not list(tmp_path.glob("out/*.onnx"))
 

@@ -72,9 +72,12 @@ def test_activation_is_the_optimal_policy_for_rare_events(tmp_path):
     logits = np.array([[-3.0, -3.0]])
     score = original.calibration.apply(logits)
     optimal = 2 * np.sqrt(score[0])
-    activation = [ExponentialPolicy(policy.a, policy.b, 1e9) for policy in config.policies.values()]
-    got = [np.exp(policy.a * (-3.0 - policy.b)) for policy in activation]
+    got = [np.exp(policy.a * (-3.0 - policy.b)) for policy in config.activations.values()]
     assert got == pytest.approx(optimal, rel=0.03)
+    # the filter gives its policies the calibrated score: the same q
+    wide = [ExponentialPolicy(policy.a, policy.b, 1e9) for policy in config.policies.values()]
+    by_score = [float(policy.of_score(score[0, k : k + 1])[0]) for k, policy in enumerate(wide)]
+    assert by_score == pytest.approx(got, rel=1e-9)
     assert config.codes == (11180500, 0)
 
 

@@ -20,6 +20,7 @@ from smartbkg.networks.onnx.backend import load_onnx_scorer
 from smartbkg.networks.onnx.config import BELLE2_MODELS, OnnxConfig, belle2_onnx_config, parse_onnx_config
 from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.policies import UPSTREAM_MAX_WEIGHT, ExponentialPolicy
+from smartbkg.scores.logistic import expit
 
 DEFAULT_WEIGHTS: Final = "SmartBackgroundWeights_default"
 #: The override of upstream's module before anybody sets it: who gives it has probably not meant to.
@@ -116,7 +117,7 @@ class SmartBackground(Module):
         self._loaded_from = (path, content)
 
     def _policy_of(self, skim: WantedSkim, config: OnnxConfig) -> ExponentialPolicy:
-        stored = config.policies.get(config.skims[_column_of(skim, config)])
+        stored = config.activations.get(config.skims[_column_of(skim, config)])
         if self._activation is not None:
             max_weight = stored.max_weight if stored is not None else UPSTREAM_MAX_WEIGHT
             return ExponentialPolicy(float(self._activation[0]), float(self._activation[1]), max_weight)
@@ -131,12 +132,10 @@ class SmartBackground(Module):
     def event(self) -> None:
         """Score the event, decide for each skim, and write it down."""
         batch = self._reader.read(self._particles, self._meta, self._present_event_type())
-        scores = self._scorer.scores(batch)[0]
+        # the activation is that of the network's logit, whatever calibration the model has beside
+        bare = expit(self._scorer.logits(batch)[0].astype(np.float64))
         keep = np.array(
-            [
-                float(policy.of_score(scores[column]))
-                for policy, column in zip(self._policies, self._columns, strict=True)
-            ]
+            [float(policy.of_score(bare[column])) for policy, column in zip(self._policies, self._columns, strict=True)]
         )
         names = [skim.name for skim in self._skims]
         if self._debug_mode:

@@ -19,7 +19,7 @@ from smartbkg.errors import ModelError, nearest
 from smartbkg.events import register_token_table
 from smartbkg.graphs import SMART_BACKGROUND_RULE, GraphRule
 from smartbkg.sampling.policies import ExponentialPolicy
-from smartbkg.scores.calibration import Calibration, Identity, calibration_from_dict
+from smartbkg.scores.calibration import Affine, Calibration, Identity, calibration_from_dict
 
 #: The configuration of Belle II's first model of this kind, in the package.
 BELLE2_CONFIG: Final = "belle2-2025"
@@ -40,7 +40,7 @@ class OnnxConfig:
     event_types : name of the process → number that the model takes.
     graph_rule : how events become its input.
     calibration : how its logits become probabilities.
-    policies : the clipped exponential of each skim that has one.
+    activations : the clipped exponential of each skim that has one, of the network's logit, as basf2's module has it.
     takes_unknown_process : whether -1 may stand for a process that is not among ``event_types``.
     """
 
@@ -49,12 +49,28 @@ class OnnxConfig:
     event_types: Mapping[str, int]
     graph_rule: GraphRule
     calibration: Calibration
-    policies: Mapping[str, ExponentialPolicy]
+    activations: Mapping[str, ExponentialPolicy]
     takes_unknown_process: bool = False
+
+    @property
+    def policies(self) -> dict[str, ExponentialPolicy]:
+        """The activations as policies, which are given the calibrated score.
+
+        With the calibration c = s·logit + o the same exponential is a/s·(c − (o + s·b)).
+        """
+        if not isinstance(self.calibration, Affine):
+            return dict(self.activations)
+        found = {}
+        for position, skim in enumerate(self.skims):
+            if skim in self.activations:
+                scale, offset = self.calibration.scale[position], self.calibration.offset[position]
+                of_logit = self.activations[skim]
+                found[skim] = ExponentialPolicy(of_logit.a / scale, offset + scale * of_logit.b, of_logit.max_weight)
+        return found
 
     def policy(self) -> dict[str, Any] | None:
         """The policies as a model stores them, None where there is none."""
-        if not self.policies:
+        if not self.activations:
             return None
         return {"kind": "by_skim", "policies": {skim: policy.to_dict() for skim, policy in self.policies.items()}}
 
@@ -84,7 +100,7 @@ def parse_onnx_config(content: Mapping[str, Any], source: str) -> OnnxConfig:
             event_types={str(name): int(number) for name, number in content["event_type"].items()},
             graph_rule=replace(rule, token_table=table),
             calibration=calibration_from_dict(content["calibration"]) if "calibration" in content else Identity(),
-            policies={
+            activations={
                 str(skim["name"]): ExponentialPolicy(float(skim["a"]), float(skim["b"]), max_weight)
                 for skim in skims
                 if "a" in skim
