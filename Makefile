@@ -7,7 +7,7 @@ DEMO_EVENTS ?=
 DEMO_OUTPUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-cluster lint types bench models docs clean
+.PHONY: help venv demo test test-cluster lint types bench fuzz models docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,9 @@ types: $(VENV)/.installed ## mypy, strict
 
 bench: $(VENV)/.installed ## the benchmark tables
 	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.installed ## mutated files of every format: errors or the same numbers, nothing else
+	$(BIN)/python tests/fuzzing.py
 
 models: $(VENV)/.installed ## the models in the package, from nothing (hours; can be stopped and goes on)
 	$(BIN)/python models/make_models.py --folder build/models --jobs 2 --publish

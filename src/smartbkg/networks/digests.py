@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from smartbkg.errors import ModelError
+from smartbkg.storage.machine import is_of_machine
 from smartbkg.storage.provenance import sha256_of_file
 
 #: Metadata entry of an ONNX model that says that a seal ends the file.
@@ -63,7 +64,9 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        if is_of_machine(error):
+            raise
         raise ModelError(f"{path}: a damaged PyTorch file: {error}") from error
     if damaged is not None:
         raise ModelError(f"{path}: a damaged PyTorch file: '{damaged}' is not what its checksum (CRC-32) says")
