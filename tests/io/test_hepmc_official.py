@@ -183,13 +183,35 @@ def test_names_and_numbers_of_weights_that_change_are_followed(tmp_path: Path) -
         assert [event["weights"] for event in found] == [[1.5], [2.5], [4.0, 5.0], [6.0]]
 
 
+def test_weights_that_change_in_a_file_have_a_column_where_the_first_events_have_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = [event_2(1, b"2 1.5 2.5", b'N 2 "a" "b"\n'), event_2(2, b"2 4.0 5.0", b'N 2 "a" "c"\n')]
+    convert_events([written(tmp_path / "in.hepmc", version_2(*events))], tmp_path / "out.parquet")
+    event = read(tmp_path / "out.parquet").event
+    assert event["weight"].tolist() == event["weight_a"].tolist() == [1.5, 4.0]
+    np.testing.assert_array_equal(event["weight_b"], [2.5, np.nan])
+    assert "weights that the first events do not have are left out: weight_c" in caplog.text
+
+
 def test_events_of_hepmc2_without_names_state_how_many_weights_they_have(tmp_path: Path) -> None:
     events = [event_2(1, b"1 1.5"), event_2(2, b"2 2.5 3.5"), event_2(3, b"2 4.5 5.5")]
     output = converted(tmp_path, version_2(*events))
     for found in both(output):
         assert [event["weights"] for event in found] == [[1.5], [2.5, 3.5], [4.5, 5.5]]
-    with pytest.raises(EventError, match=r"event .*4.*: no weights, the run has 1"):
-        converted(tmp_path, version_2(events[0], event_2(4, b"0")))
+
+
+def test_an_event_of_hepmc2_that_says_it_has_no_weights_weighs_1_and_is_named(tmp_path: Path) -> None:
+    names = b'N 2 "b" "c"\n'
+    for first in (event_2(1, b"1 1e-5"), event_2(1, b"2 1e-5 2e-5", names)):
+        output = converted(tmp_path, version_2(first, event_2(4, b"0"), event_2(5, b"0")))
+        for found in both(output):
+            assert [event["weights"] for event in found][1:] == [[1.0], [1.0]]
+        with open_events(tmp_path / "in.hepmc") as reader:
+            assert [weight for batch in reader.batches(1) for weight in batch.event["weight"]] == [1e-5, 1.0, 1.0]
+            assert any("event 4 has no weights" in warning for warning in reader.warnings)
+    with pytest.raises(EventError, match=r"event .*4.*: no weights, the run has 2"):
+        converted(tmp_path, version_2(event_2(1, b"2 1e-5 2e-5", names), event_2(4, b"0", names)))
 
 
 def test_each_listing_keeps_its_header_and_its_names(tmp_path: Path) -> None:

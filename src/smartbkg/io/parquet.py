@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES
-from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES, VARIATION_PREFIX
+from smartbkg.io.reader import DEFAULT_BATCH_SIZE, LOGGER, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
@@ -169,6 +170,8 @@ class ParquetWriter(EventWriter):
         self._partial = self._stack.enter_context(atomic_path(path))
         self._writer: CheckedParquetWriter | None = None
         self._waiting: list[EventBatch] = []
+        self._columns: tuple[str, ...] | None = None
+        self._is_told = False
         empty = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
         none = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
         self._if_empty = EventBatch.from_columns([], empty, none)
@@ -181,10 +184,32 @@ class ParquetWriter(EventWriter):
         if not len(batch):
             self._if_empty = batch
             return
-        self._waiting.append(batch)
+        self._waiting.append(self._with_first_columns(batch))
         self.n_written += len(batch)
         if sum(len(waiting) for waiting in self._waiting) >= ROW_GROUP_EVENTS:
             self._flush(is_last=False)
+
+    def _with_first_columns(self, batch: EventBatch) -> EventBatch:
+        """The batch with the event columns of the first one: a file has one schema, and weights may change in a run."""
+        if self._columns is None:
+            self._columns = tuple(batch.event)
+        if tuple(batch.event) == self._columns:
+            return batch
+        missing = [name for name in self._columns if name not in batch.event]
+        lost = [name for name in batch.event if name not in self._columns]
+        others = [name for name in missing + lost if not name.startswith(VARIATION_PREFIX)]
+        if others:
+            raise EventError(
+                f"column '{others[0]}' is not in all events; write them to files of their own", source=batch.source
+            )
+        if lost and not self._is_told:
+            self._is_told = True
+            LOGGER.warning(
+                "%s: weights that the first events do not have are left out: %s; write several files to keep them",
+                batch.source, ", ".join(lost),
+            )  # fmt: skip
+        nothing = np.full(len(batch), np.nan)
+        return replace(batch, event={name: batch.event.get(name, nothing) for name in self._columns})
 
     def _flush(self, *, is_last: bool) -> None:
         if not self._waiting:

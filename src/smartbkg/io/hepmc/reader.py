@@ -68,13 +68,14 @@ class HepMCReader(EventReader):
         self._stream: IO[bytes] | None = None
         self._nominal: str | None = None
         self._n_weights: int | None = None
+        self._had_weights = False
         self._assigns_numbers = False
         self._n_seen = 0
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         self.close()
         self._stream = self._open_stream()
-        self._nominal, self._n_weights, self._n_seen = None, None, 0
+        self._nominal, self._n_weights, self._n_seen, self._had_weights = None, None, 0, False
         splitter = EventSplitter(self._stream, self.source, is_tolerant=self.options.skip_corrupt)
         state = ListingState(self.warn)
         header: RunHeader | None = None
@@ -240,7 +241,11 @@ class HepMCReader(EventReader):
         if is_free and (counts > 0).any():
             expected = int(counts.max())
             self._n_weights = max(self._n_weights or 0, expected)
-        is_wrong = (counts == 0) & ((self._n_weights or 0) > 0) if is_free else counts != expected
+        is_wrong = np.zeros(len(counts), dtype=np.bool_) if is_free else counts != expected
+        self._had_weights = self._had_weights or bool(counts.any())
+        if is_free and self._had_weights and not counts.all():
+            number = int(parsed.number[kept[int(np.flatnonzero(counts == 0)[0])]])
+            self.warn(f"event {number} has no weights in a run that has them: 1 is taken, as HepMC3 does")
         n_columns = max(expected, 1)
         owner = np.repeat(np.arange(len(counts)), counts)
         column = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -55,12 +55,15 @@ class ListingState:
         if texts.header is not self._listing:
             self._listing = self._run = texts.header
             self._units = self._position = None
-        if texts.header.version == 3 or b"\nN " not in texts.text:
+        has_names = b"\nN " in texts.text or bool(self._run and self._run.names)
+        if texts.header.version == 3 or not has_names:
             yield self._stated(replace(texts, header=self._run or texts.header))
             return
         first, n_events = 0, len(texts.starts)
         for index in range(n_events):
             names = _names_of(texts, index)
+            if names is None and self._run is not None and self._run.names and _has_no_weights(texts, index):
+                names = ()
             if names is not None and self._run is not None and names != self._run.names:
                 if index > first:
                     yield self._stated(texts.part(first, index, self._run))
@@ -123,6 +126,13 @@ def _numbers(position: bytes) -> list[float]:
     except ValueError:
         return [0.0] * 4  # the event that states it is damaged
     return numbers if len(numbers) == 4 and bool(np.isfinite(numbers).all()) else [0.0] * 4
+
+
+def _has_no_weights(texts: EventTexts, index: int) -> bool:
+    """Whether an event of HepMC2 says that it has no weights."""
+    start = int(texts.starts[index])
+    words = texts.text[start : _end(texts.text, start, int(texts.stops[index]))].split()
+    return len(words) > 12 and words[-1] == b"0" and words[11].isdigit() and len(words) == 13 + int(words[11])
 
 
 def _names_of(texts: EventTexts, index: int) -> tuple[str, ...] | None:
