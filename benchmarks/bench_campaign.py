@@ -13,9 +13,10 @@ import numpy as np
 
 from smartbkg.campaign.campaign import open_campaign
 from smartbkg.campaign.config import parse_campaign
-from smartbkg.campaign.observation import N_BINS, N_SCORE_BINS, VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
 from smartbkg.campaign.record import as_bytes, skim_sums
 from smartbkg.events.totals import Totals
+from smartbkg.scores.histogram import N_SCORE_BINS
 from smartbkg.storage.configuration import as_yaml
 from smartbkg.storage.provenance import digest_of
 

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not is_installed(), reason="no Slurm here, or not root: make test-cluster installs it"),
 ]
 N_FILES = 8
-LIMITS = {"cluster__walltime": "00:05:00", "cluster__memory": "600MB", "run__workers": 2}
+LIMITS = {"cluster__walltime": "00:05:00", "cluster__memory": "600MB", "run__workers": 2, "cluster__interface": "lo"}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from smartbkg.campaign.bounds import distance_limit, largest_distance, running_tail, tail
 from smartbkg.campaign.config import AlarmsSection
-from smartbkg.campaign.observation import N_SCORE_BINS, VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.observation import VARIABLES, ClosureSums, ScoreSums
+from smartbkg.scores.histogram import N_SCORE_BINS
 
 KINDS: Final = ("weights", "closure", "pass rates", "unknown codes", "scores")
 #: Parts of a rate: half for single chunks, half for the whole.

@@ -181,6 +181,8 @@ class ClusterSection(Section):
     """Memory a job."""
     walltime: str = "08:00:00"
     """Time limit of a job."""
+    interface: str | None = None
+    """Network interface between Dask's scheduler and its workers, as ib0; the default route's where not given."""
     python: str | None = None
     """Python of the jobs; the one that submits where not given."""
     prologue: tuple[str, ...] = ()

@@ -19,9 +19,9 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import WEIGHT, ParticleStatus
 from smartbkg.filtering.event_filter import Decision
+from smartbkg.scores.histogram import N_SCORE_BINS, score_bin
 
 N_BINS: Final = 16
-N_SCORE_BINS: Final = 25
 _COUNT_EDGES: Final = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256])
 _FRACTION_EDGES: Final = np.linspace(0, 1, N_BINS + 1)[1:-1]
 #: Variable → inner edges of its bins.
@@ -122,11 +122,6 @@ class ScoreSums(NamedTuple):
     def decoded(cls, text: str) -> ScoreSums:
         """What `encoded` made."""
         return cls(*_decoded(text, (5, N_SCORE_BINS)))
-
-
-def score_bin(score: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(n_events,) the bin in √score, in which the optimal keep probability is about linear."""
-    return np.minimum((np.sqrt(score) * N_SCORE_BINS).astype(np.int64), N_SCORE_BINS - 1)
 
 
 class Observation:

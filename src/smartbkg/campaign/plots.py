@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from smartbkg.campaign.observation import N_SCORE_BINS
 from smartbkg.campaign.status import ChunkFigures
+from smartbkg.scores.histogram import N_SCORE_BINS
 
 _SIZE = (5.6, 3.2)
 #: Points drawn at most: neighbours are averaged beyond.

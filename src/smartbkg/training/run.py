@@ -19,6 +19,7 @@ from smartbkg.networks.architectures import architecture_named
 from smartbkg.networks.bundle import state_of
 from smartbkg.networks.config import ModelConfig
 from smartbkg.scores.fit import fit_calibration
+from smartbkg.scores.histogram import score_histogram
 from smartbkg.seeds import derive_seed
 from smartbkg.storage.atomic import refuse_same_file, sole_writer
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, TRAINING
@@ -264,7 +265,12 @@ def finish(
         processes=network_processes(network),
         calibration=calibration,
         policy=policy.to_dict(),
-        metrics={"validation": {skim.skim: skim.to_dict() for skim in figures}},
+        metrics={
+            "validation": {skim.skim: skim.to_dict() for skim in figures},
+            "score_histogram": {
+                skim: score_histogram(score[:, column], weight) for column, skim in enumerate(data.skims)
+            },
+        },
         training=training,
     )
     return TrainingOutcome(bundle, tuple(figures), tuple(history), n_training, len(events))

@@ -56,6 +56,11 @@ def cluster_options(place: str, cluster: ClusterSection, folder: Path) -> dict[s
     else:
         options["walltime"] = cluster.walltime if place != "lsf" else cluster.walltime.rpartition(":")[0]
         options["job_extra_directives"] = list(cluster.directives)
+    if cluster.interface is not None:
+        options["interface"] = cluster.interface
+        options["scheduler_options"] = {"interface": cluster.interface, "dashboard_address": "127.0.0.1:0"}
+    else:
+        options["scheduler_options"] = {"dashboard_address": "127.0.0.1:0"}
     if cluster.account is not None and place in ("slurm", "pbs"):
         options["account"] = cluster.account
     if cluster.account is not None and place in ("lsf", "sge"):
@@ -128,7 +133,7 @@ def run_on_client(
             if dispatcher.is_finished:
                 return
             with contextlib.suppress(TimeoutError):
-                _wait(list(running))
+                _wait(client, list(running))
             for future in [future for future in running if future.done()]:
                 bundle = running.pop(future)
                 try:
@@ -156,11 +161,12 @@ def run_on_client(
             client.cancel(list(running))
 
 
-def _wait(futures: list[Any]) -> None:
+def _wait(client: Any, futures: list[Any]) -> None:
     import distributed
 
     wait: Any = distributed.wait
-    wait(futures, timeout=_TICK, return_when="FIRST_COMPLETED")
+    with client.as_current():
+        wait(futures, timeout=_TICK, return_when="FIRST_COMPLETED")
 
 
 def _gone(client: Any) -> SmartBKGError:

@@ -1,0 +1,34 @@
+"""Histograms of scores, in bins of √score: in these the optimal keep probability is about linear."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+N_SCORE_BINS: Final = 25
+
+
+def score_bin(score: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n_events,) the bin of each score in [0, 1]."""
+    return np.minimum((np.sqrt(score) * N_SCORE_BINS).astype(np.int64), N_SCORE_BINS - 1)
+
+
+def score_histogram(score: NDArray[np.float64], weight: ArrayLike) -> list[float]:
+    """Histogram of a sample that was thinned: its shape is that of all events, its sum the effective number of events.
+
+    Parameters
+    ----------
+    score : (n_events,) calibrated, in [0, 1].
+    weight : (n_events,) how many events each stands for.
+
+    Returns
+    -------
+    `N_SCORE_BINS` numbers that sum up to (Σw)²/Σw², all 0 where there is no event.
+    """
+    w = np.asarray(weight, dtype=np.float64)
+    counts = np.bincount(score_bin(score), w, minlength=N_SCORE_BINS)
+    squares = float(np.dot(w, w))
+    factor = float(w.sum()) / squares if squares else 0.0
+    return [float(value) for value in counts * factor]
