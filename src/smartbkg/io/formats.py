@@ -19,6 +19,7 @@ from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.root import check_whole
 from smartbkg.io.streams import STANDARD, open_source, source_name
+from smartbkg.io.unread import named
 
 #: The formats of this package, in the order in which they are tried.
 FORMATS: Final[tuple[EventFormat, ...]] = (PARQUET, HEPMC3, HEPMC2, MDST, EDM4HEP, PARTICLE_LIST, PADDED_ARRAY)
@@ -59,6 +60,9 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         source.stream.close()
         if source.is_plain_file:
             _refuse_damaged(source.head, source.path)
+        unread = named(source.head, source.path)
+        if unread is not None:
+            raise FileFormatError(f"{name}: is {unread}")
         known = ", ".join(f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats())
         raise FileFormatError(f"{name}: no known event format; readable are {known}")
     if source.is_file and (source.is_plain_file or found.open_stream is not None):
