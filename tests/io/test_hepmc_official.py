@@ -332,6 +332,31 @@ def test_the_totals_are_an_attribute_of_the_run(tmp_path: Path) -> None:
     assert json.loads(read_3_3(tmp_path / "a.hepmc3")[0]["run"]["smartbkg_totals"])["cross_section"] == 12.5
 
 
+def test_a_conversion_keeps_totals_draws_and_cross_section(tmp_path: Path) -> None:
+    from smartbkg.events.totals import Totals
+
+    source = written(tmp_path / "in.hepmc", version_2(event_2(1, b"1 0.5"), event_2(2, b"1 0.25")))
+    convert_events([source], tmp_path / "a.hepmc3")
+    with open_events(tmp_path / "a.hepmc3") as reader:
+        assert reader.totals == Totals.of([0.5, 0.25], [0.5, 0.25]).with_cross_section(12.5, 0.25)
+    batch = read(source, keep_originals=True)
+    q = np.array([0.5, 1.0])
+    kept = batch.with_event_columns(generator_weight=batch.event["weight"], weight=[1.0, 0.25], keep_probability=q)
+    totals = Totals.of(np.ones(70), [1.0, 0.25])
+    about = record("kept", 1, {"seed": 4}, draws=[{"seed": 4}])
+    for name in ("b.hepmc3", "c.hepmc3.gz"):
+        with create_events(tmp_path / name, about) as writer:
+            writer.write(kept)
+            writer.add_totals(totals)
+    convert_events([tmp_path / "c.hepmc3.gz"], tmp_path / "d.parquet")
+    with open_events(tmp_path / "d.parquet") as reader:
+        assert (reader.metadata["kind"], reader.metadata["draws"]) == ("kept", [{"seed": 4}])
+        assert reader.totals == totals
+    convert_events([tmp_path / "b.hepmc3", tmp_path / "c.hepmc3.gz"], tmp_path / "e.hepmc3", allow_duplicates=True)
+    with open_events(tmp_path / "e.hepmc3") as reader:
+        assert reader.totals == totals + totals
+
+
 REAL = ("rivet_api.hepmc", "eic_dis.hepmc", "gohep_test.hepmc", "hepmc3_convert1.hepmc", "hepmc2_with_weight.dat")
 
 

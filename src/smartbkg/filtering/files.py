@@ -13,7 +13,6 @@ from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, IS_KEPT, KEEP_PROBABILITY, WEIGHT
 from smartbkg.events.identity import unique_events
-from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import (
     EventFilter,
     FilterTotals,
@@ -21,6 +20,7 @@ from smartbkg.filtering.event_filter import (
 )
 from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import ReadOptions, create_events
+from smartbkg.io.convert import sample_totals
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
 from smartbkg.io.several import expand, open_all
@@ -116,20 +116,6 @@ def filter_file(
     if totals is not None:
         sample.write(totals)
     return event_filter.totals
-
-
-def sample_totals(reader: EventReader, counted: Totals) -> Totals:
-    """Totals of the sample that events are of: what the file they came from says, else what was counted of them.
-
-    Parameters
-    ----------
-    counted : sums over the events read, and over those of them that were kept.
-    """
-    if reader.totals is not None:
-        return reader.totals.kept_again(counted)
-    if reader.cross_section is not None:
-        return counted.with_cross_section(*reader.cross_section)
-    return counted
 
 
 def score_file(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES
+from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, WEIGHT
 from smartbkg.events.identity import EventIds, unique_events
+from smartbkg.events.totals import Totals
 from smartbkg.io import EventReader, ReadOptions, create_events, open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.storage.atomic import refuse_same_file
-from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
+from smartbkg.storage.kinds import EVENTS, KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 
@@ -62,13 +63,20 @@ def convert_events(
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]
         is_mixed = len({type(reader) for reader in readers}) > 1
         settings = {"run": options.run, "experiment": options.experiment, "process": options.process}
-        writer = stack.enter_context(create_events(output, record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings, inputs)))
-        for batch in unique_events(
-            _batches(readers, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
-        ):
-            writer.write(batch)
-            n_events += len(batch)
-            progress(n_events)
+        writer = stack.enter_context(create_events(output, _record(readers, settings, inputs)))
+        totals = Totals()
+        for reader in readers:
+            counted = Totals()
+            batches = unique_events(
+                _batches(reader, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
+            )
+            for batch in batches:
+                writer.write(batch)
+                n_events += len(batch)
+                counted += Totals.of(batch.event.get(GENERATOR_WEIGHT, batch.event[WEIGHT]), batch.event[WEIGHT])
+                progress(n_events)
+            totals += sample_totals(reader, counted)
+        writer.add_totals(totals)
         for reader in readers:
             messages += reader.skipped.messages
             n_skipped += len(reader.skipped)
@@ -77,14 +85,38 @@ def convert_events(
     return ConversionSummary(n_events, tuple(messages), n_skipped, seen.n_duplicates)
 
 
-def _batches(readers: Sequence[EventReader], size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
-    for reader in readers:
-        for batch in reader.batches(size):
-            if is_mixed:
-                common = {name: column for name, column in batch.event.items() if name in EVENT_DTYPES}
-                yield replace(batch, event=common, originals=None)
-            else:
-                yield batch
+def sample_totals(reader: EventReader, counted: Totals) -> Totals:
+    """Totals of the sample that events are of: what the file they came from says, else what was counted of them.
+
+    Parameters
+    ----------
+    counted : sums over the events read, and over those of them that are kept.
+    """
+    if reader.totals is not None:
+        return reader.totals.kept_again(counted)
+    if reader.cross_section is not None:
+        return counted.with_cross_section(*reader.cross_section)
+    return counted
 
 
-__all__ = ["ConversionSummary", "convert_events"]
+def _record(readers: Sequence[EventReader], settings: Mapping[str, Any], inputs: Sequence[Path]) -> dict[str, Any]:
+    """The provenance record; events that a filter has kept are still that, where all inputs come from one filter."""
+    first = readers[0].metadata
+    described = [(reader.metadata.get("settings"), reader.metadata.get("draws")) for reader in readers]
+    is_kept = all(reader.metadata.get("kind") == KEPT for reader in readers)
+    if not is_kept or any(one != described[0] for one in described):
+        return record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings, inputs)
+    further = {"draws": first["draws"]} if "draws" in first else {}
+    return record(KEPT, SCHEMA_VERSIONS[KEPT], first.get("settings", {}), inputs, **further)
+
+
+def _batches(reader: EventReader, size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
+    for batch in reader.batches(size):
+        if is_mixed:
+            common = {name: column for name, column in batch.event.items() if name in EVENT_DTYPES}
+            yield replace(batch, event=common, originals=None)
+        else:
+            yield batch
+
+
+__all__ = ["ConversionSummary", "convert_events", "sample_totals"]

@@ -197,7 +197,7 @@ def events_2(lines: Lines, n_events: int, flaws: Flaws) -> Record | None:
     if flaws.flaw.any():
         return None
     heads, particles, vertices = lines.where(EVENT), lines.where(PARTICLE), lines.where(VERTEX)
-    (n_vertices, n_random), is_wrong = integer_columns(head[:, [7, 10]])
+    (_, _, n_vertices, n_random), is_wrong = integer_columns(head[:, [5, 6, 7, 10]])
     length = lines.length(heads)
     is_wrong |= (n_random < 0) | (length < 12 + n_random)
     n_weights_at = np.minimum(lines.first[heads] + 11 + np.where(is_wrong, 0, n_random), lines.first[-1])

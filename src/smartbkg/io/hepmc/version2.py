@@ -329,7 +329,7 @@ def _head_of(text: bytes, identity_of_barcode: dict[int, int]) -> tuple[bytes, b
     n_random = int(words[11])
     random_states = words[12 : 12 + n_random]
     weights = tuple(words[13 + n_random :]) or (b"1.0",)  # HepMC3 adds a weight of 1 to an event that has none
-    signal = int(words[7])
+    signal = int(float(words[7]))
     attributes = [
         b"mpi " + words[2],
         b"event_scale " + words[3],
