@@ -63,9 +63,9 @@ def main(n_events: int = 1_000_000) -> int:
     for name, function in rows.items():
         microseconds = 1e6 * best_of(function) / n_events
         slowest = max(slowest, microseconds)
-        print(f"{name:22s} {microseconds:6.3f} µs an event")
+        print(f"{name:22s} {microseconds:6.3f} µs per event")
     assert isinstance(optimal, OptimalPolicy)
-    print(f"{'solving λ':22s} {1e6 * best_of(lambda: solve_optimal(score, Costs()), 3) / n_events:6.3f} µs an event")
+    print(f"{'solving λ':22s} {1e6 * best_of(lambda: solve_optimal(score, Costs()), 3) / n_events:6.3f} µs per event")
     print(
         f"slowest {slowest:.3f}, limit {LIMIT_MICROSECONDS} µs: {'ok' if slowest <= LIMIT_MICROSECONDS else 'TOO SLOW'}"
     )

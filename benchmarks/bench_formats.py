@@ -116,7 +116,7 @@ def main(source: Path | None = None) -> None:
                 lambda: filter_whole_file(native, native_output, scorer)
             ),
         }
-    print(f"{batch.n_particles / len(batch):.0f} particles an event, events a second of one core")
+    print(f"{batch.n_particles / len(batch):.0f} particles per event, events a second of one core")
     for name, figure in figures.items():
         print(f"{name:44} {figure:10.0f}")
 

@@ -147,7 +147,7 @@ def inference_table(threads: int) -> None:
         }
         runs["matrix products"] = floor_of(n_events * N_PARTICLES, n_events)
         columns[n_events] = take_turns(runs, rounds)
-    print(f"\nInference, {threads} thread(s), ms an event (in brackets: PyG's over it)")
+    print(f"\nInference, {threads} thread(s), ms per event (in brackets: PyG's over it)")
     print(f"{'':18}{'single':>16}{'p99':>9}{'batch 64':>18}{'batch 1024':>18}")
     for name in [*networks, "matrix products"]:
         line = f"{name:18}"
@@ -165,7 +165,7 @@ def inference_table(threads: int) -> None:
 
 def graph_table() -> None:
     """Microseconds an event to build graphs."""
-    print("\nGraphs from raw particles, µs an event")
+    print("\nGraphs from raw particles, µs per event")
     for n_events in (1, 64, 1024):
         batch, rule = make_events(n_events), GraphRule()
         seconds = take_turns({"graphs": lambda batch=batch, rule=rule: build_graphs(batch, rule)}, 50)["graphs"]
@@ -176,7 +176,7 @@ def training_table(threads: int) -> None:
     """Milliseconds an event of a step with Adam, over all weights at once, for all contestants."""
     torch.set_num_threads(threads)
     bundle = bundle_of(parse_config({"architecture": "gatgap"}))
-    print(f"\nTraining step, {threads} thread(s), ms an event (in brackets: PyG's over it)")
+    print(f"\nTraining step, {threads} thread(s), ms per event (in brackets: PyG's over it)")
     for n_events, rounds in ((128, 7), (1024, 3)):
         graphs = build_graphs(make_events(n_events), bundle.graph_rule)
         ours = bundle.build().train()

@@ -111,7 +111,7 @@ def bound(probability: NDArray[np.float64]) -> Estimate:
 
 
 def show_limits(events: LabelledEvents, plan: Plan) -> None:
-    """The bounds, and how the optimal policy compares with the oracle and with one draw a skim."""
+    """The bounds, and how the optimal policy compares with the oracle and with one draw per skim."""
     n_skims = len(events.skims)
 
     def repeated(q: NDArray[np.float64]) -> NDArray[np.float64]:

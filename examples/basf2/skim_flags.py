@@ -18,7 +18,7 @@ from smartbkg.b2modules.NN_trainer_module import SaveFlag
 parser = argparse.ArgumentParser()
 parser.add_argument("job_id", type=int)
 parser.add_argument("--input", required=True)
-parser.add_argument("--events", type=int, default=1000, help="events a job")
+parser.add_argument("--events", type=int, default=1000, help="events per job")
 parser.add_argument("--prefix", default="./")
 parser.add_argument("--fei-prefix", help="training of the FEI, where the release's own is not wanted (light-2607 on)")
 arguments = parser.parse_args()

@@ -24,7 +24,7 @@ def test_events_are_counted_and_the_first_is_drawn(tmp_path: Path) -> None:
     write_mdst(tmp_path / "m.root", [(1, 2, 3), (1, 2, 4), (1, 2, 4)])
     text = info(tmp_path / "m.root", "--process", "charged")
     for expected in (
-        "events 3", "particles an event 3.0 (from 3 to 3)", "run 2", "evtNum 3 to 4", "processes charged 3",
+        "events 3", "particles per event 3.0 (from 3 to 3)", "run 2", "evtNum 3 to 4", "processes charged 3",
         "sum of weights 1.5", "unknown PDG codes none", "1 events come twice", "Upsilon(4S) 11.000 GeV", "B+",
     ):  # fmt: skip
         assert expected in text, expected

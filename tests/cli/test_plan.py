@@ -50,7 +50,7 @@ def test_a_plan_for_all_skims_is_the_models_policy(chain: Chain, tmp_path: Path)
     output = tmp_path / "planned.safetensors"
     result = run(chain.model, chain.dataset, "--output", output, "--replicas", 20)
     assert "optimal, 2 skims" in result.output
-    assert "one draw a skim" in result.output
+    assert "one draw per skim" in result.output
     policy = choose_policy(None, load_bundle(output).policy, ("first", "second"), str(output))
     assert isinstance(policy, OptimalPolicy)
     assert policy.importance == (1.0, 1.0)

@@ -129,7 +129,7 @@ def test_one_draw_for_all_skims_beats_one_draw_a_skim() -> None:
     labels = generator.random(scores.shape) < scores
     plan = make_plan(LabelledEvents.from_arrays(scores, labels, skims=("a", "b", "c")), n_replicas=20)
     joint, separate = plan.outlooks[0], plan.outlooks[-1]
-    assert separate.label == "one draw a skim"
+    assert separate.label == "one draw per skim"
     assert joint.speed_up.value > 1.2 * separate.speed_up.value
     by_hand = 3 / sum(1 / gain for gain in joint.speed_up_by_skim)
     assert joint.speed_up.value == pytest.approx(by_hand)

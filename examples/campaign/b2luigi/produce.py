@@ -1,4 +1,4 @@
-"""A campaign as b2luigi tasks: one a chunk, on the batch system that b2luigi is set to.
+"""A campaign as b2luigi tasks: one per chunk, on the batch system that b2luigi is set to.
 
     python produce.py FOLDER [--workers 2]
 

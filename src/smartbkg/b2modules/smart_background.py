@@ -152,7 +152,7 @@ class SmartBackground(Module):
         return draw_key(self._seed, self._extra_info.n_draws())
 
     def _weights_of(self, keep: NDArray[np.float64], names: Sequence[str], batch: EventBatch) -> list[float]:
-        """One draw a skim, as basf2 has it."""
+        """One draw per skim, as basf2 has it."""
         key = self._key()
         chances = [float(key.of_events(batch, name)[0]) for name in names]
         return [1 / q if chance < q else 0.0 for q, chance in zip(keep.tolist(), chances, strict=True)]
@@ -241,7 +241,7 @@ def add_smartbkg_filtering(
         configuration also the name of one of Belle II's models (``belle2-2026``).
     event_type : process of the events; None = what the generator wrote into ``EventExtraInfo``.
     activation_params : (a, b) in place of the model's own.
-    joint_draw : one draw for all skims in place of one a skim.
+    joint_draw : one draw for all skims in place of one per skim.
     global_tag : tag of the payloads; None = the tags that the steering file has set.
 
     Raises

@@ -1,6 +1,6 @@
 """The training file as upstream writes it (``preprocessed{job}.parquet``), for scripts that were written for it.
 
-One record an event: ``particles``, a list of records of the particles that are nodes of the graph, ``label``, and the
+One record per event: ``particles``, a list of records of the particles that are nodes of the graph, ``label``, and the
 event's numbers. ``PDG`` holds tokens; ``motherIndex`` the mother's position in the list, a particle's own where it has
 no mother or a virtual one, −1 where the mother is no node; ``prodTime`` counts from the production of the particle's
 own root, the first of its ancestors.

@@ -74,7 +74,7 @@ class Display:
         said = "" if kept is None else f", {kept:.1%} kept"
         for skim, result in ledger.skims(ledger.costs()).items():
             said += "" if result.speed_up is None else f", speed-up {result.speed_up} ({skim})"
-        return f"{self._n_events / elapsed:,.0f} events/s, {median:.1f} s a chunk{said}{failures}"
+        return f"{self._n_events / elapsed:,.0f} events/s, {median:.1f} s per chunk{said}{failures}"
 
     def tick(self, dispatcher: Dispatcher) -> None:
         """Look for alarms; say something in a log that is no terminal, once a minute."""

@@ -185,10 +185,10 @@ def outlook_lines(outlook: Outlook) -> list[str]:
     lines = [
         f"{outlook.n_chunks} chunks"
         + ("" if outlook.n_events is None else f", {outlook.n_events} events")
-        + f"; {outlook.chunk_seconds:.3g} CPU seconds a chunk",
+        + f"; {outlook.chunk_seconds:.3g} CPU seconds per chunk",
         f"kept: {outlook.kept_fraction.value:.2%} ± {outlook.kept_fraction.error:.2%} of the events (from "
         f"{outlook.n_pilot} made now)",
-        f"CPU seconds an event: {c.generation:.3g} to generate, {c.filtering:.3g} to decide, {c.simulation:.4g} to "
+        f"CPU seconds per event: {c.generation:.3g} to generate, {c.filtering:.3g} to decide, {c.simulation:.4g} to "
         f"simulate a kept one ({outlook.costs_from})",
     ]
     if outlook.cpu_hours is not None and outlook.n_events is not None:

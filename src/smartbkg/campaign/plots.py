@@ -1,4 +1,4 @@
-"""Pictures of a campaign that runs, from a few numbers a chunk."""
+"""Pictures of a campaign that runs, from a few numbers per chunk."""
 
 from __future__ import annotations
 

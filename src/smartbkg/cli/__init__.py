@@ -1,4 +1,4 @@
-"""The command `smartbkg`: one file a verb. A verb parses, calls one library function, prints.
+"""The command `smartbkg`: one file per verb. A verb parses, calls one library function, prints.
 
 Verbs are imported when they are called, so that ``smartbkg --help`` costs no torch.
 """

@@ -168,7 +168,9 @@ def _run_chunks(campaign: Any, chunks: tuple[int, ...]) -> None:
 @_FOLDER
 @click.option("--on", "system", type=click.Choice(["slurm", "htcondor"]), required=True, help="Batch system.")
 @click.option("--array", is_flag=True, required=True, help="As a plain array job.")
-@click.option("--tasks", type=click.IntRange(min=1), help="Tasks of the array; up to 1,000, one a chunk, if not given.")
+@click.option(
+    "--tasks", type=click.IntRange(min=1), help="Tasks of the array; up to 1,000, one per chunk, if not given."
+)
 @click.option("--dry-run", is_flag=True, help="Write the job, do not submit it.")
 @_ACCEPT
 def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool) -> None:  # noqa: ARG001 - there is no other way yet

@@ -33,7 +33,7 @@ class _ConsoleAnnouncer:
 def _say_what_came_of_it(console: Console, result: DemoResult) -> None:
     files = result.files
     console.print(
-        f"\n[bold]Speed-up {result.speed_up}[/bold] at Belle II's costs (0.08, 0.63, 97.04 s an event): "
+        f"\n[bold]Speed-up {result.speed_up}[/bold] at Belle II's costs (0.08, 0.63, 97.04 s per event): "
         f"{result.kept_fraction:.1%} of the events simulated, AUC {result.area:.3f}\n{result.verdict}\n"
     )
     console.print("What you would do next, with events of your own (HepMC, EDM4hep, ROOT or Parquet):")

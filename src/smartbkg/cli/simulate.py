@@ -94,7 +94,7 @@ def command(
 
 
 def _refuse(options: dict[str, bool], where: str) -> None:
-    """An option that would be ignored is a mistake, not a wish."""
+    """Refuse options that have no effect in this mode."""
     given = [name for name, is_given in options.items() if is_given]
     if given:
         raise UsageError(f"{', '.join(given)} has no meaning {where}")

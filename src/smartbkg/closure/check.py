@@ -1,6 +1,6 @@
 """Closure: do kept and weighted events tell the same as all passing events, in every variable that was looked at?
 
-Three situations, one treatment. The difference between the two samples is a sum of deviations, one an event; where the
+Three situations, one treatment. The difference between the two samples is a sum of deviations, one per event; where the
 weights are right the law of those deviations is known, because the draw can be repeated:
 
 * `check_closure`: the keep probability of *every* event is known (a table of scores). The file's own weights go in.

@@ -53,7 +53,7 @@ class FlagSummary(NamedTuple):
     n_events: int
     n_passing: int
     n_rows_read: int
-    """Rows of the input: more than events where an n-tuple has several candidates an event."""
+    """Rows of the input: more than events where an n-tuple has several candidates per event."""
 
 
 def make_flags(
@@ -76,7 +76,7 @@ def make_flags(
     skim : name of the skim.
     all_events : files of all generated events; those that are not in ``sources`` did not pass.
     selections : conditions on columns, all of which a row must meet: ``Mbc > 5.27``, ``abs(deltaE) < 0.2``.
-    allow_duplicates : accept that an event comes twice in files that hold one entry an event.
+    allow_duplicates : accept that an event comes twice in files that hold one entry per event.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class _Collected:
         return True
 
     def add_events(self, path: Path, options: ReadOptions, *, allow_duplicates: bool) -> None:
-        """Add a file with one entry an event."""
+        """Add a file with one entry per event."""
         found = [ids for ids in _event_blocks(path, options) if len(ids)]
         ids = np.concatenate(found) if found else np.empty((0, 3), dtype=np.int64)
         distinct, n_times = np.unique(ids, axis=0, return_counts=True)
@@ -192,7 +192,7 @@ def _among(
 
 
 def _is_events(path: Path) -> bool:
-    """Whether a file holds one entry an event, rather than a table."""
+    """Whether a file holds one entry per event, rather than a table."""
     try:
         with path.open("rb") as handle:
             head = handle.read(4)

@@ -1,4 +1,4 @@
-"""Whether a file holds events of another, by a short record of the latter: who judges a model must not have taught it.
+"""Whether a file holds events of another, by a short record of the latter: a model is evaluated on unseen events.
 
 The record is a bottom-k sketch (Cohen and Kaplan, doi:10.1145/1281100.1281133): the smallest of the hashes of all
 events, by id and content. A hash below the largest of them is in the record or was not in the file, so that the share

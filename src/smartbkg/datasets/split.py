@@ -1,4 +1,4 @@
-"""Which events teach, which stop and calibrate, which judge: a function of the event id, stable under adding files."""
+"""Training, validation and test parts, assigned by a hash of the event id: stable when files are added."""
 
 from __future__ import annotations
 

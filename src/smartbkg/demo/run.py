@@ -165,7 +165,7 @@ def _make_training_data(demo: _Demo, compiling: BackgroundWarmUp) -> None:
         "The embedded experiment stands for the costly part.",
     )
     _simulate(demo, files.training_events, files.training_flags)
-    announce.step("Join events and flags", "One row an event: its particles, and whether it passed.")
+    announce.step("Join events and flags", "One row per event: its particles, and whether it passed.")
     _join(files.training_events, files.training_flags, files.training_dataset)
 
 

@@ -81,7 +81,7 @@ def evaluate(
     dataset : of `smartbkg dataset`, with labels of the skim and event-level variables.
     policy : the model's own; None = the optimal one, solved on these scores.
     training : the model's training record, so that events it learned from do not judge it.
-    costs : CPU seconds an event.
+    costs : CPU seconds per event.
     seed : of the draw whose closure is checked.
     oracle : table of `smartbkg oracle`.
 

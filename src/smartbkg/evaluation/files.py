@@ -108,6 +108,6 @@ def _about_surrogate(scorer: Scorer) -> list[tuple[str, str]]:
     seconds = 1000 * scorer.seconds_per_event
     return [
         ("surrogate", f"{record.name}, version {record.version}, digest {record.digest[:12]}"),
-        ("replicas", f"at most {record.n_replicas}, {mean:.1f} on average, {seconds:.1f} ms an event"),
+        ("replicas", f"at most {record.n_replicas}, {mean:.1f} on average, {seconds:.1f} ms per event"),
         ("fitted on", f"{record.training.get('n_events')} events, passing {record.training.get('n_passing')}"),
     ]

@@ -1,4 +1,4 @@
-"""Plans for a model: score a data set, choose the events that may judge, write the policy back, time a chain."""
+"""What `smartbkg plan` and `evaluate` need of a data set: scores of the events that were not used in training."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ScoredDataset(NamedTuple):
     """A data set after a model has scored it."""
 
     events: LabelledEvents
-    """Those that may judge the model."""
+    """Those that the model was not trained on."""
     note: str
     """Which those are, and why."""
     filter_seconds: float
@@ -75,7 +75,7 @@ def score_dataset(
     training : the model's training record. Where the file holds events that it was trained on, only events that it
         did not learn from are used: the test part, or else the validation part.
     oracle : table of `smartbkg oracle` with the true pass probabilities.
-    is_recalibrated : fit the calibration of all the model's skims again on half of the events; the other half judges.
+    is_recalibrated : fit the calibration of all the model's skims again on half of the events; the rest is evaluated.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def score_dataset(
     read = _read(path, scorer, scorer.skims if is_recalibrated else names)
     columns = read.columns
     label = np.stack([columns[LABEL_PREFIX + name] for name in names], axis=1)
-    chosen, note = _judges(path, columns, training)
+    chosen, note = _unseen(path, columns, training)
     chosen &= np.isfinite(label).all(axis=1)
     if not chosen.any():
         raise DatasetError(f"{path}: no event has labels of {', '.join(names)} and was kept from training")
@@ -182,10 +182,10 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
     return columns
 
 
-def _judges(
+def _unseen(
     path: Path, columns: Mapping[str, NDArray[Any]], training: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.bool_], str]:
-    """Which events may judge: those the model has not learned from, whatever file they come in."""
+    """Which events may evaluate a model: those it has not learned from, whatever file they come in."""
     n_events = len(columns[WEIGHT])
     share = _share_taught(path, columns[_MEMBERSHIP], training)
     if training is None or "split" not in training or share == 0:

@@ -30,7 +30,7 @@ class EventBatch:
         scores, generator variables) that travel with the events.
     particle : columns of shape (n_particles,): those of `smartbkg.events.columns.PARTICLE_FIELDS`.
     source : the file they come from, for messages.
-    originals : the reader's own record an event, where a format wants it back on writing (HepMC), else None.
+    originals : the reader's own record of each event, where a format wants it back on writing (HepMC), else None.
     """
 
     offsets: NDArray[np.int64]
@@ -53,7 +53,7 @@ class EventBatch:
 
         Parameters
         ----------
-        counts : (n_events,) particles an event.
+        counts : (n_events,) particles per event.
         event, particle : columns; ``process`` and ``weight`` may be missing (empty, 1).
 
         Raises
@@ -122,7 +122,7 @@ class EventBatch:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(n_events,) particles an event."""
+        """(n_events,) particles per event."""
         return np.diff(self.offsets)
 
     @property

@@ -127,7 +127,7 @@ def find_events(wanted: Columns, table: Columns, source: str) -> tuple[NDArray[n
 
 
 def _keys(columns: Columns, source: str) -> NDArray[Any]:
-    """One sortable value an event, equal for equal (experiment, run, evtNum) and for no others."""
+    """One sortable value per event, equal for equal (experiment, run, evtNum) and for no others."""
     table = np.empty(len(columns[EVENT_ID[0]]), dtype=[(name, "<i8") for name in EVENT_ID])
     for name in EVENT_ID:
         table[name] = ids_of(columns[name], name, source)

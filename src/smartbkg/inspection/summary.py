@@ -114,7 +114,7 @@ def render_events(summary: EventSummary) -> RenderableType:
     grid.add_row("events", f"{summary.n_events}{more}")
     if summary.n_events:
         mean = summary.n_particles / summary.n_events
-        grid.add_row("particles an event", f"{mean:.1f} (from {summary.fewest} to {summary.most})")
+        grid.add_row("particles per event", f"{mean:.1f} (from {summary.fewest} to {summary.most})")
         for name, (low, high) in summary.ids.items():
             grid.add_row(name, str(low) if low == high else f"{low} to {high}")
         processes = ", ".join(f"{name or 'unknown'} {n}" for name, n in summary.processes.most_common())

@@ -49,7 +49,7 @@ def nearest_mothers(
 
     Parameters
     ----------
-    counts : (n_events,) particles an event.
+    counts : (n_events,) particles per event.
     n_parents : (n_particles,) parents a particle.
     parents : (sum of n_parents,) positions in the event; those outside of it count as none.
     is_documentation : (n_particles,) True for entries that are no particles.

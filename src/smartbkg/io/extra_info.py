@@ -19,7 +19,7 @@ _NUMBERS: Final = "eventExtraInfo"
 _TEXTS: Final = "eventExtraStringInfo"
 _EVENT_TYPE: Final = "eventType"
 _KEPT: Final = f"_{KEEP_PROBABILITY}"
-#: Weights of basf2's module ``SmartBackground``: one a skim, 1/q without the generator's weight.
+#: Weights of basf2's module ``SmartBackground``: one per skim, 1/q without the generator's weight.
 _SKIM_WEIGHT: Final = f"{WEIGHT}_"
 
 

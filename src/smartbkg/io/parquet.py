@@ -52,7 +52,7 @@ def open_parquet(path: Path) -> CheckedParquetFile:
 
 
 class _ArrowColumns(NamedTuple):
-    """Columns of a record batch: particles an event, event columns, flat particle columns."""
+    """Columns of a record batch: particles per event, event columns, flat particle columns."""
 
     counts: NDArray[np.int64]
     event: dict[str, NDArray[Any]]

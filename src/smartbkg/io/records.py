@@ -153,7 +153,7 @@ def assemble(
     Parameters
     ----------
     reader : whose file it is; events with a flaw raise, or are noted in ``reader.skipped`` if the options say so.
-    counts : (n_events,) particles an event.
+    counts : (n_events,) particles per event.
     event, particle : columns as `EventBatch.from_columns` takes them.
     flaws : event position → what the reader itself found wrong with it.
     mother_must_exist : whether a ``motherIndex`` that names no particle is a flaw, or an event cut down on purpose.

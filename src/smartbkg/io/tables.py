@@ -1,4 +1,4 @@
-"""Flat tables with provenance, in Parquet: flags, scores, data sets' labels, weights. One row an event, no lists.
+"""Flat tables with provenance, in Parquet: flags, scores, data sets' labels, weights. One row per event, no lists.
 
 A table has a *kind* (``flags``, ``scores``, ``kept``...) and a schema version in its provenance record; a reader asks
 for the kind it expects and refuses another. Written whole or not at all, readable by every Parquet reader.

@@ -1,4 +1,4 @@
-"""One safe file a model: safetensors for the weights, JSON in its metadata for everything else. No pickle, no torch.
+"""One safe file per model: safetensors for the weights, JSON in its metadata for everything else. No pickle, no torch.
 
 The JSON is a record of `smartbkg.storage.provenance` of kind ``model`` with the configuration of the network, the graph
 rule, the token table and its digest, skims, processes, calibration, policy, metrics and training provenance.

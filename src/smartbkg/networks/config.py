@@ -19,7 +19,7 @@ class ModelConfig(BaseModel):
     architecture: str
     """Name in `smartbkg.networks.architectures.architectures`."""
     n_skims: int = Field(default=1, ge=1)
-    """Number of logits an event: one a skim."""
+    """Number of logits per event: one per skim."""
     num_features: int = Field(default=8, ge=1)
     """Number of node features: that of the graph rule."""
     num_pdg: int = Field(default=540, ge=1)

@@ -1,4 +1,4 @@
-"""Graph attention made better: GATGAP's family of a particle, with physics inputs, edge types, residuals and a state.
+"""gat2: GATGAP's attention within a particle's family, plus physics inputs, edge types, residuals and a state.
 
 Each particle attends to its family as in `smartbkg.networks.gatgap.network`, with four differences: inputs made for
 the physics (`smartbkg.networks.physics.inputs`); attention that knows whether the other is the particle itself, its

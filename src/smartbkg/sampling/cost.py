@@ -14,7 +14,7 @@ from smartbkg.errors import PolicyError
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds an event.
+    """CPU seconds per event.
 
     The defaults are Belle II's own for hadronic background (arXiv:2307.06434: 0.08 s to generate an event, 0.63 s for
     the network's decision, 97.04 s to simulate and reconstruct it).
@@ -38,7 +38,7 @@ class Costs:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not (math.isfinite(value) and value > 0):
-                raise PolicyError(f"cost of {name} is {value!r} s an event, expected a positive finite number")
+                raise PolicyError(f"cost of {name} is {value!r} s per event, expected a positive finite number")
 
     @property
     def before_decision(self) -> float:

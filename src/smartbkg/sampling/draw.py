@@ -63,7 +63,7 @@ def draw_each_skim(
     event: ArrayLike,
     content: ArrayLike | None = None,
 ) -> NDArray[np.bool_]:
-    """One independent draw a skim, as basf2's ``SmartBackground`` does.
+    """One independent draw per skim, as basf2's ``SmartBackground`` does.
 
     An event is simulated where any skim keeps it, with probability 1 − Π(1 − q_i), and weighs 0 for the others.
 

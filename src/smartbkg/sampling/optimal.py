@@ -93,7 +93,7 @@ class OptimalPolicy(Policy):
 
 
 def check_importance(importance: ArrayLike, n_skims: int) -> NDArray[np.float64]:
-    """Importances of skims, checked to be one a skim, not negative, not all zero."""
+    """Importances of skims, checked to be one per skim, not negative, not all zero."""
     a = np.asarray(importance, dtype=np.float64)
     if a.shape != (n_skims,):
         raise PolicyError(f"{a.size} importances for {n_skims} skims")
@@ -144,7 +144,7 @@ def solve_optimal(
     Parameters
     ----------
     score : (n_events,) or (n_events, n_skims) calibrated P(pass | event) of generated events as they come.
-    costs : seconds an event.
+    costs : seconds per event.
     max_weight : 1/max_weight is the least keep probability.
     weight : (n_events,) generator weights.
     simulation_cost : (n_events,) seconds, in place of ``costs.simulation``.
@@ -222,7 +222,7 @@ def _root(strength: NDArray[np.float64], t: NDArray[np.float64], floor: float, w
 
 @dataclass(frozen=True)
 class UnsolvedOptimal:
-    """The wish for an optimal policy whose λ must still be solved from scores and costs."""
+    """An optimal policy that was requested but not solved: λ is still to be computed from scores and costs."""
 
     max_weight: float = DEFAULT_MAX_WEIGHT
     importance: tuple[float, ...] | None = None

@@ -33,7 +33,7 @@ class Outlook(NamedTuple):
     label: str
     """Its name."""
     policy: Policy | None
-    """The policy; None for one draw a skim, which is several."""
+    """The policy; None for one draw per skim, which is several."""
     speed_up: Estimate
     """Σa / Σ(a_i / speed-up_i) over skims of importance a_i; 0 where passing events are lost for ever."""
     speed_up_by_skim: tuple[float, ...]
@@ -206,7 +206,7 @@ def _one_draw_a_skim(events: LabelledEvents, costs: Costs, max_weight: float) ->
         score = events.score[:, [skim]]
         columns.append(events.keep_probability(events.solve(costs, max_weight, None, score), score))
     keep = np.stack(columns, axis=1)
-    return _Candidate("one draw a skim", None, keep, any_skim_probability(keep))
+    return _Candidate("one draw per skim", None, keep, any_skim_probability(keep))
 
 
 def _terms(events: LabelledEvents, costs: Costs, candidate: _Candidate, skim: int) -> NDArray[np.float64]:

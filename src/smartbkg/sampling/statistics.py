@@ -96,7 +96,7 @@ def speed_up_terms(
     weight : (n_events,) generator weight, 1 if not given.
     simulation_cost : (n_events,) seconds, ``costs.simulation`` if not given.
     simulated_probability : (n_events,) probability that the event is simulated where that is more than q: with one draw
-        a skim, an event is simulated as soon as any skim wants it.
+        per skim, an event is simulated as soon as any skim wants it.
 
     Raises
     ------

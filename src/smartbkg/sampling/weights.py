@@ -54,7 +54,7 @@ def event_weights(keep_probability: ArrayLike, generator_weight: ArrayLike | Non
 
 
 def any_skim_probability(keep_probability: ArrayLike) -> NDArray[np.float64]:
-    """1 − Π(1 − q_i): with one draw a skim, the probability that an event is simulated for any of them.
+    """1 − Π(1 − q_i): with one draw per skim, the probability that an event is simulated for any of them.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Affine(Calibration):
 
     Attributes
     ----------
-    scale, offset : one value a skim.
+    scale, offset : one value per skim.
     """
 
     scale: tuple[float, ...]
@@ -62,7 +62,7 @@ class Affine(Calibration):
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.offset) or not self.scale:
             raise ModelError(
-                f"calibration: {len(self.scale)} scales and {len(self.offset)} offsets, expected one a skim"
+                f"calibration: {len(self.scale)} scales and {len(self.offset)} offsets, expected one per skim"
             )
         if not all(np.isfinite((*self.scale, *self.offset))) or min(self.scale) <= 0:
             raise ModelError(f"calibration: scale {self.scale} and offset {self.offset}, expected finite and scale > 0")

@@ -44,7 +44,7 @@ def _checked(label: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.bool_], NDA
     passed = np.asarray(label, dtype=bool)
     values = np.asarray(score, dtype=np.float64)
     if passed.shape != values.shape or passed.ndim != 1:
-        raise DatasetError(f"labels {passed.shape} and scores {values.shape} must be one number an event each")
+        raise DatasetError(f"labels {passed.shape} and scores {values.shape} must be one number per event each")
     if passed.all() or not passed.any():
         which = "pass" if passed.any() else "fail"
         raise DatasetError(f"all {len(passed)} events {which}: separation needs passing and failing events")

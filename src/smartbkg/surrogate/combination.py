@@ -54,8 +54,8 @@ class Combination:
 
     Attributes
     ----------
-    priors : one a skim.
-    coefficient : one tuple a skim, of `N_OWN` + n_skims - 1 numbers.
+    priors : one per skim.
+    coefficient : one tuple per skim, of `N_OWN` + n_skims - 1 numbers.
     """
 
     priors: tuple[BetaPrior, ...]

@@ -153,7 +153,7 @@ def train(
 
     Returns
     -------
-    The classifier, and what it was trained on: events, and right and wrong candidates a kind.
+    The classifier, and what it was trained on: events, and right and wrong candidates per kind.
     """
     classifier, report = untrained(), {}
     n_events = sum(open_events(source).n_events or 0 for source in sources)

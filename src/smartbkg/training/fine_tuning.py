@@ -12,7 +12,7 @@ from smartbkg.errors import ModelError
 from smartbkg.networks import ModelBundle, load_bundle
 from smartbkg.training.config import TrainingConfig
 
-#: The layer that has a row a skim, in every architecture of this package.
+#: The layer that has a row per skim, in every architecture of this package.
 OUTPUT_LAYER: Final = "fc_output"
 
 

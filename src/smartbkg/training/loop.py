@@ -1,4 +1,4 @@
-"""The training loop: steps, validation, early stopping, checkpoints, and the way back from a loss that diverges."""
+"""The training loop: steps, validation, early stopping, checkpoints, and rolling back when the loss diverges."""
 
 from __future__ import annotations
 

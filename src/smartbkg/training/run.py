@@ -43,7 +43,7 @@ class TrainingOutcome:
     ----------
     bundle : the model that was written.
     figures : of each skim on the validation part, calibrated.
-    history : a line an epoch.
+    history : a line per epoch.
     n_training, n_validation : events of each part.
     """
 
@@ -208,7 +208,7 @@ def _begin(trainer: Trainer, resume: str) -> None:
     rates = ", ".join(f"{skim} {100 * rate:.3g} %" for skim, rate in zip(data.skims, sampler.retention, strict=True))
     trainer.reporter.begin(
         f"{len(data)} events, {rates}; {n_parameters} weights on {trainer.device}; "
-        f"{sampler.n_events} events an epoch, graphs {'in memory' if data.store.is_in_memory else 'on disk'}",
+        f"{sampler.n_events} events per epoch, graphs {'in memory' if data.store.is_in_memory else 'on disk'}",
         trainer.config.optimiser.epochs,
     )
     if data.n_unknown_codes:

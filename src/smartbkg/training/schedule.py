@@ -1,4 +1,4 @@
-"""How long the next step is, and when to stop: a few numbers that a checkpoint can hold."""
+"""Learning-rate schedule and early stopping; their whole state is a few numbers kept in the checkpoint."""
 
 from __future__ import annotations
 

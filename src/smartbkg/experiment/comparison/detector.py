@@ -111,7 +111,7 @@ class DetectorComparison(NamedTuple):
 
     @property
     def further(self) -> tuple[ComparedQuantity, ...]:
-        """Quantities of which no agreement is asked, and whose means differ by more than is asked of the others."""
+        """Quantities exempt from the tolerance whose means would fail it."""
         return tuple(one for one in self.events if one.tolerance is None and abs(one.ratio - 1.0) > TOLERANCE)
 
 

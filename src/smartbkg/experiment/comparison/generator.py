@@ -72,11 +72,11 @@ class HistogramComparison(NamedTuple):
     edges: NDArray[np.float64]
     """(n_bins + 1,) edges of the bins."""
     expected: NDArray[np.float64]
-    """(n_bins,) fraction of EvtGen's events a bin."""
+    """(n_bins,) fraction of EvtGen's events per bin."""
     expected_uncertainty: NDArray[np.float64]
     """(n_bins,) its standard deviation."""
     found: NDArray[np.float64]
-    """(n_bins,) fraction of the generator's events a bin."""
+    """(n_bins,) fraction of the generator's events per bin."""
     found_uncertainty: NDArray[np.float64]
     """(n_bins,) its standard deviation."""
     expected_mean: float

@@ -93,7 +93,7 @@ class _Block(NamedTuple):
     """Events in the making."""
 
     counts: NDArray[np.int64]
-    """(n_events,) particles an event."""
+    """(n_events,) particles per event."""
     columns: dict[str, NDArray[Any]]
     """Particle columns, flat; vertices relative to the collision."""
 

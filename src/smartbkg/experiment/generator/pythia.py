@@ -171,7 +171,7 @@ def _record(batch: Any) -> PythiaRecord:
 
 
 def generate_continuum(process: str, n_events: int, seed: int) -> PythiaRecord:
-    """Events of e+e- → γ* → f f̄ in the rest frame of the beams, electrons along +z; one record an event.
+    """Events of e+e- → γ* → f f̄ in the rest frame of the beams, electrons along +z; one record per event.
 
     PYTHIA leaves out the events in which it fails; the rest of the block makes up for them.
     """

@@ -287,7 +287,7 @@ def add_radiation(
     Parameters
     ----------
     keys : (n_events,) seeds of the events' random numbers.
-    counts : (n_events,) particles an event, mothers before daughters.
+    counts : (n_events,) particles per event, mothers before daughters.
     columns : particle columns; ``motherIndex`` the position within the event; ``prodTime`` in ns, vertices in cm.
 
     Returns

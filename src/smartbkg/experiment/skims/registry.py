@@ -168,7 +168,7 @@ def apply_skim(skim: Skim, events: ReconstructedEvents) -> NDArray[np.bool_]:
     Raises
     ------
     UsageError
-        The selection did not return one truth value an event.
+        The selection did not return one truth value per event.
     """
     passes = np.asarray(skim.select(events))
     if passes.shape != (len(events),) or passes.dtype != np.bool_:

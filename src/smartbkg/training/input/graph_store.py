@@ -31,7 +31,7 @@ class GraphStore:
 
         Parameters
         ----------
-        n_features : features a node.
+        n_features : features per node.
         folder : where the file is made once the graphs outgrow the memory; it has no name there and goes with the
             process.
         memory_bytes : largest size in memory.

@@ -1,4 +1,4 @@
-"""Which events an epoch shows, in which order, and what each then weighs in the loss.
+"""Which events per epoch shows, in which order, and what each then weighs in the loss.
 
 A pure function of (seed, epoch): nothing has to be remembered to resume. Passing and failing events come from two
 endless sequences of permutations, so that all failing events are seen in the course of the epochs even though each
@@ -48,7 +48,7 @@ class Sampler:
     Attributes
     ----------
     n_events : events of an epoch.
-    rate : (n_data_events,) expected number of times an epoch shows each event.
+    rate : (n_data_events,) expected number of times that an epoch shows each event.
     retention : (n_skims,) natural pass fraction of the training part.
     training_fraction : (n_skims,) pass fraction among the events shown.
     """

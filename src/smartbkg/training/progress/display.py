@@ -24,7 +24,7 @@ def make_display(console: Console | None = None) -> Reporter:
 
 
 class PlainDisplay(Reporter):
-    """A line an epoch."""
+    """A line per epoch."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

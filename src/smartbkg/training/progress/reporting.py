@@ -1,4 +1,4 @@
-"""What a training says while it runs: figures an epoch, to whoever listens, and to CSV and JSONL files always."""
+"""What a training says while it runs: figures per epoch, to whoever listens, and to CSV and JSONL files always."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Reporter:
         """Something worth a line happened."""
 
     def end(self) -> None:
-        """Training is over, well or not."""
+        """Called once when training ends, successfully or not."""
 
 
 def log_paths(output: Path) -> tuple[Path, Path]:

@@ -36,7 +36,7 @@ class SurrogateSettings:
     ----------
     n_replicas : replicas of an event at most, K.
     max_events : labelled events asked; chosen by their ids where there are more.
-    costs : CPU seconds an event; ``filtering`` without the surrogate's own, which is measured and added.
+    costs : CPU seconds per event; ``filtering`` without the surrogate's own, which is measured and added.
     max_weight : of the policy.
     importance : (n_skims,) for several skims, equal if None.
     least_gain : of the stopping rule; None = what a replica costs over what a simulation costs.

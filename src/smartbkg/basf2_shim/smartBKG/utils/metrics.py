@@ -23,7 +23,7 @@ def speedup(
     filter_prob : logits, or probabilities to keep where ``from_logits`` is False.
     retention_rate : fraction of generated events that pass; the labels are of a balanced sample.
     balance_weights : weights of the events, 1 unless given.
-    t_gen, t_NN, t_SR : times an event (ms): generator, network, simulation and reconstruction.
+    t_gen, t_NN, t_SR : times per event (ms): generator, network, simulation and reconstruction.
     """
     keep = torch.sigmoid(filter_prob) if from_logits else filter_prob
     weight = torch.ones_like(keep) if balance_weights is None else balance_weights
