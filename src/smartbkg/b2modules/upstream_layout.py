@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, UsageError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, ParticleStatus
+from smartbkg.events.columns import EVENT_ID, VARIABLE_PREFIX, ParticleStatus
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.io.parquet import ParquetReader
 from smartbkg.storage.atomic import atomic_path
@@ -30,7 +30,6 @@ FIELDS: Final = (
 )  # fmt: skip
 #: MCParticle::isVirtual: how far off its mass shell, in units of E squared, a particle may be.
 _OFF_SHELL: Final = 10e-7
-_VARIABLE: Final = "var_"
 
 
 def check_layout(name: str) -> str:
@@ -116,9 +115,9 @@ def _table(batch: EventBatch) -> pa.Table:
     event: dict[str, Any] = {"label": pa.array(batch.event["label"])}
     event |= {name: pa.array(batch.event[name].astype(np.int32)) for name in reversed(EVENT_ID)}
     event |= {
-        name.removeprefix(_VARIABLE): pa.array(values)
+        name.removeprefix(VARIABLE_PREFIX): pa.array(values)
         for name, values in batch.event.items()
-        if name.startswith(_VARIABLE)
+        if name.startswith(VARIABLE_PREFIX)
     }
     inner = pa.list_(pa.field("item", records.type, nullable=False))
     schema = pa.schema(

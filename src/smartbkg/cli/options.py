@@ -114,7 +114,7 @@ def cost_options(function: Function) -> Function:
             "--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="CPU seconds to generate an event."
         ),
         click.option(
-            "--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="CPU seconds to score per event."
+            "--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="CPU seconds to score an event."
         ),
         click.option(
             "--t-sim", default=BELLE_II_COSTS.simulation, show_default=True,

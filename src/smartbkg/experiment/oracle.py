@@ -184,7 +184,7 @@ class OracleResult(NamedTuple):
 
 
 def cross_fit_terms(passed: NDArray[np.int32], n_replicas: int, costs: Costs, max_weight: float) -> NDArray[np.float64]:
-    """(n_events, 4) terms of the speed-up where half of the replicas set the policy and the others evaluate it, both ways.
+    """(n_events, 4) terms of the speed-up where half of the replicas set the policy and the others test it, both ways.
 
     Parameters
     ----------

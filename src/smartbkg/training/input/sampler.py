@@ -1,4 +1,4 @@
-"""Which events per epoch shows, in which order, and what each then weighs in the loss.
+"""Which events an epoch shows, in which order, and what each then weighs in the loss.
 
 A pure function of (seed, epoch): nothing has to be remembered to resume. Passing and failing events come from two
 endless sequences of permutations, so that all failing events are seen in the course of the epochs even though each
