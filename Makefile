@@ -5,9 +5,16 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 DEMO_EVENTS ?=
 DEMO_OUTPUT ?= demo
+OLDEST := .venv-oldest
+NEWEST := .venv-newest
+WHEEL := .venv-wheel
+# Parts and levels whose machine code goes into the wheel (hatch_build.py).
+MACHINE_CODE ?= all
+TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-cluster lint types bench fuzz models docs clean
+.PHONY: help venv demo test test-cluster lint types bench fuzz models docs wheel image test-wheel test-oldest test-newest
+.PHONY: clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -33,9 +40,10 @@ test-cluster: $(VENV)/.installed ## campaigns on a real Slurm on loopback (Debia
 	$(BIN)/python tests/cluster/slurm.py install
 	$(BIN)/python -m pytest -q tests/cluster
 
-lint: $(VENV)/.installed ## style
+lint: $(VENV)/.installed ## style, and whether every import is a declared dependency
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deptry src
 
 types: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
@@ -52,5 +60,35 @@ models: $(VENV)/.installed ## the models in the package, from nothing (hours; ca
 docs: $(VENV)/.installed ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
-clean: ## remove the environment and what was built
-	rm -rf $(VENV) site demo dist
+wheel: $(VENV)/.installed ## sdist and wheel as PyPI takes them, with machine code of the kernels, into dist/
+	rm -rf dist
+	$(BIN)/python -m build --sdist --no-isolation
+	SMARTBKG_MACHINE_CODE="$(MACHINE_CODE)" $(BIN)/python -m build --wheel --no-isolation
+	$(BIN)/twine check --strict dist/*
+
+test-wheel: wheel ## install the wheel into a clean environment, read-only, and filter
+	rm -rf $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	$(BIN)/python scripts/check_installation.py $(WHEEL)
+	rm -rf $(WHEEL)
+
+# torch's own lower bound, 2.2.2, comes from PyPI with CUDA alone: TORCH_WHEELS=<folder with a CPU wheel> makes it part of this.
+test-oldest: ## the test-suite with the lowest versions that are declared
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet $(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS) "torch==2.2.2+cpu","$(TORCH)")
+	$(OLDEST)/bin/python -m pip install --quiet "pip>=25.1"
+	$(OLDEST)/bin/python -m pip install --quiet -c constraints-oldest.txt -e ".[all]" --group test
+	$(OLDEST)/bin/python -m pytest -n auto --dist loadgroup $(TESTS)
+
+test-newest: ## the test-suite with the newest versions there are
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip "$(TORCH)"
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager "$(TORCH)" -e ".[all]" --group test
+	$(NEWEST)/bin/python -m pytest -n auto --dist loadgroup $(TESTS)
+
+image: wheel ## the container image of the core (Containerfile), with podman or docker
+	$$(command -v podman || echo docker) build --tag smartbkg .
+
+clean: ## remove the environments and what was built
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(WHEEL) site demo dist

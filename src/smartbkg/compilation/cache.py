@@ -30,6 +30,8 @@ from smartbkg.compilation.store import SUFFIX, mark_used, read_code, remove_unus
 _LOGGER: Final = logging.getLogger("smartbkg.compilation")
 #: Machine code that comes with the installation: a folder for each `Level`.
 SHIPPED: Final = Path(__file__).resolve().parent / "machine_code"
+#: File beside the code of a level that tells for which `versions` it was made.
+MADE_FOR: Final = "made-for.txt"
 #: Position of the printed types in numba's reduced result. They serve its inspection alone, and are the larger part.
 _TYPE_ANNOTATION: Final = 6
 # Numba's annotations leave out what is used here.
@@ -63,6 +65,11 @@ def build_into(folder: Path, level: Level) -> None:
     if level.cpu != _config.CPU_NAME:
         raise RuntimeError(f"numba makes code for '{_config.CPU_NAME}', expected '{level.cpu}'")
     _Destination.place = Place(folder / level.name, level.name)
+
+
+def versions() -> str:
+    """What machine code depends on beside sources, processor and arguments: Python, numba, llvmlite."""
+    return f"{sys.implementation.cache_tag}, numba {numba.__version__}, llvmlite {llvmlite.__version__}"
 
 
 def user_folder() -> Path:
@@ -161,9 +168,7 @@ class KernelCache(_NumbaCache):  # type: ignore[misc]
     def _path(self, place: Place, sig: Any) -> Path:
         """The file for the types of some arguments: its name tells all that its content depends on."""
         key = (
-            numba.__version__,
-            llvmlite.__version__,
-            sys.implementation.cache_tag,
+            versions(),
             _config.OPT,
             _config.BOUNDSCHECK,
             place.processor,
@@ -173,4 +178,4 @@ class KernelCache(_NumbaCache):  # type: ignore[misc]
         return place.folder / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}{SUFFIX}"
 
 
-__all__ = ["SHIPPED", "KernelCache", "Place", "build_into", "user_folder"]
+__all__ = ["MADE_FOR", "SHIPPED", "KernelCache", "Place", "build_into", "user_folder", "versions"]

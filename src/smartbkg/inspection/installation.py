@@ -17,6 +17,9 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 
 from smartbkg._version import __version__
+from smartbkg.compilation.cache import MADE_FOR, SHIPPED, user_folder, versions
+from smartbkg.compilation.processor import levels_of_this_machine
+from smartbkg.compilation.store import SUFFIX
 from smartbkg.conditions.location import user_conditions_folder
 from smartbkg.optional import needed_for
 
@@ -116,13 +119,29 @@ def _check_basf2() -> Finding:
     return Finding("basf2", True, False, "set up; see `smartbkg basf2 check`", "")
 
 
+def _check_machine_code() -> Finding:
+    """Whether kernels come with the installation for this processor, Python and numba."""
+    levels = levels_of_this_machine()
+    shipped = next((level.name for level in levels if list((SHIPPED / level.name).glob(f"*{SUFFIX}"))), None)
+    best = levels[0].name if levels else platform.machine()
+    remedy = "python -m smartbkg.tools.machine_code"
+    if shipped is None:
+        detail = f"none shipped for {best}: compiled at first use, kept in {user_folder()}"
+        return Finding("compiled kernels", False, False, detail, remedy)
+    made_for = (SHIPPED / shipped / MADE_FOR).read_text().strip() if (SHIPPED / shipped / MADE_FOR).is_file() else ""
+    if made_for != versions():
+        detail = f"shipped for {made_for or 'other versions'}, here is {versions()}: compiled at first use"
+        return Finding("compiled kernels", False, False, detail, remedy)
+    return Finding("compiled kernels", True, False, f"shipped for {shipped}, {made_for}", "")
+
+
 def diagnose() -> list[Finding]:
     """Look at the machine and at every library that the package can use."""
     findings = _check_machine()
     findings += [_check_requirement(extra, requirement) for extra, requirement in _requirements()]
     if importlib.util.find_spec("torch") is not None:
         findings.append(_check_accelerator())
-    findings.append(_check_basf2())
+    findings += [_check_machine_code(), _check_basf2()]
     return findings
 
 
