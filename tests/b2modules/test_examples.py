@@ -85,6 +85,17 @@ def test_payload_that_was_created_is_used(
     assert basf2.statistics.calls["NNFilterModule"] == 5
 
 
+def test_acceptance_compares_with_belle2s_numbers(
+    basf2: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reference_data: Path
+) -> None:
+    """Another model and another sample of ten events: it says so, and its exit code too."""
+    pytest.importorskip("onnxruntime")
+    model = write_toy_model(tmp_path / "toy.onnx")
+    events = reference_data / "belle2" / "mdst-v06-00-00.root"
+    with pytest.raises(SystemExit, match="not those of Belle II's test"):
+        run(monkeypatch, EXAMPLES / "acceptance.py", events, "--weights", model, "--config", "belle2-2026")
+
+
 UPSTREAM_STEERING = """
 import basf2 as b2
 import generators as ge
