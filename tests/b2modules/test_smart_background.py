@@ -343,3 +343,24 @@ def test_payload_that_nobody_has_is_an_error(basf2: ModuleType, mdst: Path) -> N
 
     with pytest.raises(ConditionsError, match="SmartBackgroundWeights_default"):
         process(basf2, mdst, feiHadronic(), event_type="mixed")
+
+
+def test_unknown_codes_are_told_once(basf2: ModuleType, mdst: Path, model: Path, config: Path) -> None:
+    import modularAnalysis
+    from data_store import STORE
+    from skim.WGs.fei import feiHadronic
+
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+
+    class Exotic(basf2.Module):
+        def event(self) -> None:
+            STORE.object("MCParticles")[5].setPDG(99887766)
+
+    path = basf2.create_path()
+    modularAnalysis.inputMdst(filename=str(mdst), path=path)
+    path.add_module(Exotic())
+    add_smartbkg_filtering(
+        feiHadronic(), path, payload_weights=str(model), payload_config=str(config), event_type="mixed"
+    )
+    basf2.process(path, max_event=3)
+    assert sum("does not know the PDG codes 99887766" in message for message in messages()) == 1

@@ -27,6 +27,7 @@ import uproot
 from b2modules.toy_onnx import write_toy_model
 
 from smartbkg.b2modules.environment import shim_folder
+from smartbkg.io import open_events
 
 FILES_VARIABLE = "SMARTBKG_UPSTREAM_STEERING"
 
@@ -284,6 +285,8 @@ def test_training_data_of_upstreams_paths_is_upstreams_file(mdst: Path, tmp_path
         "arrayIndex", "PDG", "mass", "charge", "energy", "prodTime", "x", "y", "z", "px", "py", "pz", "motherIndex",
     ]  # fmt: skip
     assert sorted(array.evtNum[array.label].tolist()) == sorted(pq.read_table("_flag0.parquet")["evtNum"].to_pylist())
+    with open_events(Path("out/preprocessed0.parquet")) as reader:
+        assert sum(int(batch.event["label"].sum()) for batch in reader.batches()) == int(ak.sum(array.label))
     expected = upstreams_records(mdst, TOKENIZE_DICT)
     for entry, (indices, tokens, times, mothers) in enumerate(expected):
         record = array.particles[entry]

@@ -33,7 +33,7 @@ def steering(name: str, *arguments: object) -> None:
 
 
 def filter_to_ntuple(basf2: ModuleType, mdst: Path, tag: str) -> list[Any]:
-    """Filter with the model of a global tag, and write weights of kept events to an n-tuple; extra infos of all events."""
+    """Filter with the model of a global tag, weights of kept events into an n-tuple; extra infos of all events."""
     import modularAnalysis
 
     from smartbkg.b2modules.NN_filter_module import NNFilterModule
@@ -73,6 +73,7 @@ def test_flags_to_data_to_training_to_tag_to_filter(
     monkeypatch.setenv("SMARTBKG_CONDITIONS", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("BELLE2_CONDB_METADATA", str(tmp_path / "conditions" / "database.sqlite"))
     monkeypatch.setenv("BELLE2_CONDB_PAYLOADS", str(tmp_path / "conditions"))
+    basf2.conditions.reset()  # a job of its own, without the global tags that the skim has asked for
     monkeypatch.setattr(basf2.conditions, "default_globaltags", ())
     seen = filter_to_ntuple(basf2, mdst, "MySkim_v1")
     assert any("of basf2's global tag MySkim_v1" in message for message in messages("INFO"))

@@ -12,6 +12,7 @@ from smartbkg.b2modules.event_reader import EventReader
 from smartbkg.b2modules.extra_info import ExtraInfo, draw_key
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
+from smartbkg.b2modules.unknown_codes import warn_of_first_unknown
 from smartbkg.errors import ModelError
 from smartbkg.events import EventBatch
 from smartbkg.filtering.policy_choice import stored_policy
@@ -140,8 +141,7 @@ class NNFilterModule(Module):
         batch = self._reader.read(self._particles, self._meta, self._extra_info.event_type())
         n_unknown_codes = self._scorer.n_unknown_codes
         logits = self._scorer.logits(batch)
-        if self._scorer.n_unknown_codes and not n_unknown_codes:
-            self._warn_of_unknown(batch)
+        warn_of_first_unknown(self._scorer, n_unknown_codes, batch)
         scores = self._scorer.calibrate(logits, batch.event["process"])
         weights = batch.event["weight"]
         one_skim = scores[:, 0] if scores.shape[1] == 1 else scores
@@ -178,14 +178,6 @@ class NNFilterModule(Module):
     def _chance(self, batch: EventBatch, n_draws: int) -> float:
         """The uniform number of the event; another one after each draw that it has come through."""
         return float(draw_key(self._seed, n_draws).of_events(batch)[0])
-
-    def _warn_of_unknown(self, batch: EventBatch) -> None:
-        _, is_unknown = self._scorer.graph_rule.tokens.tokens(batch.particle["PDG"])
-        codes = ", ".join(map(str, sorted(set(batch.particle["PDG"][is_unknown].tolist()))))
-        import_basf2().B2WARNING(
-            f"smartbkg: the model does not know the PDG codes {codes}, and takes them for its unknown particle (this "
-            "is said once; the number of such particles comes at the end)"
-        )
 
     def _count(self, n_particles: int, is_kept: bool) -> None:
         self._n_events += 1

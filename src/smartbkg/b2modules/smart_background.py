@@ -14,6 +14,7 @@ from smartbkg.b2modules.extra_info import SKIM_WEIGHT, ExtraInfo, draw_key
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.b2modules.skim_config import DEFAULT_CONFIG, ConfigSource
+from smartbkg.b2modules.unknown_codes import warn_of_first_unknown
 from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.networks.onnx.backend import load_onnx_scorer
@@ -133,7 +134,9 @@ class SmartBackground(Module):
         """Score the event, decide for each skim, and write it down."""
         batch = self._reader.read(self._particles, self._meta, self._present_event_type())
         # the activation is that of the network's logit, whatever calibration the model has beside
+        n_unknown_codes = self._scorer.n_unknown_codes
         bare = expit(self._scorer.logits(batch)[0].astype(np.float64))
+        warn_of_first_unknown(self._scorer, n_unknown_codes, batch)
         keep = np.array(
             [float(policy.of_score(bare[column])) for policy, column in zip(self._policies, self._columns, strict=True)]
         )
