@@ -81,7 +81,7 @@ def filter_file(
     """
     events = expand([sources] if isinstance(sources, Path) else sources)
     _refuse_overlap(output, scores, *events, *inputs)
-    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith(PARQUET.suffixes))
+    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((*PARQUET.suffixes, ".root")))
     files = (*events, *inputs)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_all(events, options))

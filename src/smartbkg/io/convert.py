@@ -57,7 +57,7 @@ def convert_events(
         An event cannot be read, or comes twice.
     """
     refuse_same_file(output, *inputs)
-    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((".parquet", ".pq")))
+    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((".parquet", ".pq", ".root")))
     seen, n_events, messages, n_skipped = EventIds(), 0, [], 0
     with contextlib.ExitStack() as stack:
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]

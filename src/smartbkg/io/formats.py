@@ -18,11 +18,21 @@ from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.root import check_whole
+from smartbkg.io.root_output import ROOT_NTUPLE
 from smartbkg.io.streams import STANDARD, open_source, source_name
 from smartbkg.io.unread import named
 
 #: The formats of this package, in the order in which they are tried.
-FORMATS: Final[tuple[EventFormat, ...]] = (PARQUET, HEPMC3, HEPMC2, MDST, EDM4HEP, PARTICLE_LIST, PADDED_ARRAY)
+FORMATS: Final[tuple[EventFormat, ...]] = (
+    PARQUET,
+    HEPMC3,
+    HEPMC2,
+    MDST,
+    EDM4HEP,
+    PARTICLE_LIST,
+    PADDED_ARRAY,
+    ROOT_NTUPLE,
+)
 
 #: Entry points of other packages that bring an `EventFormat`.
 ENTRY_POINT_GROUP: Final = "smartbkg.formats"
@@ -63,7 +73,9 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         unread = named(source.head, source.path)
         if unread is not None:
             raise FileFormatError(f"{name}: is {unread}")
-        known = ", ".join(f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats())
+        known = ", ".join(
+            f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats() if known is not ROOT_NTUPLE
+        )
         raise FileFormatError(f"{name}: no known event format; readable are {known}")
     if source.is_file and (source.is_plain_file or found.open_stream is not None):
         source.stream.close()
