@@ -21,6 +21,8 @@ from smartbkg.storage.configuration import as_yaml
 from smartbkg.storage.provenance import digest_of
 
 N_CHUNKS, N_EVENTS = 100_000, 10_000
+#: Records that differ in more than their numbers.
+N_DISTINCT = 500
 _READERS = {
     "status": "from smartbkg.campaign.status import read_status; read_status(campaign)",
     "status, alarms": "from smartbkg.campaign.monitor import watched_status; watched_status(campaign)",
@@ -72,10 +74,12 @@ def simulated_campaign(folder: Path, n_chunks: int = N_CHUNKS) -> None:
     (folder / "campaign.yaml").write_text(as_yaml(parse_campaign(content)))
     campaign = open_campaign(folder)
     identity, random = digest_of(campaign.identity)[:16], np.random.default_rng(1)
+    distinct = [simulated_record(random, index, identity) for index in range(min(n_chunks, N_DISTINCT))]
     for index in range(n_chunks):
         path = campaign.folder.record(index)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(as_bytes(simulated_record(random, index, identity)))
+        mine = {"chunk": index, "first_event": 1 + index * N_EVENTS, "started": 1.7e9 + index}
+        path.write_bytes(as_bytes(distinct[index % len(distinct)] | mine))
 
 
 def _timed(folder: Path, code: str) -> tuple[float, float]:
