@@ -102,6 +102,16 @@ def test_other_policies_are_judged_on_request(model_and_data, tmp_path):
     assert found.policy == ScorePolicy()
 
 
+def test_a_data_set_without_variables_is_looked_at_at_generator_level(model_and_data, tmp_path):
+    model, _ = model_and_data
+    labelled = random_events(200).with_event_columns(label_tag=np.arange(200) % 2 == 0)
+    with create_events(tmp_path / "bare.parquet", {"kind": "dataset", "schema_version": 1}) as writer:
+        writer.write(labelled)
+    found = evaluate_model(model, tmp_path / "bare.parquet", tmp_path / "r.html", policy="exp=0.5,-1")
+    assert {one.name for one in found.closure.variables} >= {"gen_nCharged", "gen_sumEnergy", "gen_R2"}
+    assert "sumEnergy at generator level [GeV]" in (tmp_path / "r.html").read_text()
+
+
 def test_mistakes_write_no_report(model_and_data, tmp_path):
     model, data = model_and_data
     with pytest.raises(ModelError, match="did you mean 'tag'"):
@@ -111,10 +121,6 @@ def test_mistakes_write_no_report(model_and_data, tmp_path):
     with pytest.raises(DatasetError, match="no labels of the skim 'tag'"):
         evaluate_model(model, tmp_path / "plain.parquet", tmp_path / "r.html")
     labelled = random_events(50).with_event_columns(label_tag=np.arange(50) % 2 == 0)
-    with create_events(tmp_path / "bare.parquet", {"kind": "dataset", "schema_version": 1}) as writer:
-        writer.write(labelled)
-    with pytest.raises(DatasetError, match="no event-level variables"):
-        evaluate_model(model, tmp_path / "bare.parquet", tmp_path / "r.html")
     with create_events(tmp_path / "one.parquet", {"kind": "dataset", "schema_version": 1}) as writer:
         writer.write(labelled.with_event_columns(label_tag=np.ones(50, dtype=bool), var_R2=np.zeros(50)))
     with pytest.raises(DatasetError, match=r"one\.parquet: all 50 events pass"):

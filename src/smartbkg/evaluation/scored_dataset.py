@@ -24,6 +24,7 @@ from smartbkg.events.columns import (
     VARIABLE_PREFIX,
     WEIGHT,
 )
+from smartbkg.events.generator_level import GENERATOR_PREFIX, generator_variables
 from smartbkg.events.identity import match_events
 from smartbkg.events.skim_choice import choose_skims
 from smartbkg.filtering.scoring import EventScorer, score_events
@@ -178,8 +179,11 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
     columns[SAMPLING_WEIGHT] = sampling_weights(batch.event)
     if SIMULATION_COST in batch.event:
         columns[SIMULATION_COST] = batch.event[SIMULATION_COST]
-    columns |= {name: values for name, values in batch.event.items() if name.startswith(VARIABLE_PREFIX)}
-    return columns
+    variables = {name: values for name, values in batch.event.items() if name.startswith(VARIABLE_PREFIX)}
+    if not variables:
+        at_generator = generator_variables(batch).items()
+        variables = {VARIABLE_PREFIX + GENERATOR_PREFIX + name: values for name, values in at_generator}
+    return columns | variables
 
 
 def _unseen(

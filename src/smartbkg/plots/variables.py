@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from smartbkg.events.generator_level import GENERATOR_PREFIX, GENERATOR_VARIABLES
+
 _TITLES: Final = {
     "Mbc": "M_bc of the best B⁰ tag [GeV]",
     "Mbc_Bplus": "M_bc of the best B⁺ tag [GeV]",
@@ -38,4 +40,8 @@ def variable_title(name: str) -> str:
     >>> variable_title("R2")
     'R₂ (Fox–Wolfram)'
     """
+    own = name.removeprefix(GENERATOR_PREFIX)
+    if own != name and own in GENERATOR_VARIABLES:
+        unit = GENERATOR_VARIABLES[own]
+        return f"{own} at generator level" + (f" [{unit}]" if unit else "")
     return _TITLES.get(name, name)
