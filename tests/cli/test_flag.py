@@ -11,11 +11,15 @@ import pytest
 import uproot
 from click.testing import CliRunner
 from io_events import write_mdst
+from synthetic import random_events
 
 from smartbkg.cli.flag import command
 from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import DatasetError, FileFormatError, UsageError
+from smartbkg.io import create_events
 from smartbkg.io.tables import Table, read_table
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
+from smartbkg.storage.provenance import record
 
 NTUPLE = {
     "__experiment__": np.array([1, 1, 1, 1], dtype=np.int32),
@@ -130,3 +134,42 @@ def test_labels_of_a_training_file_are_taken(tmp_path: Path) -> None:
     writer.close()
     summary = make_flags([tmp_path / "train.parquet"], tmp_path / "flags.parquet", "skim")
     assert (summary.n_events, summary.n_passing) == (3, 2)
+
+
+def test_variables_of_an_ntuple_reach_the_data_set(tmp_path: Path) -> None:
+    """Of an event with several rows the first that passes counts."""
+    pq.write_table(pa.table(NTUPLE | {"note": ["a", "b", "c", "d"]}), tmp_path / "n.parquet")
+    arguments = (tmp_path / "n.parquet", "--output", tmp_path / "f.parquet", "--cut", "Mbc > 5.22")
+    chosen = flags(*arguments, "--variable", "deltaE")
+    assert rows(chosen)[:2] == [(1, 5, 1, True, -0.1), (1, 6, 1, True, 0.3)]
+    every = flags(*arguments, "--all-variables")
+    assert list(every.columns)[3:] == ["passes_skim", "Mbc", "deltaE"]
+    with pytest.raises(FileFormatError, match=r"column 'note' holds .*, expected numbers"):
+        flags(*arguments, "--variable", "note")
+    with pytest.raises(FileFormatError, match="did you mean 'deltaE'"):
+        flags(*arguments, "--variable", "deltaF")
+    with pytest.raises(UsageError, match="give one of the two"):
+        flags(*arguments, "--variable", "Mbc", "--all-variables")
+
+
+def test_a_table_that_says_which_events_passed_is_believed(tmp_path: Path) -> None:
+    ids = {"experiment": [1] * 3, "run": [5] * 3, "evtNum": [1, 2, 3]}
+    (tmp_path / "p.csv").write_text("experiment,run,evtNum,passes\n1,5,1,0\n1,5,2,1\n1,5,3,0\n")
+    assert [row[3] for row in rows(flags(tmp_path / "p.csv", "--output", tmp_path / "a.parquet"))] == [0, 1, 0]
+    pq.write_table(pa.table(ids | {"passes_fei": [True, False, False]}), tmp_path / "one.parquet")
+    assert [row[3] for row in rows(flags(tmp_path / "one.parquet", "--output", tmp_path / "b.parquet"))] == [1, 0, 0]
+    two = ids | {"passes_fei": [True, False, False], "passes_tau": [False, False, True]}
+    pq.write_table(pa.table(two), tmp_path / "two.parquet")
+    chosen = flags(tmp_path / "two.parquet", "--output", tmp_path / "c.parquet", "--skim", "tau")
+    assert [row[3] for row in rows(chosen)] == [0, 0, 1]
+    with pytest.raises(UsageError, match="choose one by --skim: fei, tau"):
+        flags(tmp_path / "two.parquet", "--output", tmp_path / "d.parquet")
+
+
+def test_the_output_of_a_generator_is_no_skim(tmp_path: Path) -> None:
+    about = record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"generator": "smartbkg-pythia8"})
+    with create_events(tmp_path / "generated.parquet", about) as writer:
+        writer.write(random_events(3))
+    with pytest.raises(UsageError, match="all of them would pass"):
+        flags(tmp_path / "generated.parquet", "--output", tmp_path / "f.parquet")
+    assert not (tmp_path / "f.parquet").exists()

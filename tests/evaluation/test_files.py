@@ -108,7 +108,7 @@ def test_a_data_set_without_variables_is_looked_at_at_generator_level(model_and_
     with create_events(tmp_path / "bare.parquet", {"kind": "dataset", "schema_version": 1}) as writer:
         writer.write(labelled)
     found = evaluate_model(model, tmp_path / "bare.parquet", tmp_path / "r.html", policy="exp=0.5,-1")
-    assert {one.name for one in found.closure.variables} >= {"gen_nCharged", "gen_sumEnergy", "gen_R2"}
+    assert {one.name for one in found.closure.variables} >= {"gen_nFinal", "gen_sumEnergy", "gen_R2"}
     assert "sumEnergy at generator level [GeV]" in (tmp_path / "r.html").read_text()
 
 

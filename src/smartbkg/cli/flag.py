@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
 
 
@@ -16,6 +17,8 @@ from smartbkg.io import ReadOptions
 @click.option("--skim", default="skim", show_default=True, help="Name of the skim.")
 @click.option("--cut", "cuts", multiple=True, help="Rows that count, as 'Mbc > 5.27' (repeat for several).")
 @click.option("--events", "all_events", multiple=True, type=FILE, help="Files of all generated events (repeatable).")
+@click.option("--variable", "variables", multiple=True, help="Column to keep as event-level variable (repeatable).")
+@click.option("--all-variables", is_flag=True, help="Keep all columns of numbers.")
 @click.option("--experiment", type=int, help="Experiment number, where the file has none.")
 @click.option("--run", type=int, help="Run number, where the file has none.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept that an event comes twice in a file of events.")
@@ -25,6 +28,8 @@ def command(
     skim: str,
     cuts: tuple[str, ...],
     all_events: tuple[Path, ...],
+    variables: tuple[str, ...],
+    all_variables: bool,
     experiment: int | None,
     run: int | None,
     allow_duplicates: bool,
@@ -37,8 +42,11 @@ def command(
     """
     from smartbkg.datasets.make_flags import make_flags
 
+    if variables and all_variables:
+        raise UsageError("--variable names some columns and --all-variables takes all: give one of the two")
     summary = make_flags(
-        sources, output, skim, all_events=all_events, selections=cuts, allow_duplicates=allow_duplicates,
+        sources, output, skim, all_events=all_events, selections=cuts, variables=None if all_variables else variables,
+        allow_duplicates=allow_duplicates,
         options=ReadOptions(experiment=experiment, run=run),
     )  # fmt: skip
     click.echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)

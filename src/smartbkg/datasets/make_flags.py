@@ -1,21 +1,21 @@
 """Which events passed a skim: from what the skim wrote.
 
-The result is a table (kind ``flags``) with the columns ``experiment, run, evtNum`` and ``passes_<skim>``, one row an
-event, sorted. From a skimmed file alone it lists the events that passed; with the file of all events it holds them all.
+The result is a table (kind ``flags``) with the columns ``experiment, run, evtNum`` and ``passes_<skim>``, one row per
+event, sorted, and event-level variables where they were asked for. From a skimmed file alone it lists the events that
+passed; with the file of all events it holds them all.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from smartbkg.datasets.event_tables import Columns, columns_of, numbers_of, rows_of
 from smartbkg.datasets.flags import as_label
 from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
 from smartbkg.events.columns import (
@@ -27,24 +27,23 @@ from smartbkg.events.columns import (
     PASSES_PREFIX,
     RUN,
     id_column,
-    is_id_column,
 )
 from smartbkg.events.identity import ids_of
 from smartbkg.events.selection import Selection, parse_selection
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.mdst import TREE, event_ids, is_basf2
+from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.root import open_root, root_errors
-from smartbkg.io.tables import iterate_table, write_table
+from smartbkg.io.tables import write_table
 from smartbkg.storage.atomic import refuse_same_file
-from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
-from smartbkg.storage.machine import reading
+from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 _ROWS: Final = 1 << 17
 #: Column of a training file of one skim.
 _LABEL: Final = "label"
-
-Columns = Mapping[str, NDArray[Any]]
+#: Columns that say whether a row passed, where none is named after the skim.
+_SAY_WHETHER: Final = ("passes", _LABEL)
 
 
 class FlagSummary(NamedTuple):
@@ -63,6 +62,7 @@ def make_flags(
     *,
     all_events: Sequence[Path] = (),
     selections: Sequence[str] = (),
+    variables: Sequence[str] | None = (),
     allow_duplicates: bool = False,
     options: ReadOptions | None = None,
 ) -> FlagSummary:
@@ -71,11 +71,13 @@ def make_flags(
     Parameters
     ----------
     sources : skimmed mDST or uDST, n-tuples (ROOT, as basf2's variablesToNtuple writes them; Parquet; CSV), or lists of
-        event numbers: the events in them passed, or those with a row that passes the selections; or training files,
-        whose labels say which did.
+        event numbers: the events in them passed, or those with a row that passes the selections. Where a table has a
+        column ``passes_<skim>``, ``passes`` or ``label``, as training files do, that says which did.
     skim : name of the skim.
     all_events : files of all generated events; those that are not in ``sources`` did not pass.
     selections : conditions on columns, all of which a row must meet: ``Mbc > 5.27``, ``abs(deltaE) < 0.2``.
+    variables : columns of the tables to keep as event-level variables; None: all that hold numbers. Of an event with
+        several rows the first that passes counts; events that are in ``all_events`` alone have none (NaN).
     allow_duplicates : accept that an event comes twice in files that hold one entry per event.
 
     Raises
@@ -84,33 +86,40 @@ def make_flags(
         A source is not readable, or its columns do not say which events they are.
     DatasetError
         An event comes twice, or passed without being among ``all_events``.
+    UsageError
+        A source is the output of a generator, of which every event would pass; or it holds flags of other skims.
     """
     refuse_same_file(output, *sources, *all_events)
     options = options or ReadOptions()
     chosen = [parse_selection(text) for text in selections]
-    passing = _Collected()
+    names = tuple(_common_numbers(sources) if variables is None else variables)
+    passing = _Collected(skim, names)
     for path in sources:
         passing.add_file(path, chosen, options, allow_duplicates=allow_duplicates)
-    ids, is_passing = passing.flags()
+    ids, is_passing, values = passing.flags()
     if all_events:
-        everything = _Collected()
+        everything = _Collected(skim)
         for path in all_events:
             everything.add_events(path, options, allow_duplicates=allow_duplicates)
-        ids, is_passing = _among(everything.flags()[0], ids[is_passing], all_events[0])
+        ids, is_passing, values = _among(everything.flags()[0], ids, is_passing, values, all_events[0])
     columns: dict[str, NDArray[Any]] = {name: ids[:, k].astype(EVENT_DTYPES[name]) for k, name in enumerate(EVENT_ID)}
     columns[PASSES_PREFIX + skim] = is_passing
-    settings = {"skim": skim, "selections": list(selections)}
+    columns |= {name: values[:, k] for k, name in enumerate(names)}
+    settings = {"skim": skim, "selections": list(selections), "variables": list(names)}
     write_table(output, columns, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, [*sources, *all_events]))
     return FlagSummary(len(ids), int(is_passing.sum()), passing.n_rows)
 
 
 class _Collected:
-    """Ids of events, and whether they passed, from several files."""
+    """Ids of events, whether they passed, and their variables, from several files."""
 
-    def __init__(self) -> None:
+    def __init__(self, skim: str, variables: Sequence[str] = ()) -> None:
         self.n_rows = 0
+        self._skim = skim
+        self._variables = tuple(variables)
         self._ids: list[NDArray[np.int64]] = []
         self._passes: list[NDArray[np.bool_]] = []
+        self._values: list[NDArray[np.float64]] = []
 
     def add_file(
         self, path: Path, selections: Sequence[Selection], options: ReadOptions, *, allow_duplicates: bool
@@ -118,26 +127,30 @@ class _Collected:
         """Add a file of any kind."""
         wanted = [selection.column for selection in selections]
         if _is_events(path):
-            if wanted:
-                raise UsageError(f"{path}: holds events, not a table: a selection needs columns of an n-tuple")
+            if wanted or self._variables:
+                raise UsageError(
+                    f"{path}: holds events, not a table: a selection or a variable needs columns of an n-tuple"
+                )
             if not self._add_labelled(path, options):
+                _refuse_generated(path)
                 self.add_events(path, options, allow_duplicates=allow_duplicates)
             return
+        flag = _flag_column(columns_of(path), self._skim, path)
         n_before = self.n_rows
-        for columns in _rows(path, wanted):
+        for columns in rows_of(path, [*wanted, *self._variables, *([] if flag is None else [flag])]):
             ids = _ids(columns, path, options, self.n_rows - n_before)
             passes = np.ones(len(ids), dtype=np.bool_)
+            if flag is not None:
+                passes &= as_label(columns[flag], f"{path}: column '{flag}'") > 0
             for selection in selections:
                 passes &= selection.passes(columns[selection.column], str(path))
-            self._add(ids, passes)
+            self._add(ids, passes, [_numbers(columns[name], name, path) for name in self._variables])
 
     def _add_labelled(self, path: Path, options: ReadOptions) -> bool:
         """Add a training file, whose events carry the label whether they passed; False where a file has no labels."""
         with path.open("rb") as handle:
             if handle.read(4) != b"PAR1":
                 return False
-        from smartbkg.io.parquet import open_parquet
-
         with open_parquet(path) as file:
             if _LABEL not in file.schema_arrow.names:
                 return False
@@ -158,37 +171,107 @@ class _Collected:
             raise DatasetError(f"{path}: event {event} occurs {n_times.max()} times; accept it with --allow-duplicates")
         self._add(ids, np.ones(len(ids), dtype=np.bool_))
 
-    def _add(self, ids: NDArray[np.int64], passes: NDArray[np.bool_]) -> None:
+    def _add(
+        self, ids: NDArray[np.int64], passes: NDArray[np.bool_], values: Sequence[NDArray[np.float64]] = ()
+    ) -> None:
         self.n_rows += len(ids)
-        distinct, row = np.unique(ids, axis=0, return_inverse=True)
+        columns = np.stack(values, axis=1) if values else np.empty((len(ids), 0))
+        distinct, is_passing, first = _by_event(ids, passes, columns)
         self._ids.append(distinct)
-        self._passes.append(np.bincount(row.reshape(-1), weights=passes, minlength=len(distinct)) > 0)
+        self._passes.append(is_passing)
+        self._values.append(first)
 
-    def flags(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(n_events, 3) ids, sorted, and (n_events,) whether any row of the event passed."""
+    def flags(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Ids (n_events, 3), sorted; whether any row of the event passed (n_events,); its variables (n_events, n)."""
         if not self._ids:
-            return np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.bool_)
-        distinct, row = np.unique(np.concatenate(self._ids), axis=0, return_inverse=True)
-        passes = np.bincount(row.reshape(-1), weights=np.concatenate(self._passes), minlength=len(distinct)) > 0
-        return distinct, passes
+            no_values = np.empty((0, len(self._variables)))
+            return np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.bool_), no_values
+        return _by_event(np.concatenate(self._ids), np.concatenate(self._passes), np.concatenate(self._values))
+
+
+def _by_event(
+    ids: NDArray[np.int64], passes: NDArray[np.bool_], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """One row per event, sorted: its first row that passes, or the first of all."""
+    order = np.argsort(~passes, kind="stable")
+    distinct, first = np.unique(ids[order], axis=0, return_index=True)
+    chosen = order[first]
+    return distinct, passes[chosen], values[chosen]
+
+
+def _numbers(values: NDArray[Any], name: str, path: Path) -> NDArray[np.float64]:
+    if values.dtype.kind not in "iufb":
+        raise FileFormatError(f"{path}: column '{name}' holds {values.dtype}, expected numbers")
+    return values.astype(np.float64)
+
+
+def _common_numbers(sources: Sequence[Path]) -> list[str]:
+    """Columns of numbers that all tables have; none for files of events and of flags alone."""
+    names = [[] if _is_events(path) else numbers_of(path) for path in sources]
+    common = names[0] if names else []
+    return [
+        name
+        for name in common
+        if all(name in other for other in names) and name not in _SAY_WHETHER and not name.startswith(PASSES_PREFIX)
+    ]
+
+
+def _flag_column(names: Sequence[str], skim: str, path: Path) -> str | None:
+    """The column that says whether a row passed; None where every row of the table did.
+
+    Raises
+    ------
+    UsageError
+        There are flags of several skims, none of them this one.
+    """
+    flags = [name for name in names if name.startswith(PASSES_PREFIX)]
+    if PASSES_PREFIX + skim in flags:
+        return PASSES_PREFIX + skim
+    if len(flags) == 1:
+        return flags[0]
+    if flags:
+        known = [name.removeprefix(PASSES_PREFIX) for name in flags]
+        raise UsageError(f"{path}: holds flags of several skims, choose one by --skim: {', '.join(known)}")
+    return next((name for name in _SAY_WHETHER if name in names), None)
+
+
+def _refuse_generated(path: Path) -> None:
+    """Raise `UsageError` for the output of a generator, which no skim has seen."""
+    with path.open("rb") as handle:
+        if handle.read(4) != b"PAR1":
+            return
+    with open_parquet(path) as file:
+        metadata = metadata_of_file(file)
+    if metadata.get("kind") == EVENTS and "generator" in metadata.get("settings", {}):
+        raise UsageError(
+            f"{path}: holds generated events, which no skim has looked at: all of them would pass; give the skim's "
+            "output, and this file as --events"
+        )
 
 
 def _among(
-    ids: NDArray[np.int64], passing: NDArray[np.int64], source: Path
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Whether each event is among the passing ones, all of which must be events."""
-    together, row = np.unique(np.concatenate([ids, passing]), axis=0, return_inverse=True)
-    if len(together) > len(ids):
-        known = np.zeros(len(together), dtype=np.bool_)
-        known[row.reshape(-1)[: len(ids)]] = True
-        strangers = together[~known]
+    ids: NDArray[np.int64],
+    known: NDArray[np.int64],
+    passes: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    source: Path,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """All events with what is known of some; those that passed must be among them."""
+    together, row = np.unique(np.concatenate([ids, known]), axis=0, return_inverse=True)
+    row = row.reshape(-1)
+    is_event = np.zeros(len(together), dtype=np.bool_)
+    is_event[row[: len(ids)]] = True
+    is_passing = np.zeros(len(together), dtype=np.bool_)
+    is_passing[row[len(ids) :]] = passes
+    strangers = together[~is_event & is_passing]
+    if len(strangers):
         raise DatasetError(
-            f"{source}: {len(strangers)} of {len(passing)} passing events are not in it, the first is "
+            f"{source}: {len(strangers)} of {int(passes.sum())} passing events are not in it, the first is "
             f"{tuple(strangers[0].tolist())}: the flags are of another sample"
         )
-    is_passing = np.zeros(len(together), dtype=np.bool_)
-    is_passing[row.reshape(-1)[len(ids) :]] = True
-    return together, is_passing
+    filled = np.full((len(together), values.shape[1]), np.nan)
+    filled[row[len(ids) :]] = values
+    return together[is_event], is_passing[is_event], filled[is_event]
 
 
 def _is_events(path: Path) -> bool:
@@ -201,8 +284,6 @@ def _is_events(path: Path) -> bool:
     if head == b"root":
         return is_basf2(path)
     if head == b"PAR1":
-        from smartbkg.io.parquet import open_parquet
-
         with open_parquet(path) as file:
             return any(pa.types.is_nested(field.type) for field in file.schema_arrow)
     return head.lstrip().startswith(b"Hep") or head[:2] in (b"\x1f\x8b", b"PK", b"BZ") or not head.isascii()
@@ -248,95 +329,6 @@ def _ids(columns: Columns, path: Path, options: ReadOptions, first_row: int) -> 
                 f"{path}: no column '{name}' (or {', '.join(ID_NAMES[name][1:])}){hint}; {nearest(name, columns)}"
             )
     return np.stack(parts, axis=1)
-
-
-def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
-    """The id columns of a table and those of the selections, in blocks."""
-    with path.open("rb") as handle:
-        head = handle.read(4)
-    blocks = _root_rows if head == b"root" else (_parquet_rows if head == b"PAR1" else _csv_rows)
-    read: Callable[[Path, Sequence[str]], Iterator[Columns]] = blocks
-    yield from read(path, wanted)
-
-
-def _needed(names: Sequence[str], wanted: Sequence[str], source: str) -> list[str]:
-    for name in wanted:
-        if name not in names:
-            raise FileFormatError(f"{source}: no column '{name}': {nearest(name, names)}")
-    if len(names) == 1:
-        return list(names)
-    ids = [name for name in names if is_id_column(name)]
-    return list(dict.fromkeys([*ids, *wanted])) or list(names)
-
-
-def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
-    """Rows of the only tree with event numbers in a ROOT file."""
-    with open_root(path) as file:
-        with root_errors(str(path), "list of trees"):
-            trees = {
-                name: file[name]
-                for name, kind in file.classnames().items()
-                if kind.startswith(("TTree", "ROOT::RNTuple"))
-            }
-            usable = {name: tree for name, tree in trees.items() if id_column(EVENT_NUMBER, tree.keys()) is not None}
-        if len(usable) != 1:
-            found = ", ".join(usable or trees) or "none"
-            raise FileFormatError(f"{path}: expected one tree with event numbers (__event__), found: {found}")
-        tree = next(iter(usable.values()))
-        with root_errors(str(path), "tree"):
-            names, n_rows = list(tree.keys()), int(tree.num_entries)
-        needed = _needed(names, wanted, str(path))
-        for start in range(0, n_rows, _ROWS):
-            n_here = min(_ROWS, n_rows - start)
-            with root_errors(str(path), f"rows from {start}"):
-                rows = dict(tree.arrays(needed, library="np", entry_start=start, entry_stop=start + n_here))
-            for name, column in rows.items():
-                if column.shape != (n_here,):
-                    raise FileFormatError(f"{path}: '{name}' has {len(column)} of {n_here} rows from {start}")
-            yield rows
-
-
-def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
-    from smartbkg.io.parquet import open_parquet
-
-    with open_parquet(path) as file:
-        needed = _needed(file.schema_arrow.names, wanted, str(path))
-    for table in iterate_table(path, columns=needed):
-        yield table.columns
-
-
-def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
-    with _csv_errors(path):
-        reader = csv.open_csv(path)
-    with reader:
-        with _csv_errors(path):
-            names = list(reader.schema.names)
-        needed = _needed(names, wanted, str(path))
-        if id_column(EVENT_NUMBER, needed) is None:
-            raise FileFormatError(
-                f"{path}: not a table of events: no column 'evtNum' (or {', '.join(ID_NAMES[EVENT_NUMBER][1:])}) in "
-                f"the first line: {', '.join(names)[:80]}"
-            )
-        repeated = [name for name in needed if names.count(name) > 1]
-        if repeated:
-            raise FileFormatError(f"{path}: two columns are called '{repeated[0]}'")
-        batches = iter(reader)
-        while True:
-            with _csv_errors(path):
-                batch = next(batches, None)
-                if batch is None:
-                    return
-                rows = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in needed}
-            yield rows
-
-
-@contextlib.contextmanager
-def _csv_errors(path: Path) -> Iterator[None]:
-    try:
-        with reading(str(path)):
-            yield
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise FileFormatError(f"{path}: not a readable CSV table: {str(error).splitlines()[0]}") from error
 
 
 __all__ = ["FlagSummary", "make_flags"]
