@@ -96,6 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=500, help="kills over all verbs")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="verbs whose name begins with this")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     n_bad = 0
@@ -105,7 +106,7 @@ def main() -> int:
         model = make_model(folder / "model.safetensors")
         chain = make_chain(folder, N_EVENTS, model=model)
         make_chain(folder / "too", N_EVENTS, model=model, first_event=N_EVENTS)
-        for number, verb in enumerate(WRITING):
+        for number, verb in enumerate(verb for verb in WRITING if verb.startswith(options.only)):
             hit, wrong, left = campaign(chain, folder / f"kills-{number}", verb, options.kills // len(WRITING), chance)
             n_bad += wrong + left
             print(f"{verb:22}{hit:16}{wrong:13}{left:13}", flush=True)

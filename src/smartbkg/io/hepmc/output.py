@@ -18,6 +18,7 @@ from smartbkg.errors import SmartBKGError
 from smartbkg.io.streams import STANDARD
 from smartbkg.io.zstandard import zstandard
 from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.partial import partial_file
 
 _COMPRESSED: Final = (".gz", ".xz", ".zst", ".zstd")
 
@@ -49,6 +50,8 @@ class HepMCOutput:
         self._stack = contextlib.ExitStack()
         self._is_compressed = not self.is_pipe and path.name.endswith(_COMPRESSED)
         self._partial: Path | None = None
+        self._body = path
+        """Where the events go: beside the file that gets its head at the end, where they are compressed."""
         self._n_head = 0
         self._compressing: IO[bytes] | None = None
         if str(path) == STANDARD:
@@ -58,15 +61,12 @@ class HepMCOutput:
         else:
             self._partial = self._stack.enter_context(atomic_path(path))
             with disk_errors(path):
-                self._raw = self._stack.enter_context(self._body().open("wb"))
+                self._body = self._partial
                 if self._is_compressed:
-                    self._stack.callback(self._body().unlink, missing_ok=True)
+                    self._body = self._stack.enter_context(partial_file(self._partial.with_name(path.name)))
+                self._raw = self._stack.enter_context(self._body.open("wb"))
+                if self._is_compressed:
                     self._compressing = self._stack.enter_context(_compressor(self._raw, path.name))
-
-    def _body(self) -> Path:
-        """Where the events go: beside the file that gets its head at the end, where they are compressed."""
-        partial = self._partial or self.path
-        return partial.with_name(partial.name + ".body") if self._is_compressed else partial
 
     def begin(self, head: bytes) -> None:
         """Write the head of the file."""
@@ -109,7 +109,7 @@ class HepMCOutput:
         with self._partial.open("wb") as whole:
             with _compressor(whole, self.path.name) as stream:
                 stream.write(head)
-            with self._body().open("rb") as body:
+            with self._body.open("rb") as body:
                 shutil.copyfileobj(body, whole, 1 << 20)
 
     def abort(self) -> None:
