@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 from rich.console import Console
 
 from smartbkg.cli.options import FILE
-from smartbkg.demo.run import DEFAULT_EVENTS, SKIM, DemoResult, run_demo
+from smartbkg.demo.run import DEFAULT_EVENTS, SKIM, DemoFiles, DemoResult, run_demo
 from smartbkg.errors import SmartBKGError
 
 
@@ -30,21 +31,30 @@ class _ConsoleAnnouncer:
         self._console.print(f"   [green]{text}[/green]")
 
 
+def next_steps(files: DemoFiles) -> tuple[str, ...]:
+    """Commands that run on what the demo left behind."""
+    path = {name: shlex.quote(str(value)) for name, value in files._asdict().items()}
+    folder = files.report.parent
+    weighted, kept = (shlex.quote(str(folder / name)) for name in ("weighted.root", "kept-with-another-seed.parquet"))
+    return (
+        f"smartbkg info {path['kept']}",
+        f"smartbkg plan {path['model']} {path['production_dataset']}",
+        f"smartbkg validate {path['kept']} {path['production_flags']} --skim {SKIM}",
+        f"smartbkg ntuple {path['production_flags']} {path['kept']} --drop-unknown --output {weighted}",
+        f"smartbkg filter {path['production_events']} --model {path['model']} --seed 8 --output {kept}",
+    )
+
+
 def _say_what_came_of_it(console: Console, result: DemoResult) -> None:
     files = result.files
     console.print(
         f"\n[bold]Speed-up {result.speed_up}[/bold] at Belle II's costs (0.08, 0.63, 97.04 s per event): "
         f"{result.kept_fraction:.1%} of the events simulated, AUC {result.area:.3f}\n{result.verdict}\n"
     )
-    console.print("What you would do next, with events of your own (HepMC, EDM4hep, ROOT or Parquet):")
-    for line in (
-        "smartbkg flag SKIMMED.root --output flags.parquet             # which of your events passed",
-        f"smartbkg dataset EVENTS --flags flags.parquet --skim {SKIM} --output data.parquet",
-        "smartbkg train data.parquet --output model.safetensors",
-        "smartbkg plan model.safetensors data.parquet                  # what would it save?",
-        f"smartbkg filter EVENTS --model {files.model} --output kept.parquet",
-    ):
+    console.print("Look at what is there:")
+    for line in next_steps(files):
         console.print(f"  {line}", highlight=False, soft_wrap=True)
+    console.print("With events of your own, begin with `smartbkg flag`: docs/training.md.")
     console.print(f"\nThe report: {files.report.absolute()}", highlight=False, soft_wrap=True)
 
 
