@@ -73,8 +73,8 @@ def test_a_format_that_seeks_is_not_read_from_a_pipe(tmp_path: Path, monkeypatch
 
 
 def test_an_output_of_unknown_suffix_names_the_valid_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot write events as '.root'.*\.hepmc3.*\.parquet"):
-        create_events(tmp_path / "x.root", {})
+    with pytest.raises(UsageError, match=r"cannot write events as '.npz'.*\.hepmc3.*\.parquet"):
+        create_events(tmp_path / "x.npz", {})
 
 
 class _Toy(EventReader):

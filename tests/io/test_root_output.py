@@ -9,7 +9,7 @@ import pytest
 import uproot
 from synthetic import random_events
 
-from smartbkg.errors import FileFormatError
+from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events.totals import Totals
 from smartbkg.io import create_events, open_events
 from smartbkg.storage.provenance import record
@@ -46,6 +46,12 @@ def test_a_file_without_events_has_the_branches(tmp_path: Path) -> None:
         assert {"weight", "particle_PDG"} <= set(file["events"].keys())
     with pytest.raises(FileFormatError):
         open_events(tmp_path / "none.root")
+
+
+@pytest.mark.parametrize("name", ["x.edm4hep.root", "x.hepmc3.tree.root"])
+def test_a_name_of_another_layout_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="is not written; valid"):
+        create_events(tmp_path / name, {})
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:

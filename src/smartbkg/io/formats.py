@@ -73,9 +73,8 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         unread = named(source.head, source.path)
         if unread is not None:
             raise FileFormatError(f"{name}: is {unread}")
-        known = ", ".join(
-            f"{known.name} ({' '.join(known.suffixes[:2])})" for known in known_formats() if known is not ROOT_NTUPLE
-        )
+        readable = [known for known in known_formats() if known is not ROOT_NTUPLE]
+        known = ", ".join(f"{known.name} ({' '.join(known.suffixes[:2])})" for known in readable)
         raise FileFormatError(f"{name}: no known event format; readable are {known}")
     if source.is_file and (source.is_plain_file or found.open_stream is not None):
         source.stream.close()

@@ -1,8 +1,8 @@
 """Events as ROOT n-tuples, to be analysed: one entry an event, particles as lists, in the manner of NanoAOD.
 
-A TTree (``.root``) has branches such as ``weight`` and, with their common counter ``nparticle``, ``particle_PDG``; an RNTuple
-(``.rntuple.root``) has the same fields. Units are those of the native columns. The provenance record, with the totals of the
-sample, is the text object ``smartbkg`` of the file.
+A TTree (``.root``) has branches such as ``weight`` and, with their common counter ``nparticle``, ``particle_PDG``; an
+RNTuple (``.rntuple.root``) has the same fields. Units are those of the native columns. The provenance record, with the
+totals of the sample, is the text object ``smartbkg`` of the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.errors import FileFormatError
+from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_DTYPES
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
@@ -22,6 +22,8 @@ from smartbkg.storage.provenance import METADATA_KEY
 
 TREE: Final = "events"
 PARTICLES: Final = "particle"
+#: Suffixes by which programs know ROOT files of another layout.
+_OTHERS: Final = {".edm4hep.root": "EDM4hep", ".hepmc3.tree.root": "HepMC3 in ROOT"}
 NTUPLE_SUFFIX: Final = ".rntuple.root"
 
 
@@ -112,6 +114,9 @@ def _recognises(_head: bytes, _path: Path) -> bool:
 
 
 def _create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
+    for suffix, name in _OTHERS.items():
+        if path.name.endswith(suffix):
+            raise UsageError(f"{path}: {name} is not written; valid: .hepmc3, .parquet, or another name for an n-tuple")
     return RootWriter(path, provenance)
 
 
