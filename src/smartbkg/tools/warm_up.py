@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import click
+
 from smartbkg.errors import SmartBKGError, UsageError, nearest
 from smartbkg.optional import needed_for
 from smartbkg.storage.provenance import record
@@ -182,5 +184,18 @@ class BackgroundWarmUp:
                 process.communicate()
 
 
+@click.command()
+@click.argument("parts", metavar="[PART]...", nargs=-1)
+def command(parts: tuple[str, ...]) -> None:
+    """Compile kernels ahead of time, into numba's cache (NUMBA_CACHE_DIR): experiment, readers, network, training.
+
+    Without PART all that the installed extras can use.
+    """
+    try:
+        warm_up(parts or tuple(PARTS))
+    except SmartBKGError as error:
+        raise click.ClickException(str(error)) from error
+
+
 if __name__ == "__main__":
-    warm_up(sys.argv[1:] or tuple(PARTS))
+    command()
