@@ -13,7 +13,7 @@ MACHINE_CODE ?= all
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-cluster lint types bench fuzz models docs wheel image test-wheel test-oldest test-newest
+.PHONY: help venv demo test test-cluster coverage lint types bench fuzz models docs wheel image test-wheel test-oldest test-newest
 .PHONY: clean
 
 help: ## what can be made
@@ -39,6 +39,9 @@ test: $(VENV)/.installed lint types ## lint, types and the whole test-suite
 test-cluster: $(VENV)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it)
 	$(BIN)/python tests/cluster/slurm.py install
 	$(BIN)/python -m pytest -q tests/cluster
+
+coverage: $(VENV)/.installed ## lines and branches that no test reaches (inside compiled code they cannot be counted)
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term-missing:skip-covered --cov-report=html
 
 lint: $(VENV)/.installed ## style, and whether every import is a declared dependency
 	$(BIN)/ruff check .

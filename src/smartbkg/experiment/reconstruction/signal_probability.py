@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import json
 from importlib import resources
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -125,11 +124,6 @@ def classifier_from_json(text: str, source: str) -> Classifier:
         if values.shape != getattr(blank, name).shape:
             raise ModelError(f"{source}: '{name}' has shape {values.shape}, expected {getattr(blank, name).shape}")
     return Classifier(blank.first_row, **fields)
-
-
-def load_classifier(path: Path) -> Classifier:
-    """The classifier of a file."""
-    return classifier_from_json(path.read_text(), str(path))
 
 
 @functools.cache
