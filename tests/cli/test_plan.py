@@ -148,6 +148,8 @@ def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Cha
         (["--effective", "1", "--luminosity", "1"], UsageError, "exclude"),
         (["--write", "--output", "m.safetensors"], UsageError, "give one of the two"),
         (["--effective", "-1"], PolicyError, "expected a positive number"),
+        (["--effective", "inf"], PolicyError, "--effective inf: expected a positive number"),
+        (["--luminosity", "nan"], PolicyError, "--luminosity nan: expected a positive number"),
         (["--picture", "plan.jpgg"], UsageError, "cannot draw"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
-from smartbkg.errors import UsageError
+from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.luminosity import events_of_luminosity
@@ -153,6 +154,9 @@ def _measured(costs: Costs, filter_seconds: float, options: dict[str, Any]) -> C
 
 
 def _wanted(plan: Plan, effective: float | None, luminosity: float | None, process: Any) -> float | None:
+    for option, number in (("--effective", effective), ("--luminosity", luminosity)):
+        if number is not None and not math.isfinite(number):
+            raise PolicyError(f"{option} {number}: expected a positive number")
     if effective is not None and luminosity is not None:
         raise UsageError("--effective and --luminosity exclude one another")
     if luminosity is None:
