@@ -18,6 +18,7 @@ from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.errors import ConditionsError
 from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.printing import printable
 
 _PLACE = "Folder of a store, URL of a server, basf2's database.txt, or 'package'"
 
@@ -48,7 +49,7 @@ def tags(place: str | None) -> None:
             click.echo(f"{error}", err=True)
             continue
         for tag in found:
-            click.echo(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}")
+            click.echo(printable(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}"))
 
 
 @command.command()
@@ -58,7 +59,7 @@ def show(tag: str, place: str | None) -> None:
     """List the payloads of a global tag with their intervals of validity."""
     source = find_source(tag, [place] if place else None)
     found = source.tag(tag)
-    click.echo(f"{found.name}  {found.status}  {source.place}  {found.description}")
+    click.echo(printable(f"{found.name}  {found.status}  {source.place}  {found.description}"))
     for payload in source.payloads(tag):
         click.echo(f"{payload.name}\trevision {payload.revision}\t{payload.interval}\tmd5 {payload.checksum}")
 
@@ -125,7 +126,7 @@ def verify(tag: str | None, place: str) -> None:
         raise ConditionsError(f"{place}: files can be checked in a store; what a server sends is checked on arrival")
     n_payloads, damages = source.verify(tag)
     for damage in damages:
-        click.echo(damage.message)
+        click.echo(printable(damage.message))
     if damages:
         raise ConditionsError(f"{place}: {len(damages)} of {n_payloads} payloads are damaged")
     click.echo(f"the store is whole, and all {n_payloads} payloads are what it promises")

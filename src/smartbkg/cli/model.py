@@ -22,6 +22,7 @@ def info(model: Path, as_json: bool) -> None:
     import json
 
     from smartbkg.networks.bundle import describe, load_bundle
+    from smartbkg.storage.printing import printable
 
     content = describe(load_bundle(model))
     if as_json:
@@ -30,7 +31,7 @@ def info(model: Path, as_json: bool) -> None:
     width = max(len(name) for name in content)
     for name, value in content.items():
         text = value if isinstance(value, str | int) else json.dumps(value)
-        click.echo(f"{name:<{width}}  {text}")
+        click.echo(printable(f"{name:<{width}}  {text}"))
 
 
 @command.command()
