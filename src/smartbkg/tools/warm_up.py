@@ -20,6 +20,7 @@ import click
 
 from smartbkg.errors import SmartBKGError, UsageError, nearest
 from smartbkg.optional import needed_for
+from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _events() -> list[EventBatch]:
             if path.suffix == ".hepmc2":
                 path.write_text(_HEPMC2)
             else:
-                with create_events(path, record("events", 1, {})) as writer:
+                with create_events(path, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {})) as writer:
                     writer.write(EventBatch.from_columns(np.full(4, 10), event, columns))
             with open_events(path) as reader:
                 batches += list(reader.batches())
