@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import json
 import re
@@ -28,7 +29,7 @@ from smartbkg.io.streams import open_source
 from smartbkg.storage.provenance import METADATA_KEY
 
 _NUMBER: Final = re.compile(rb"E +(-?\d+)")
-_OURS: Final = re.compile(rb"^A 0 smartbkg_(\w+) (.*?)\r?$", re.MULTILINE)
+_OURS: Final = b"\nA 0 smartbkg_"
 _END_OF_LISTING: Final = (b"HepMC::Asciiv3-END", b"HepMC::IO_GenEvent-END")
 _MOST_HEADER_LINES: Final = 10_000
 #: Attribute of the run with the totals, and its key in a reader's metadata.
@@ -266,20 +267,19 @@ class HepMCReader(EventReader):
     def _attributes(self, texts: EventTexts, kept: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Event columns that our writer stored as attributes of the events."""
         columns: dict[str, NDArray[Any]] = {}
-        if b"\nA 0 smartbkg_" not in texts.text:
-            return columns
         found: dict[str, dict[int, Any]] = {}
-        for match in _OURS.finditer(texts.text):
-            name = match[1].decode()
+        starts = texts.starts.tolist()
+        for at, stated, content in _our_attributes(texts.text):
+            name = stated.decode(errors="replace")
             kind = float if name.startswith("score") else _ATTRIBUTES.get(name)
             if kind is None:
                 continue
-            index = int(np.searchsorted(texts.starts, match.start(), side="right")) - 1
+            index = bisect.bisect_right(starts, at) - 1
             try:
-                found.setdefault(name, {})[index] = kind(match[2].decode())
+                found.setdefault(name, {})[index] = kind(content.decode())
             except ValueError:
                 raise EventError(
-                    f"attribute smartbkg_{name} is {match[2][:40]!r}, expected {kind.__name__}",
+                    f"attribute smartbkg_{name} is {content[:40]!r}, expected {kind.__name__}",
                     source=self.source, event=f"at position {self._n_seen + index}",
                 ) from None  # fmt: skip
         for name, values in found.items():
@@ -291,6 +291,18 @@ class HepMCReader(EventReader):
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _our_attributes(text: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Attributes of events that our writer made: where each stands, its name and its content."""
+    at = text.find(_OURS)
+    while at >= 0:
+        end = text.find(b"\n", at + 1)
+        line = text[at + len(_OURS) : end if end >= 0 else len(text)]
+        name, blank, content = line.partition(b" ")
+        if blank:
+            yield at, name, content.rstrip(b"\r")
+        at = text.find(_OURS, at + 1)
 
 
 class _Once:
