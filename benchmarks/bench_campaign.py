@@ -83,12 +83,12 @@ def simulated_campaign(folder: Path, n_chunks: int = N_CHUNKS) -> None:
 
 
 def _timed(folder: Path, code: str) -> tuple[float, float]:
-    """Seconds and MB of a fresh process that opens the campaign and does something."""
+    """CPU seconds and MB of a fresh process that opens the campaign and does something."""
     script = (
-        "import sys, time, json, resource; from pathlib import Path; start = time.perf_counter(); "
+        "import sys, time, json, resource; from pathlib import Path; start = time.process_time(); "
         "from smartbkg.campaign.campaign import open_campaign; campaign = open_campaign(Path(sys.argv[1])); "
         f"{code}; "
-        "print(json.dumps([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))"
+        "print(json.dumps([time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))"
     )
     ended = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
     seconds, megabytes = json.loads(ended.stdout)
@@ -104,7 +104,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (folder / "records").glob("*/*.json"))
         print(f"{N_CHUNKS} records of {size / N_CHUNKS / 1000:.1f} kB, {size / 1e6:.0f} MB; written in "
               f"{time.perf_counter() - start:.0f} s")  # fmt: skip
-        print(f"{'what':<18} {'seconds':>8} {'MB':>6}")
+        print(f"{'what':<18} {'CPU s':>8} {'MB':>6}")
         for what, code in _READERS.items():
             seconds, megabytes = _timed(folder, code)
             print(f"{what:<18} {seconds:8.1f} {megabytes:6.0f}")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ExactSum:
-    """A running sum of binary fractions, kept as one integer and a power of two.
+    """A running sum of binary fractions, kept as one integer for each power of two that was met.
 
     >>> total = ExactSum()
     >>> for number in (1e16, 1.0, -1e16):
@@ -16,11 +16,10 @@ class ExactSum:
     1.0
     """
 
-    __slots__ = ("_integer", "_shift")
+    __slots__ = ("_numerators",)
 
     def __init__(self) -> None:
-        self._integer = 0
-        self._shift = 0
+        self._numerators: dict[int, int] = {}  # denominator → sum of numerators
 
     def add(self, number: float | str) -> None:
         """Add a number, or one written as `Fraction` writes it: ``3/4``.
@@ -33,27 +32,28 @@ class ExactSum:
         if isinstance(number, str):
             numerator, _, rest = number.partition("/")
             top, bottom = int(numerator), int(rest) if rest else 1
-            if bottom < 1 or bottom & (bottom - 1):
-                raise ValueError(f"{number} is no binary fraction")
         else:
             try:
                 top, bottom = number.as_integer_ratio()
             except OverflowError as error:
                 raise ValueError(f"{number} in a sum, expected a finite number") from error
-        shift = bottom.bit_length() - 1
-        if shift > self._shift:
-            self._integer <<= shift - self._shift
-            self._shift = shift
-        self._integer += top << (self._shift - shift)
+        if bottom in self._numerators:
+            self._numerators[bottom] += top
+        elif bottom < 1 or bottom & (bottom - 1):
+            raise ValueError(f"{number} is no binary fraction")
+        else:
+            self._numerators[bottom] = top
 
     def add_sum(self, other: ExactSum) -> None:
         """Add another sum."""
-        self.add(str(other.value))
+        for bottom, top in other._numerators.items():
+            self._numerators[bottom] = self._numerators.get(bottom, 0) + top
 
     @property
     def value(self) -> Fraction:
         """The sum."""
-        return Fraction(self._integer, 1 << self._shift)
+        bottom = max(self._numerators, default=1)
+        return Fraction(sum(top * (bottom // own) for own, top in self._numerators.items()), bottom)
 
     def __float__(self) -> float:
         return float(self.value)
