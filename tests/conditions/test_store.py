@@ -320,3 +320,18 @@ def test_payloads_in_no_tag_are_verified_too(store: ConditionsStore, tmp_path: P
     assert store.verify().n_payloads == 1
     flip_bit(store.path_of(added))
     assert [damage.payload.name for damage in store.verify().damages] == ["alone"]
+
+
+def test_a_write_between_two_queries_of_a_reader_is_not_taken_for_damage(
+    store: ConditionsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, tmp_path, 1)
+    writer = ConditionsStore(store.folder)
+    monkeypatch.setattr("smartbkg.conditions.store._LOCK_SECONDS", 0.05)
+    with store._connect() as connection:
+        assert connection.execute("SELECT count(*) FROM iov_payloads").fetchone() == (1,)
+        with pytest.raises(ConditionsError, match="locked"):
+            writer.put("Main", "other", tmp_path / "file", ALWAYS)
+        assert connection.execute("SELECT count(*) FROM iovs").fetchone() == (1,)
+    writer.put("Main", "other", tmp_path / "file", ALWAYS)
+    assert len(store.payloads("Main")) == 2

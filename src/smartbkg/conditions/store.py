@@ -102,6 +102,7 @@ class ConditionsStore(WritableSource):
             if not for_writing:
                 self._check_layout(connection)
                 self._check_whole(connection)
+                connection.execute("BEGIN")  # all queries of a reader see one state, whoever writes in between
             yield connection
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise ConditionsError(f"{self.place}: the conditions store cannot be used: {error}") from error
