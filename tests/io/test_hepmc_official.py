@@ -347,7 +347,7 @@ def test_a_conversion_keeps_totals_draws_and_cross_section(tmp_path: Path) -> No
     for name in ("b.hepmc3", "c.hepmc3.gz"):
         with create_events(tmp_path / name, about) as writer:
             writer.write(kept)
-            writer.add_totals(totals)
+            writer.describe(totals={**totals.to_dict(), "n_skipped": 0})
     convert_events([tmp_path / "c.hepmc3.gz"], tmp_path / "d.parquet")
     with open_events(tmp_path / "d.parquet") as reader:
         assert (reader.metadata["kind"], reader.metadata["draws"]) == ("kept", [{"seed": 4}])

@@ -18,7 +18,7 @@ from smartbkg._version import __version__
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import KEEP_PROBABILITY, VARIATION_PREFIX
-from smartbkg.events.totals import Totals, sidecar_of
+from smartbkg.events.totals import TOTALS_KEY, Totals, sidecar_of
 from smartbkg.io.hepmc.build import parts_of_columns
 from smartbkg.io.hepmc.output import HepMCOutput
 from smartbkg.io.hepmc.reader import TOTALS_ATTRIBUTE, HepMCOriginal
@@ -68,6 +68,12 @@ class HepMCWriter(EventWriter):
 
     def add_totals(self, totals: Totals) -> None:
         self._totals = totals
+
+    def describe(self, **further: Any) -> None:
+        """The header is written before the events: of what is known at the end, only the totals find a place."""
+        stated = further.get(TOTALS_KEY, {})
+        if "exact" in stated:
+            self.add_totals(Totals.from_dict(stated, str(self.path)))
 
     def write(self, batch: EventBatch) -> None:
         for part, header, events in _runs(batch):
