@@ -9,6 +9,7 @@ come out are compared with the rows that the footer announces.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import zlib
@@ -73,6 +74,12 @@ class _Sink:
     def flush(self) -> None:
         self._handle.flush()
 
+    def replace_end(self, start: int, content: bytes) -> None:
+        """Put other bytes in place of all from a position on."""
+        self._handle.seek(start)
+        self._handle.truncate()
+        self._handle.write(content)
+
     def close(self) -> None:
         self.closed = True
         self._handle.close()
@@ -102,7 +109,10 @@ class CheckedParquetWriter:
         self._record = (schema.metadata or {}).get(METADATA_KEY.encode(), b"")
         self._last_record = self._record
         self._sink = _Sink(path)
-        self._writer = pq.ParquetWriter(self._sink, schema, write_page_checksum=True, **options)
+        self._written: list[Any] = []
+        self._writer = pq.ParquetWriter(
+            self._sink, schema, write_page_checksum=True, metadata_collector=self._written, **options
+        )
         self._sink.crc = 0  # from behind the magic
 
     def write(self, rows: pa.RecordBatch) -> None:
@@ -132,15 +142,34 @@ class CheckedParquetWriter:
             n_waiting = sum(batch.num_rows for batch in self._waiting)
             if n_waiting:
                 self._write_group(n_waiting)
-            digest = _footer_digest(self.schema, [self._record, self._last_record], self._groups)
-            checksums = json.dumps({"groups": [list(group) for group in self._groups], "sha256": digest})
-            metadata = {CHECKSUMS_KEY: checksums}
-            if self._last_record:
-                metadata[METADATA_KEY] = self._last_record.decode()
-            self._writer.add_key_value_metadata(metadata)
-            self._writer.close()
+            if hasattr(self._writer, "add_key_value_metadata"):
+                self._writer.add_key_value_metadata(self._further(self._record))
+                self._writer.close()
+            else:
+                self._close_with_own_footer()
         finally:
             self._sink.close()
+
+    def _further(self, first_record: bytes) -> dict[str, str]:
+        """What the footer says beside the schema: checksums, and the record as it is at the end."""
+        digest = _footer_digest(self.schema, [first_record, self._last_record], self._groups)
+        checksums = json.dumps({"groups": [list(group) for group in self._groups], "sha256": digest})
+        return {CHECKSUMS_KEY: checksums} | ({METADATA_KEY: self._last_record.decode()} if self._last_record else {})
+
+    def _close_with_own_footer(self) -> None:
+        """Close with an old pyarrow, which takes no metadata once rows are written: a new footer for the same rows."""
+        start = self._sink.tell()
+        self._writer.close()
+        further = {key.encode(): value.encode() for key, value in self._further(self._last_record).items()}
+        metadata = {**(self.schema.metadata or {}), **further}
+        empty = pa.BufferOutputStream()
+        pq.ParquetWriter(empty, self.schema.with_metadata(metadata)).close()
+        footer = pq.read_metadata(pa.BufferReader(empty.getvalue()))
+        for written in self._written:
+            footer.append_row_groups(written)
+        file = io.BytesIO()
+        footer.write_metadata_file(file)
+        self._sink.replace_end(start, file.getvalue()[_FIRST_BYTE:])
 
     def abort(self) -> None:
         """Give the file up: nothing more is written."""

@@ -88,9 +88,11 @@ HepMC::IO_GenEvent-END_EVENT_LISTING
 def _readers() -> None:
     import numpy as np
 
+    from smartbkg.events.content import content_digests  # of draws
     from smartbkg.io.ancestry import nearest_mothers  # of EDM4hep files, which are not written here
 
-    _events()
+    for batch in _events():
+        content_digests(batch)
     nearest_mothers(np.array([2]), np.array([0, 1]), np.array([0]), np.array([False, False]))
 
 
