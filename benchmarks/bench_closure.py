@@ -106,7 +106,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="samples behind each number")
-    parser.add_argument("--passing", type=int, nargs="+", default=[30, 100, 300, 3000], help="for false alarms")
+    parser.add_argument("--passing", type=int, nargs="*", default=[30, 100, 300, 3000], help="for false alarms")
     parser.add_argument("--power", type=int, nargs="*", default=[3000, 11_000], help="passing events for power")
     arguments = parser.parse_args()
     if arguments.passing:

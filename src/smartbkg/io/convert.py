@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from smartbkg.errors import FileFormatError
+from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, WEIGHT
+from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.events.draw_history import merged_draws, recorded_draws
 from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.events.totals import Totals
 from smartbkg.io import EventReader, ReadOptions, create_events, open_events
@@ -18,6 +19,9 @@ from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
+
+#: Event columns of a file made of different formats; the last two are those of kept events.
+_COMMON: Final = (*EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY)
 
 
 class ConversionSummary(NamedTuple):
@@ -100,12 +104,23 @@ def sample_totals(reader: EventReader, counted: Totals) -> Totals:
 
 
 def _record(readers: Sequence[EventReader], settings: Mapping[str, Any], inputs: Sequence[Path]) -> dict[str, Any]:
-    """The provenance record; events that a filter has kept are still that, where all inputs come from one filter."""
+    """The provenance record; events that a filter has kept are still that, where all inputs come from one filter.
+
+    Raises
+    ------
+    UsageError
+        Some inputs hold kept events and others generated ones: their weights mean different things.
+    """
+    draws = [recorded_draws(reader.metadata) or [] for reader in readers]
+    if any(draws) and not all(draws):
+        generated = readers[draws.index([])].source
+        raise UsageError(f"{generated}: holds generated events, other inputs kept ones: convert them apart")
     first = readers[0].metadata
     described = [(reader.metadata.get("settings"), reader.metadata.get("draws")) for reader in readers]
     is_kept = all(reader.metadata.get("kind") == KEPT for reader in readers)
     if not is_kept or any(one != described[0] for one in described):
-        return record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings, inputs)
+        history = {"draws": merged_draws(draws, "convert")} if any(draws) else {}
+        return record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings, inputs, **history)
     further = {"draws": first["draws"]} if "draws" in first else {}
     return record(KEPT, SCHEMA_VERSIONS[KEPT], first.get("settings", {}), inputs, **further)
 
@@ -113,7 +128,7 @@ def _record(readers: Sequence[EventReader], settings: Mapping[str, Any], inputs:
 def _batches(reader: EventReader, size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
     for batch in reader.batches(size):
         if is_mixed:
-            common = {name: column for name, column in batch.event.items() if name in EVENT_DTYPES}
+            common = {name: column for name, column in batch.event.items() if name in _COMMON}
             yield replace(batch, event=common, originals=None)
         else:
             yield batch

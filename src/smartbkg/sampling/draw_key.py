@@ -9,9 +9,7 @@ file's record; with them in the key it draws anew.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,10 +20,9 @@ from smartbkg.errors import UsageError
 from smartbkg.events.batch import EventBatch
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.events.content import content_digests
+from smartbkg.events.draw_history import RULE_OF_IDS, digest_of_draws, merged_draws, recorded_draws
 from smartbkg.seeds import derive_seed, event_uniform, event_uniforms
 
-#: Draws by seed and event id alone, as files say that hold no rule: the same decisions today.
-RULE_OF_IDS: Final = 1
 #: Draws by seed, stream, earlier draws, event id and content.
 RULE: Final = 2
 RULES: Final = (RULE_OF_IDS, RULE)
@@ -124,38 +121,6 @@ class DrawKey:
             int(content.get("rule", RULE_OF_IDS)),
             str(content.get("method", "independent")),
         )
-
-
-def recorded_draws(metadata: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The draws that the events of a file have come through, in their order, by its provenance record.
-
-    Returns
-    -------
-    Empty for events that no filter has seen; None where events were kept, and the file does not say by which draw.
-    """
-    if "draws" in metadata:
-        return [dict(draw) for draw in metadata["draws"]]
-    if metadata.get("kind") != "kept":
-        return []
-    settings = metadata.get("settings", {})
-    if "seed" not in settings:
-        return None
-    method = str(settings.get("draw", "independent"))
-    return [DrawKey(int(settings["seed"]), rule=RULE_OF_IDS, method=method).to_dict()]
-
-
-def digest_of_draws(draws: Sequence[Mapping[str, Any]]) -> str:
-    """One short text for the draws that events have come through, empty where there are none."""
-    if not draws:
-        return ""
-    return hashlib.sha256(json.dumps(list(draws), sort_keys=True).encode()).hexdigest()[:32]
-
-
-def merged_draws(files: Sequence[Sequence[Mapping[str, Any]]], method: str) -> list[dict[str, Any]]:
-    """The draws of events that come from several files: those of each, where all are the same; else named together."""
-    if method != "union" and all(list(draws) == list(files[0]) for draws in files):
-        return [dict(draw) for draw in files[0]]
-    return [{"merged": sorted({digest_of_draws(draws) for draws in files}), "method": method}]
 
 
 __all__ = ["RULE", "RULES", "RULE_OF_IDS", "DrawKey", "digest_of_draws", "merged_draws", "recorded_draws"]

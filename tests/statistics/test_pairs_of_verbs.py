@@ -1,0 +1,205 @@
+"""A sample through every ordered pair of verbs that can follow one another: each time the totals that the truth has.
+
+The verbs that read and write events are filter, convert, merge and dataset. Whatever came before, an event stands for
+`weight` of the generated weights, and a row of a data set for `sampling_weight` generated events of the generator's
+weight. So sums and retention can be told from any file, and compared with the truth within their own error.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic import random_events
+
+from smartbkg.datasets.build import DatasetOptions, build_dataset
+from smartbkg.datasets.header import read_header
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_ID
+from smartbkg.filtering.event_filter import EventFilter
+from smartbkg.filtering.files import filter_file
+from smartbkg.filtering.merge import merge_files
+from smartbkg.io import create_events, open_events
+from smartbkg.io.convert import convert_events
+from smartbkg.io.tables import read_table, write_table
+from smartbkg.sampling.cost import Costs
+from smartbkg.sampling.labelled import LabelledEvents
+from smartbkg.sampling.optimal import solve_optimal
+from smartbkg.sampling.plan import make_plan
+from smartbkg.sampling.policies import OptimalPolicy
+from smartbkg.sampling.weights import generator_weights, sampling_weights
+from smartbkg.storage.provenance import record
+
+N = 2000
+WEIGHTS = {
+    "0.01": lambda random: np.full(N, 0.01),
+    "1": lambda random: np.ones(N),
+    "100": lambda random: np.full(N, 100.0),
+    "lognormal": lambda random: random.lognormal(0.0, 0.5, N),
+    "20 % negative": lambda random: np.where(random.random(N) < 0.2, -1.0, 1.0),
+}
+
+
+class MomentumScorer:
+    """The score is a function of an event's largest momentum: known, and the same wherever the event comes from."""
+
+    skims = ("tag",)
+    n_unknown_codes = 0
+
+    def logits(self, batch: EventBatch) -> NDArray[np.float32]:
+        largest = np.zeros(len(batch))
+        np.maximum.at(largest, batch.event_index, np.abs(batch.particle["px"].astype(np.float64)))
+        return (2 * largest - 4)[:, None].astype(np.float32)
+
+    def calibrate(self, logits: NDArray[np.float32], process: object = None) -> NDArray[np.float64]:
+        return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+@dataclass
+class Sample:
+    """A file, and what the truth says of the generated events behind it."""
+
+    path: Path
+    flags: Path
+    sum_weight: float
+    retention: float
+
+
+def generated(folder: Path, weights: str, name: str = "events", seed: int = 1) -> Sample:
+    random = np.random.default_rng(seed)
+    batch = random_events(N, seed=seed, first_event=seed * 1_000_000)
+    batch = batch.with_event_columns(weight=WEIGHTS[weights](random))
+    scorer = MomentumScorer()
+    passes = random.random(N) < scorer.calibrate(scorer.logits(batch))[:, 0]
+    path, flags = folder / f"{name}.parquet", folder / f"{name}_flags.parquet"
+    with create_events(path, record("events", 1, {})) as writer:
+        writer.write(batch)
+    write_table(flags, {n: batch.event[n] for n in EVENT_ID} | {"passes_tag": passes}, record("flags", 1, {}))
+    return Sample(path, flags, float(batch.event["weight"].sum()), float(passes.mean()))
+
+
+def after_filter(sample: Sample, output: Path) -> Sample:
+    event_filter = EventFilter(MomentumScorer(), OptimalPolicy(1.5, 10.0), seed=0)
+    filter_file(sample.path, output, event_filter, settings={"seed": 0, "skims": ["tag"]})
+    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
+
+
+def after_convert(sample: Sample, output: Path) -> Sample:
+    convert_events([sample.path], output)
+    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
+
+
+def after_dataset(sample: Sample, output: Path) -> Sample:
+    build_dataset([sample.path], [sample.flags], output, DatasetOptions(missing="drop", failing_per_passing=3.0))
+    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
+
+
+VERBS = {"filter": after_filter, "convert": after_convert, "dataset": after_dataset}
+
+
+def check(sample: Sample) -> None:
+    """Σw, the number of generated events and the retention, each within five standard deviations of the truth."""
+    with open_events(sample.path) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+    stands_for, w = sampling_weights(batch.event), generator_weights(batch.event)
+    for values, truth in ((stands_for * w, sample.sum_weight), (stands_for, float(N))):
+        error = np.sqrt((values**2 * (1 - 1 / stands_for)).sum())
+        assert abs(values.sum() - truth) < 5 * error + 1e-6 * abs(truth), (values.sum(), truth, error)
+    if "keep_probability" in batch.event:
+        np.testing.assert_allclose(batch.event["weight"] * batch.event["keep_probability"], w, rtol=1e-6)
+    if "label" in batch.event:
+        passing = stands_for * batch.event["label"]
+        error = np.sqrt((passing**2 * (1 - 1 / stands_for)).sum()) / N + 5e-3
+        assert abs(passing.sum() / stands_for.sum() - sample.retention) < 5 * error
+        if sample.path.name.startswith("dataset"):
+            total = read_header(sample.path).summary.total
+            assert abs(total.retention("tag") - sample.retention) < 5 * error
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(VERBS, VERBS)))
+def test_two_verbs_one_after_the_other_keep_totals_and_retention(
+    first: str, second: str, weights: str, tmp_path: Path
+) -> None:
+    sample = generated(tmp_path, weights)
+    sample = VERBS[first](sample, tmp_path / f"{first}_1.parquet")
+    check(sample)
+    check(VERBS[second](sample, tmp_path / f"{second}_2.parquet"))
+
+
+@pytest.mark.parametrize("second", ["filter", "convert", "dataset", "merge"])
+def test_what_follows_a_merge_keeps_totals(second: str, tmp_path: Path) -> None:
+    parts = [after_filter(generated(tmp_path, "lognormal", f"e{k}", k), tmp_path / f"k{k}.parquet") for k in (1, 2, 3)]
+    merge_files([parts[0].path, parts[1].path], tmp_path / "merged.parquet")
+    flags = tmp_path / "all_flags.parquet"
+    if second == "merge":
+        merge_files([tmp_path / "merged.parquet", parts[2].path], tmp_path / "second.parquet")
+        last, n, total = tmp_path / "second.parquet", 3 * N, sum(part.sum_weight for part in parts)
+    else:
+        tables = [read_table(part.flags) for part in parts[:2]]
+        write_table(
+            flags,
+            {name: np.concatenate([table[name] for table in tables]) for name in tables[0].columns},
+            record("flags", 1, {}),
+        )
+        merged = Sample(tmp_path / "merged.parquet", flags, 0.0, 0.0)
+        last = VERBS[second](merged, tmp_path / "second.parquet").path
+        n, total = 2 * N, sum(part.sum_weight for part in parts[:2])
+    with open_events(last) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+    stands_for, w = sampling_weights(batch.event), generator_weights(batch.event)
+    for values, truth in ((stands_for * w, total), (stands_for, float(n))):
+        assert abs(values.sum() - truth) < 5 * np.sqrt((values**2 * (1 - 1 / stands_for)).sum())
+
+
+def plan_of(path: Path) -> tuple[float, OptimalPolicy]:
+    with open_events(path) as reader:
+        batch = EventBatch.concatenate(list(reader.batches()))
+    scorer = MomentumScorer()
+    events = LabelledEvents.from_arrays(
+        scorer.calibrate(scorer.logits(batch)),
+        batch.event["label"],
+        weight=generator_weights(batch.event),
+        multiplicity=sampling_weights(batch.event),
+    )
+    plan = make_plan(events, Costs(1.0, 1.0, 100.0), n_replicas=20)
+    return plan.outlooks[0].speed_up.value, plan.recommended
+
+
+@pytest.mark.parametrize("weights", ["0.01", "1", "100", "lognormal"])
+def test_a_plan_on_kept_events_finds_the_speed_up_of_all(weights: str, tmp_path: Path) -> None:
+    sample = generated(tmp_path, weights)
+    build_dataset([sample.path], [sample.flags], tmp_path / "all.parquet")
+    kept = after_filter(sample, tmp_path / "kept.parquet")
+    build_dataset([kept.path], [kept.flags], tmp_path / "of_kept.parquet", DatasetOptions(missing="drop"))
+    (whole, policy), (part, of_kept) = plan_of(tmp_path / "all.parquet"), plan_of(tmp_path / "of_kept.parquet")
+    assert part == pytest.approx(whole, rel=0.1)
+    assert of_kept.lambda_ == pytest.approx(policy.lambda_, rel=0.1)
+
+
+def test_the_unit_of_generator_weights_changes_no_decision(tmp_path: Path) -> None:
+    kept = []
+    for weights in ("0.01", "1", "100"):
+        (tmp_path / weights).mkdir()
+        sample = generated(tmp_path / weights, weights)
+        build_dataset([sample.path], [sample.flags], tmp_path / weights / "d.parquet")
+        _, policy = plan_of(tmp_path / weights / "d.parquet")
+        event_filter = EventFilter(MomentumScorer(), policy, seed=0)
+        filter_file(sample.path, tmp_path / weights / "kept.parquet", event_filter, settings={"seed": 0})
+        with open_events(tmp_path / weights / "kept.parquet") as reader:
+            kept.append(EventBatch.concatenate(list(reader.batches())).event["evtNum"].tolist())
+    assert kept[0] == kept[1] == kept[2]
+    assert 0 < len(kept[0]) < N
+
+
+def test_scaling_all_weights_changes_nothing_where_they_differ(tmp_path: Path) -> None:
+    batch = random_events(N, seed=1)
+    w = np.random.default_rng(1).lognormal(0, 0.5, N)
+    score = MomentumScorer().calibrate(MomentumScorer().logits(batch))[:, 0]
+    q = [solve_optimal(score, Costs(), weight=s * w).keep_probability(score, weight=s * w) for s in (0.01, 1.0, 100.0)]
+    np.testing.assert_allclose(q[0], q[1], rtol=1e-9)
+    np.testing.assert_allclose(q[2], q[1], rtol=1e-9)
