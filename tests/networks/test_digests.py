@@ -17,7 +17,7 @@ from onnx import helper
 from smartbkg.errors import SmartBKGError
 from smartbkg.networks import GATGAPConfig, ModelBundle, build_model, save_bundle
 from smartbkg.networks.bundle import load_bundle, state_of
-from smartbkg.networks.digests import SEALED_KEY, check_seal, check_sidecar, sealed
+from smartbkg.networks.digests import SEALED_KEY, check_archive, check_seal, check_sidecar, sealed
 from smartbkg.networks.onnx.backend import OnnxBackend
 from smartbkg.networks.upstream import load_state_dict_file, save_state_dict_file
 
@@ -71,6 +71,19 @@ def test_a_bit_of_a_pth_model_cannot_change_without_an_error(tmp_path: Path) -> 
         return {name: weights.tobytes() for name, weights in bundle.state.items()}
 
     check_all(tmp_path / "m.pth", load)
+
+
+def test_a_part_of_a_pth_model_that_is_marked_as_a_folder_is_refused(tmp_path: Path) -> None:
+    """PyTorch would leave its tensor unfilled: a bit of the archive's directory, which no checksum covers."""
+    path = tmp_path / "m.pth"
+    torch.save({"w": torch.ones(8)}, path)
+    check_archive(path)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"/data/0"))
+    content[entry + 38] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(SmartBKGError, match=r"m\.pth: a damaged PyTorch file"):
+        check_archive(path)
 
 
 def test_a_bit_of_an_exported_onnx_model_cannot_change_without_an_error(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ _HEX_DIGITS: Final = 64
 _ENTRY: Final = bytes([14 << 3 | 2, 2 + len(_KEY) + 2 + _HEX_DIGITS, 1 << 3 | 2, len(_KEY)]) + _KEY + bytes(
     [2 << 3 | 2, _HEX_DIGITS]
 )  # fmt: skip
+#: MS-DOS's mark of a folder in a zip archive.
+_FOLDER_BIT: Final = 0x10
 _SEAL_BYTES: Final = len(_ENTRY) + _HEX_DIGITS
 
 
@@ -64,6 +66,9 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
+            # PyTorch takes an entry that is marked as a folder for an empty one, and leaves its tensor unfilled
+            folders = [entry.filename for entry in archive.infolist() if entry.external_attr & _FOLDER_BIT]
+            damaged = damaged or next((name for name in folders if not name.endswith("/")), None)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         if is_of_machine(error):
             raise
