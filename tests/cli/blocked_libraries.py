@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.abc
+import importlib.util
 import json
 import os
 import sys
@@ -29,6 +30,17 @@ class _Blocker(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
 
 
+def _block(libraries: list[str]) -> None:
+    """Make libraries as if they were not installed: neither imported nor found."""
+    sys.meta_path.insert(0, _Blocker(libraries))
+    find_spec = importlib.util.find_spec
+
+    def find_others(name: str, package: str | None = None) -> Any:
+        return None if name.partition(".")[0] in libraries else find_spec(name, package)
+
+    importlib.util.find_spec = find_others
+
+
 def run_blocked(arguments: list[str], libraries: list[str]) -> dict[str, Any]:
     """Exit code and output (stdout and stderr together) of a verb without these libraries."""
     with tempfile.TemporaryFile("w+") as output:
@@ -38,7 +50,7 @@ def run_blocked(arguments: list[str], libraries: list[str]) -> dict[str, Any]:
             os.dup2(output.fileno(), 2)
             code = 99
             try:
-                sys.meta_path.insert(0, _Blocker(libraries))
+                _block(libraries)
                 main(arguments)
             except SystemExit as stop:
                 code = int(stop.code or 0)

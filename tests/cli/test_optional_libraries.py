@@ -34,8 +34,8 @@ NEEDED: dict[str, set[str]] = {
     "export": {"torch", "onnx", "onnxruntime"},
 }
 
-#: What torch itself imports of these libraries.
-OF_TORCH = {"jinja2"}
+#: What torch and hep_ml themselves import of these libraries.
+IMPORTED_BY_OTHERS = {"train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "sklearn"}}
 
 
 def _arguments(chain: Chain, other: Chain, few: Path, output: Path) -> dict[str, list[object]]:
@@ -60,7 +60,7 @@ def _arguments(chain: Chain, other: Chain, few: Path, output: Path) -> dict[str,
                  "-o", output / "model.safetensors"],
         "filter": ["filter", chain.events, "--model", chain.model, "--policy", "score", "--skim", "first", "-o", out],
         "score": ["score", chain.events, "--model", chain.model, "-o", out],
-        "validate": ["validate", chain.kept, chain.flags, "--skim", "first", "--replicas", 20, "--no-pairs"],
+        "validate": ["validate", chain.kept, chain.flags, "--skim", "first", "--replicas", 200, "--no-pairs"],
         "reweight": ["reweight", chain.flags, chain.scores, "--threshold", 0.02, "--skim", "first",
                      "-o", output / "reweighter.safetensors"],
         "merge": ["merge", chain.kept, other.kept, "-o", out],
@@ -95,9 +95,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     for verb, library in wanted:
         output = folder / f"{verb}-{library}"
         output.mkdir()
-        needed = NEEDED.get(verb, set())
-        if "torch" in needed:
-            needed = needed | OF_TORCH
+        needed = NEEDED.get(verb, set()) | IMPORTED_BY_OTHERS.get(verb, set())
         blocked = sorted(LIBRARIES.keys() - needed) if library == "others" else [library]
         cases.append(([str(argument) for argument in _arguments(chain, other, few, output)[verb]], blocked))
     (folder / "cases.json").write_text(json.dumps(cases))

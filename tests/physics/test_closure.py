@@ -7,7 +7,8 @@ import pytest
 
 from smartbkg.closure.check import ClosureReport, ClosureSettings, check_closure, check_samples, check_subset
 from smartbkg.errors import DatasetError, PolicyError
-from smartbkg.sampling import Costs, draw, solve_optimal
+from smartbkg.sampling import Costs, solve_optimal
+from smartbkg.sampling.draw import draw
 
 FAST = ClosureSettings(n_replicas=300, n_coverage_seeds=0)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from smartbkg.closure.check import ClosureSettings, check_closure
-from smartbkg.sampling import Costs, draw, solve_optimal
+from smartbkg.sampling import Costs, solve_optimal
+from smartbkg.sampling.draw import draw
 from smartbkg.sampling.weights import weighted_histogram
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from toy_surrogate import ToySurrogate, pass_probability, passes, toy_events
 
 from smartbkg.events import EventBatch
-from smartbkg.sampling import Costs, draw, solve_optimal
+from smartbkg.sampling import Costs, solve_optimal
+from smartbkg.sampling.draw import draw
 from smartbkg.scores.logistic import expit, logit
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.surrogate.combination import Combination
