@@ -13,8 +13,8 @@ import numpy as np
 
 from smartbkg.campaign.campaign import open_campaign
 from smartbkg.campaign.config import parse_campaign
-from smartbkg.campaign.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
-from smartbkg.campaign.record import as_bytes, skim_sums
+from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.chunk.record import as_bytes, skim_sums
 from smartbkg.events.totals import Totals
 from smartbkg.scores.histogram import N_SCORE_BINS
 from smartbkg.storage.configuration import as_yaml
@@ -25,7 +25,7 @@ N_CHUNKS, N_EVENTS = 100_000, 10_000
 N_DISTINCT = 500
 _READERS = {
     "status": "from smartbkg.campaign.status import read_status; read_status(campaign)",
-    "status, alarms": "from smartbkg.campaign.monitor import watched_status; watched_status(campaign)",
+    "status, alarms": "from smartbkg.campaign.watch.monitor import watched_status; watched_status(campaign)",
     "report": (
         "from smartbkg.campaign.status import read_status; from smartbkg.campaign.report import report_lines; "
         "report_lines(campaign, read_status(campaign))"

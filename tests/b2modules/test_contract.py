@@ -51,7 +51,7 @@ def names_of_basf2(path: Path) -> set[str]:
 
 
 def test_every_name_of_basf2_is_in_the_contract(basf2: ModuleType) -> None:
-    from smartbkg.b2modules.contract import CONTRACT
+    from smartbkg.b2modules.contract.clauses import CONTRACT
 
     known = {name for clause in CONTRACT for name in clause.names}
     for path in sorted((ROOT / "src" / "smartbkg" / "b2modules").glob("*.py")):
@@ -61,7 +61,7 @@ def test_every_name_of_basf2_is_in_the_contract(basf2: ModuleType) -> None:
 
 
 def test_every_clause_says_where_basf2_says_so(basf2: ModuleType) -> None:
-    from smartbkg.b2modules.contract import CONTRACT
+    from smartbkg.b2modules.contract.clauses import CONTRACT
 
     assert len({clause.key for clause in CONTRACT}) == len(CONTRACT)
     for clause in CONTRACT:
@@ -98,7 +98,7 @@ def test_the_double_meets_the_contract(basf2: ModuleType, mdst: Path, monkeypatc
 def test_what_differs_is_printed_and_ends_in_exit_code_1(
     basf2: ModuleType, mdst: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smartbkg.b2modules import self_test
+    from smartbkg.b2modules.contract import self_test
 
     found = self_test.Result("raw payload", False, "isValid of a raw file: True")
     monkeypatch.setattr(self_test, "run_self_test", lambda source: [found])

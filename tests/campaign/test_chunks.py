@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbkg.campaign.chunks import generator_seed, plan_chunks
+from smartbkg.campaign.chunk.chunks import generator_seed, plan_chunks
 from smartbkg.campaign.config import parse_campaign
 from smartbkg.errors import FileFormatError, UsageError
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbkg.campaign.attempt import Outcome, State
-from smartbkg.campaign.dispatcher import Dispatcher
+from smartbkg.campaign.chunk.attempt import Outcome, State
+from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.errors import SmartBKGError
 
 

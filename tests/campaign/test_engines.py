@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_campaign import digests_of, small_campaign
 
-from smartbkg.campaign.attempt import attempt_chunk
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
 from smartbkg.campaign.config import parse_campaign
 from smartbkg.campaign.engines.array import megabytes, submit, write_array

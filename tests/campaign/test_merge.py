@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from small_campaign import small_campaign
 
-from smartbkg.campaign.attempt import attempt_chunk
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.merge import merge_campaign
 from smartbkg.campaign.outlook import foresee

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import random_events
 
-from smartbkg.campaign.observation import VARIABLES, ClosureSums, Observation, ScoreSums, variables_of
+from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, Observation, ScoreSums, variables_of
 from smartbkg.errors import FileFormatError
 from smartbkg.filtering.event_filter import Decision
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_campaign import digests_of, small_campaign, small_settings, write_config
 
-from smartbkg.campaign.attempt import attempt_chunk
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
 from smartbkg.campaign.engines.local import run_local
 from smartbkg.campaign.failures import retry
@@ -167,7 +167,7 @@ def test_a_full_disk_stops_the_campaign_and_costs_no_chunk(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("smartbkg.campaign.attempt.make_chunk", full)
+    monkeypatch.setattr("smartbkg.campaign.chunk.attempt.make_chunk", full)
     outcomes = [attempt_chunk(campaign, index) for index in range(3)]
     assert {outcome.state for outcome in outcomes} == {"machine"}
     monkeypatch.undo()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg.b2modules.data_production import data_production
-from smartbkg.b2modules.event_reader import EventReader
-from smartbkg.b2modules.extra_info import ExtraInfo
+from smartbkg.b2modules.data_store.event_reader import EventReader
+from smartbkg.b2modules.data_store.extra_info import ExtraInfo
 from smartbkg.b2modules.framework import Module, belle2, import_basf2
 from smartbkg.b2modules.passing_events import EventId, PassingEvents, write_flags
 from smartbkg.b2modules.upstream_layout import check_layout, write_upstream_layout
@@ -130,7 +130,7 @@ class TrainDataSaver(Module):
 
     def _write(self, flags: Path) -> None:
         if self.output_file.suffix == ".h5":
-            from smartbkg.b2modules.particle_table import write_particle_table
+            from smartbkg.b2modules.data_store.particle_table import write_particle_table
 
             passing = {event for event, passes in self._passes.items() if passes}
             write_particle_table(self._events_file, passing, self.output_file)

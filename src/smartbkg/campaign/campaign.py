@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smartbkg.campaign.chunks import ChunkPlan, plan_chunks
+from smartbkg.campaign.chunk.chunks import ChunkPlan, plan_chunks
 from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg._version import __version__
-from smartbkg.campaign.chunks import ChunkPlan, source_names
+from smartbkg.campaign.chunk.chunks import ChunkPlan, source_names
 from smartbkg.campaign.config import CampaignConfig
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once, read_published

@@ -10,9 +10,9 @@ import numpy as np
 import uproot
 
 from smartbkg.campaign.campaign import Campaign
-from smartbkg.campaign.chain import NTUPLE
+from smartbkg.campaign.chunk.chain import NTUPLE
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.campaign.record import read_record
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.status import read_status
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from smartbkg.campaign.campaign import Campaign, first_policy, load_model
-from smartbkg.campaign.chain import make_chunk
-from smartbkg.campaign.chunks import Chunk, plan_chunks
+from smartbkg.campaign.chunk.chain import make_chunk
+from smartbkg.campaign.chunk.chunks import Chunk, plan_chunks
 from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import describe, described_sources, read_identities

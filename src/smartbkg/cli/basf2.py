@@ -43,8 +43,8 @@ def check(context: click.Context, source: Path | None) -> None:
 
 def _self_test(source: Path) -> int:
     """Print what differs; the exit code."""
-    from smartbkg.b2modules import self_test
-    from smartbkg.b2modules.contract import CONTRACT
+    from smartbkg.b2modules.contract import self_test
+    from smartbkg.b2modules.contract.clauses import CONTRACT
 
     clauses = {clause.key: clause for clause in CONTRACT}
     results = self_test.run_self_test(source)

@@ -80,7 +80,7 @@ def plan(folder: Path, events: int, as_json: bool) -> None:
 @_FOLDER
 def validate(folder: Path) -> None:
     """Check the configuration of FOLDER."""
-    from smartbkg.campaign.chunks import plan_chunks
+    from smartbkg.campaign.chunk.chunks import plan_chunks
     from smartbkg.campaign.config import read_campaign
     from smartbkg.campaign.folder import CampaignFolder
 
@@ -136,9 +136,9 @@ def run(
     if chunks:
         _run_chunks(campaign, chunks)
         return
-    from smartbkg.campaign.display import Display
+    from smartbkg.campaign.watch.display import Display
     from smartbkg.campaign.engines.choice import choose_engine
-    from smartbkg.campaign.monitor import write_page_to
+    from smartbkg.campaign.watch.monitor import write_page_to
     from smartbkg.campaign.production import produce
 
     engine = choose_engine(place, campaign.config)
@@ -150,7 +150,7 @@ def run(
 
 def _run_chunks(campaign: Any, chunks: tuple[int, ...]) -> None:
     """Make single chunks, as array jobs and workflow systems do: an error where one of them is not done at the end."""
-    from smartbkg.campaign.attempt import attempt_chunk
+    from smartbkg.campaign.chunk.attempt import attempt_chunk
 
     failed = []
     for index in chunks:
@@ -198,9 +198,9 @@ def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: 
     import time
 
     from smartbkg.campaign.campaign import open_campaign
-    from smartbkg.campaign.monitor import watched_status, write_page_to
+    from smartbkg.campaign.watch.monitor import watched_status, write_page_to
     from smartbkg.campaign.status import as_dict
-    from smartbkg.campaign.text import status_lines
+    from smartbkg.campaign.watch.text import status_lines
 
     campaign = open_campaign(folder, is_accepted=accept)
     while True:
@@ -264,7 +264,7 @@ def report(folder: Path, as_json: bool, accept: bool) -> None:
     from smartbkg.campaign.campaign import open_campaign
     from smartbkg.campaign.report import report_dict, report_lines
     from smartbkg.campaign.status import read_status
-    from smartbkg.campaign.text import failure_lines, skim_lines
+    from smartbkg.campaign.watch.text import failure_lines, skim_lines
 
     campaign = open_campaign(folder, is_accepted=accept)
     found = read_status(campaign)

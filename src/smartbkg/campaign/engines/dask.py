@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from smartbkg.campaign.attempt import Outcome, attempt_chunks
+from smartbkg.campaign.chunk.attempt import Outcome, attempt_chunks
 from smartbkg.campaign.config import CampaignConfig, ClusterSection
-from smartbkg.campaign.dispatcher import Dispatcher
+from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.errors import MissingDependencyError, SmartBKGError, UsageError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from smartbkg.campaign.attempt import attempt_chunk
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import worker_campaign
-from smartbkg.campaign.dispatcher import Dispatcher
+from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.errors import SmartBKGError
 
 _TICK: Final = 0.5

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from smartbkg.campaign.attempt import Outcome
+from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.errors import SmartBKGError
 
 #: A worker gets about so many bundles in all, so that the end of a campaign is shared evenly.

@@ -1,7 +1,7 @@
 """Alarms: what cannot be chance in a campaign where all is right, in a sentence each.
 
 Five things are watched, each with a fifth of the false-alarm rate; half of that goes to single chunks, shared by all
-that there will be, half to the whole campaign so far, however often it is looked at (`smartbkg.campaign.bounds`):
+that there will be, half to the whole campaign so far, however often it is looked at (`smartbkg.campaign.watch.bounds`):
 
 * ``weights``: Σ of kept weights against Σ over all generated events, and the number kept against Σq.
 * ``closure``: the same in each bin of each variable: kept and weighted events against all of them.
@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.campaign.bounds import distance_limit, largest_distance, running_tail, tail
+from smartbkg.campaign.watch.bounds import distance_limit, largest_distance, running_tail, tail
 from smartbkg.campaign.config import AlarmsSection
-from smartbkg.campaign.observation import VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, ScoreSums
 from smartbkg.scores.histogram import N_SCORE_BINS
 
 KINDS: Final = ("weights", "closure", "pass rates", "unknown codes", "scores")

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.campaign.alarms import Alarm, AlarmWatch, stored_histograms
-from smartbkg.campaign.attempt import Outcome
+from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_histograms
+from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.campaign.campaign import Campaign
-from smartbkg.campaign.dispatcher import Dispatcher
+from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.identity import copied_model
-from smartbkg.campaign.record import read_record
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.status import Status, read_status
 from smartbkg.errors import SmartBKGError
 from smartbkg.networks.bundle import load_bundle
@@ -96,7 +96,7 @@ class Monitor:
 
 def write_page_to(path: Path, campaign: Campaign) -> Callable[[Status, list[Alarm]], None]:
     """What writes the status page of a campaign to a file."""
-    from smartbkg.campaign.page import write_page
+    from smartbkg.campaign.watch.page import write_page
 
     def write(status: Status, alarms: list[Alarm]) -> None:
         write_page(path, campaign, status, alarms)

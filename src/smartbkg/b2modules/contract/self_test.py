@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from smartbkg.b2modules.contract import CONTRACT
+from smartbkg.b2modules.contract.clauses import CONTRACT
 from smartbkg.b2modules.framework import belle2, import_basf2
 from smartbkg.errors import UsageError
 
@@ -91,7 +91,7 @@ def _by_clause(results: list[Result]) -> list[Result]:
 def _run_session(name: str, source: Path, folder: Path) -> list[Result]:
     written = folder / "found.json"
     ended = subprocess.run(
-        [sys.executable, "-m", "smartbkg.b2modules.self_test", name, str(source), str(written)],
+        [sys.executable, "-m", "smartbkg.b2modules.contract.self_test", name, str(source), str(written)],
         cwd=folder, capture_output=True, text=True, timeout=60 * _MINUTES, check=False,
     )  # fmt: skip
     results = [Result(*row) for row in json.loads(written.read_text())] if written.is_file() else []
@@ -124,7 +124,7 @@ def _session_modules(source: Path, found: Findings) -> None:
     parameters = list(inspect.signature(basf2.process).parameters)
     found.expect("process", "arguments", parameters[:3] == ["path", "max_event", "calculateStatistics"], parameters)
     _store_payloads(found)
-    from smartbkg.b2modules.self_test_modules import Counter, Probe
+    from smartbkg.b2modules.contract.modules import Counter, Probe
 
     path = _path_of(source)
     probe, rejected, passed = Probe(found), Counter(), Counter()
@@ -154,7 +154,7 @@ def _store_payloads(found: Findings) -> None:
 
 
 def _session_no_return_value(source: Path, _found: Findings) -> None:
-    from smartbkg.b2modules.self_test_modules import Counter
+    from smartbkg.b2modules.contract.modules import Counter
 
     path, module = _path_of(source), Counter()
     module.if_value("==0", import_basf2().create_path())
@@ -163,7 +163,7 @@ def _session_no_return_value(source: Path, _found: Findings) -> None:
 
 
 def _session_required_array(source: Path, _found: Findings) -> None:
-    from smartbkg.b2modules.self_test_modules import Requiring
+    from smartbkg.b2modules.contract.modules import Requiring
 
     path = _path_of(source)
     path.add_module(Requiring(lambda: belle2().PyStoreArray("SmartbkgNothings").isRequired()))
@@ -171,7 +171,7 @@ def _session_required_array(source: Path, _found: Findings) -> None:
 
 
 def _session_required_payload(source: Path, _found: Findings) -> None:
-    from smartbkg.b2modules.self_test_modules import Requiring
+    from smartbkg.b2modules.contract.modules import Requiring
 
     path = _path_of(source)
     path.add_module(Requiring(lambda: belle2().PyDBObj("SmartbkgNothing")))
@@ -179,7 +179,7 @@ def _session_required_payload(source: Path, _found: Findings) -> None:
 
 
 def _session_terminate(source: Path, found: Findings) -> None:
-    from smartbkg.b2modules.self_test_modules import Counter, FailingAtTheEnd
+    from smartbkg.b2modules.contract.modules import Counter, FailingAtTheEnd
 
     path, before, behind = _path_of(source), Counter(), Counter()
     for module in (before, FailingAtTheEnd(), behind):

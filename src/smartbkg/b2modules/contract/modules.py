@@ -10,7 +10,7 @@ import numpy as np
 from smartbkg.b2modules.framework import Module, belle2, import_basf2
 
 if TYPE_CHECKING:
-    from smartbkg.b2modules.self_test import Findings
+    from smartbkg.b2modules.contract.self_test import Findings
 
 
 class Counter(Module):
@@ -133,7 +133,7 @@ class Probe(Module):
             found.expect("extra info", "addExtraInfo", "smartbkg" in str(error), error)
 
     def _look_at_particles(self) -> None:
-        from smartbkg.b2modules.self_test import coordinates_agree
+        from smartbkg.b2modules.contract.self_test import coordinates_agree
 
         found, particles = self._found, list(self._particles)
         indices = [int(particle.getArrayIndex()) for particle in particles]

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from smartbkg._version import __version__
 from smartbkg.campaign.campaign import Campaign
-from smartbkg.campaign.chunks import Chunk
+from smartbkg.campaign.chunk.chunks import Chunk
 from smartbkg.campaign.identity import fingerprint
-from smartbkg.campaign.observation import Observation
-from smartbkg.campaign.record import skim_sums
-from smartbkg.campaign.source import chunk_events
-from smartbkg.campaign.stages import StageClock
+from smartbkg.campaign.chunk.observation import Observation
+from smartbkg.campaign.chunk.record import skim_sums
+from smartbkg.campaign.chunk.source import chunk_events
+from smartbkg.campaign.chunk.stages import StageClock
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, KEEP_PROBABILITY, PASSES_PREFIX, WEIGHT
@@ -71,7 +71,7 @@ def make_chunk(campaign: Campaign, chunk: Chunk, attempt: str, folder: Path) -> 
 
     Returns
     -------
-    The content of its record: what `smartbkg.campaign.record.as_bytes` publishes.
+    The content of its record: what `smartbkg.campaign.chunk.record.as_bytes` publishes.
 
     Raises
     ------

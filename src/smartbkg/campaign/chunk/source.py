@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.campaign.chunks import Chunk, generator_seed
+from smartbkg.campaign.chunk.chunks import Chunk, generator_seed
 from smartbkg.campaign.config import CampaignConfig
 from smartbkg.errors import SmartBKGError
 from smartbkg.events import EventBatch

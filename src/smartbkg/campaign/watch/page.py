@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.campaign.alarms import Alarm
+from smartbkg.campaign.watch.alarms import Alarm
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.status import Status
 from smartbkg.errors import MissingDependencyError
@@ -27,7 +27,7 @@ def write_page(path: Path, campaign: Campaign, status: Status, alarms: list[Alar
     try:
         import jinja2
 
-        from smartbkg.campaign import plots
+        from smartbkg.campaign.watch import plots
         from smartbkg.plots.curves import as_data_uri
     except ImportError as error:
         raise MissingDependencyError(str(error.name), "report", "the status page") from error

@@ -1,0 +1,1 @@
+"""basf2's data store as this package reads and writes it."""

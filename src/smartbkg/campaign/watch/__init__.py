@@ -1,0 +1,1 @@
+"""Watching a campaign: alarms, the status page, what a terminal shows."""
