@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from smartbkg.campaign.campaign import open_campaign
-from smartbkg.campaign.config import parse_campaign
 from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
 from smartbkg.campaign.chunk.record import as_bytes, skim_sums
+from smartbkg.campaign.config import parse_campaign
 from smartbkg.events.totals import Totals
 from smartbkg.scores.histogram import N_SCORE_BINS
 from smartbkg.storage.configuration import as_yaml

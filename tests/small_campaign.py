@@ -10,9 +10,9 @@ from filtered_sample import make_model
 from synthetic import random_events
 
 from smartbkg.campaign.campaign import Campaign, open_campaign
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.config import parse_campaign
 from smartbkg.campaign.folder import CampaignFolder
-from smartbkg.campaign.chunk.record import read_record
 from smartbkg.io import create_events
 from smartbkg.storage.configuration import as_yaml, with_overrides
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.config import AlarmsSection
 from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch
 from smartbkg.campaign.watch.bounds import distance_limit, running_tail, tail
-from smartbkg.campaign.config import AlarmsSection
-from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
 from smartbkg.scores.histogram import N_SCORE_BINS, score_bin
 
 N_EVENTS = 400

@@ -10,10 +10,10 @@ import uproot
 from small_campaign import digests_of, small_settings, write_config
 from synthetic import random_events
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
-from smartbkg.campaign.merge import merge_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.chunk.record import read_record
+from smartbkg.campaign.merge import merge_campaign
 from smartbkg.campaign.status import read_status
 from smartbkg.io import create_events, open_events
 

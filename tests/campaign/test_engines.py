@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from small_campaign import digests_of, small_campaign
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.config import parse_campaign
 from smartbkg.campaign.engines.array import megabytes, submit, write_array
 from smartbkg.campaign.engines.choice import choose_engine

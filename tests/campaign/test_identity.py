@@ -10,8 +10,8 @@ import yaml
 from small_campaign import digests_of, small_campaign
 
 from smartbkg.campaign import identity as identity_module
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.status import read_status
 from smartbkg.errors import FileFormatError, SmartBKGError
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smartbkg.campaign.ledger import Ledger
 from smartbkg.campaign.chunk.record import skim_sums
+from smartbkg.campaign.ledger import Ledger
 from smartbkg.errors import FileFormatError
 from smartbkg.events.totals import Totals
 from smartbkg.sampling.cost import Costs

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from small_campaign import small_campaign
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.merge import merge_campaign
 from smartbkg.campaign.outlook import foresee
 from smartbkg.campaign.status import read_status

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from small_campaign import digests_of, small_campaign, small_settings, write_config
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.engines.local import run_local
 from smartbkg.campaign.failures import retry
 from smartbkg.campaign.production import produce

@@ -14,8 +14,8 @@ import pytest
 from cluster.slurm import Slurm, is_installed, running_slurm
 from small_campaign import digests_of, small_campaign, small_settings, write_config
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import Campaign, open_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.status import read_status
 
 pytestmark = [

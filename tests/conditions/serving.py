@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smartbkg.conditions import ConditionsStore
-from smartbkg.conditions.server import ConditionsServer
+from smartbkg.conditions.serving.server import ConditionsServer
 
 TOKEN = "a-token-for-tests"
 

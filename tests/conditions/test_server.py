@@ -19,8 +19,8 @@ from conditions.serving import TOKEN
 
 from smartbkg.conditions import ALWAYS, ConditionsStore
 from smartbkg.conditions.client import read_token_file
-from smartbkg.conditions.connections import Connections, ServerLimits, affordable_connections
-from smartbkg.conditions.server import ConditionsServer
+from smartbkg.conditions.serving.connections import Connections, ServerLimits, affordable_connections
+from smartbkg.conditions.serving.server import ConditionsServer
 from smartbkg.errors import ConditionsError
 
 QUICK = ServerLimits(n_connections=4, request_seconds=0.5, grace_seconds=0.5, largest_upload=1 << 16, largest_record=99)

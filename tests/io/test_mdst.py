@@ -15,7 +15,7 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.graphs.decay_tree import GraphRule, build_graphs
 from smartbkg.io import ReadOptions, open_events
-from smartbkg.io.extra_info import extra_columns
+from smartbkg.io.basf2.extra_info import extra_columns
 from smartbkg.io.records import charges
 
 FILES = {"mdst.root": 100, "mdst-v06-00-00.root": 10, "Btonunubar.root": 5}

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smartbkg.b2modules.defaults import MODEL_CONFIG, PREPROC_CONFIG
 from smartbkg.b2modules.data_store.event_reader import EventReader
 from smartbkg.b2modules.data_store.extra_info import ExtraInfo, draw_key
+from smartbkg.b2modules.data_store.unknown_codes import warn_of_first_unknown
+from smartbkg.b2modules.defaults import MODEL_CONFIG, PREPROC_CONFIG
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
-from smartbkg.b2modules.data_store.unknown_codes import warn_of_first_unknown
 from smartbkg.errors import ModelError
 from smartbkg.events import EventBatch
 from smartbkg.filtering.policy_choice import stored_policy

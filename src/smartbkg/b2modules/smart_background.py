@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from smartbkg.b2modules.data_store.event_reader import EventReader
 from smartbkg.b2modules.data_store.extra_info import SKIM_WEIGHT, ExtraInfo, draw_key
+from smartbkg.b2modules.data_store.unknown_codes import warn_of_first_unknown
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.b2modules.skim_config import DEFAULT_CONFIG, ConfigSource
-from smartbkg.b2modules.data_store.unknown_codes import warn_of_first_unknown
 from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.networks.onnx.backend import load_onnx_scorer

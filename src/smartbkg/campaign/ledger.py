@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
-from smartbkg.campaign.exact import ExactSum
 from smartbkg.campaign.chunk.stages import STAGES
+from smartbkg.campaign.exact import ExactSum
 from smartbkg.errors import FileFormatError
 from smartbkg.events.totals import Totals
 from smartbkg.sampling.cost import Costs

@@ -11,8 +11,8 @@ import uproot
 
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.chain import NTUPLE
-from smartbkg.campaign.ledger import Ledger
 from smartbkg.campaign.chunk.record import read_record
+from smartbkg.campaign.ledger import Ledger
 from smartbkg.campaign.status import read_status
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from smartbkg.campaign.chunk.attempt import Outcome, note_failure, remove_other_attempts
 from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chunk.attempt import Outcome, note_failure, remove_other_attempts
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.publication import publish_once
-from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.status import Status, read_status
 from smartbkg.errors import SmartBKGError, UsageError
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_columns

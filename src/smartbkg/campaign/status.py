@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.failures import FailedChunk, failed_chunks
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.campaign.chunk.record import read_record
 from smartbkg.errors import FileFormatError
 from smartbkg.storage.provenance import digest_of
 

@@ -136,10 +136,10 @@ def run(
     if chunks:
         _run_chunks(campaign, chunks)
         return
-    from smartbkg.campaign.watch.display import Display
     from smartbkg.campaign.engines.choice import choose_engine
-    from smartbkg.campaign.watch.monitor import write_page_to
     from smartbkg.campaign.production import produce
+    from smartbkg.campaign.watch.display import Display
+    from smartbkg.campaign.watch.monitor import write_page_to
 
     engine = choose_engine(place, campaign.config)
     with Display(campaign, None if page is None else write_page_to(page, campaign)) as display:
@@ -198,8 +198,8 @@ def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: 
     import time
 
     from smartbkg.campaign.campaign import open_campaign
-    from smartbkg.campaign.watch.monitor import watched_status, write_page_to
     from smartbkg.campaign.status import as_dict
+    from smartbkg.campaign.watch.monitor import watched_status, write_page_to
     from smartbkg.campaign.watch.text import status_lines
 
     campaign = open_campaign(folder, is_accepted=accept)

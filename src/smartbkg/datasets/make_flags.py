@@ -31,7 +31,7 @@ from smartbkg.events.columns import (
 from smartbkg.events.identity import ids_of
 from smartbkg.events.selection import Selection, parse_selection
 from smartbkg.io import ReadOptions, open_events
-from smartbkg.io.mdst import TREE, event_ids, is_basf2
+from smartbkg.io.basf2.mdst import TREE, event_ids, is_basf2
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import write_table

@@ -15,9 +15,9 @@ from typing import Final, Literal, NamedTuple
 
 from smartbkg.campaign.campaign import Campaign, worker_campaign
 from smartbkg.campaign.chunk.chain import make_chunk
+from smartbkg.campaign.chunk.record import as_bytes
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once
-from smartbkg.campaign.chunk.record import as_bytes
 from smartbkg.errors import SmartBKGError
 from smartbkg.storage.atomic import write_text_atomically
 from smartbkg.storage.machine import MachineError, is_of_machine

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from smartbkg._version import __version__
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.chunks import Chunk
-from smartbkg.campaign.identity import fingerprint
 from smartbkg.campaign.chunk.observation import Observation
 from smartbkg.campaign.chunk.record import skim_sums
 from smartbkg.campaign.chunk.source import chunk_events
 from smartbkg.campaign.chunk.stages import StageClock
+from smartbkg.campaign.identity import fingerprint
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, KEEP_PROBABILITY, PASSES_PREFIX, WEIGHT

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.campaign import worker_campaign
+from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.errors import SmartBKGError
 

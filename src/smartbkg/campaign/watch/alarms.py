@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.campaign.watch.bounds import distance_limit, largest_distance, running_tail, tail
-from smartbkg.campaign.config import AlarmsSection
 from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, ScoreSums
+from smartbkg.campaign.config import AlarmsSection
+from smartbkg.campaign.watch.bounds import distance_limit, largest_distance, running_tail, tail
 from smartbkg.scores.histogram import N_SCORE_BINS
 
 KINDS: Final = ("weights", "closure", "pass rates", "unknown codes", "scores")

@@ -11,13 +11,13 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from smartbkg.campaign.watch.alarms import Alarm
-from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.campaign.engines.dispatcher import Dispatcher
-from smartbkg.campaign.watch.monitor import Monitor
 from smartbkg.campaign.production import ProductionResult
 from smartbkg.campaign.status import Status
+from smartbkg.campaign.watch.alarms import Alarm
+from smartbkg.campaign.watch.monitor import Monitor
 from smartbkg.campaign.watch.text import status_lines
 
 _LOG_SECONDS: Final = 60.0

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_histograms
-from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.campaign.campaign import Campaign
+from smartbkg.campaign.chunk.attempt import Outcome
+from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.identity import copied_model
-from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.status import Status, read_status
+from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_histograms
 from smartbkg.errors import SmartBKGError
 from smartbkg.networks.bundle import load_bundle
 

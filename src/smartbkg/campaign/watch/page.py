@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.campaign.watch.alarms import Alarm
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.status import Status
+from smartbkg.campaign.watch.alarms import Alarm
 from smartbkg.errors import MissingDependencyError
 from smartbkg.storage.atomic import write_text_atomically
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.io.extra_info import extra_columns
+from smartbkg.io.basf2.extra_info import extra_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, flat_branch, open_root, read_ranges, root_errors

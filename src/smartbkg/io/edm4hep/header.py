@@ -18,7 +18,7 @@ _NUMBER: Final = "eventNumber"
 
 
 class Members(Protocol):
-    """Members of collections, as `smartbkg.io.edm4hep` reads them."""
+    """Members of collections, as `smartbkg.io.edm4hep.reader` reads them."""
 
     source: str
     names: list[str]

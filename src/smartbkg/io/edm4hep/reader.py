@@ -17,7 +17,7 @@ from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
-from smartbkg.io.edm4hep_header import EventHeaders
+from smartbkg.io.edm4hep.header import EventHeaders
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble

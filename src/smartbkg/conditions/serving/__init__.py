@@ -1,0 +1,1 @@
+"""The embedded store offered over HTTP: requests, limits, uploads."""

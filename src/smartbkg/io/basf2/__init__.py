@@ -1,0 +1,1 @@
+"""basf2's mDST and uDST files."""

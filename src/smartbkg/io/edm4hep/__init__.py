@@ -1,0 +1,1 @@
+"""EDM4hep: particles and event headers of podio files."""
