@@ -33,8 +33,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends with the path of a report
 	$(BIN)/smartbkg demo --output $(DEMO_OUTPUT) $(if $(DEMO_EVENTS),--events $(DEMO_EVENTS))
 
-test: $(VENV)/.installed lint types ## lint, types and the whole test-suite
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: $(VENV)/.installed lint types ## lint, types and the whole test-suite but for clusters
+	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/cluster
 
 test-cluster: $(VENV)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it)
 	$(BIN)/python tests/cluster/slurm.py install

@@ -9,10 +9,10 @@ import click
 
 from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
 from smartbkg.conditions.client import read_token_file
-from smartbkg.conditions.serving.connections import ServerLimits
 from smartbkg.conditions.local_text import LocalTextDatabase
 from smartbkg.conditions.location import PACKAGE, default_places, user_conditions_folder
 from smartbkg.conditions.resolve import find_source
+from smartbkg.conditions.serving.connections import ServerLimits
 from smartbkg.conditions.serving.server import DEFAULT_PORT, ConditionsServer
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore

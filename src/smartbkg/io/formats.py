@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
+from smartbkg.io.basf2.mdst import MDST
 from smartbkg.io.edm4hep.reader import EDM4HEP
 from smartbkg.io.hepmc import HEPMC2, HEPMC3
-from smartbkg.io.basf2.mdst import MDST
 from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions

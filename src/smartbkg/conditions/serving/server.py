@@ -22,14 +22,21 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from smartbkg._version import __version__
-from smartbkg.conditions.serving.connections import Connections, ServerLimits
 from smartbkg.conditions.interval import parse_interval
 from smartbkg.conditions.payload import GlobalTag, Payload, TagStatus, digest_file
 from smartbkg.conditions.protocol import API, PAYLOADS, interval_record, parse_payload_url, payload_record, tag_record
+from smartbkg.conditions.serving.connections import Connections, ServerLimits
+from smartbkg.conditions.serving.upload import (
+    RefusedError,
+    body_length,
+    copy_body,
+    parse_record,
+    receive_upload,
+    send_file,
+)
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.conditions.transport import LOGGER
-from smartbkg.conditions.serving.upload import RefusedError, body_length, copy_body, parse_record, receive_upload, send_file
 from smartbkg.errors import ConditionsError, SmartBKGError, nearest
 from smartbkg.storage.machine import MachineError
 
