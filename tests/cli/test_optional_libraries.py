@@ -38,6 +38,23 @@ NEEDED: dict[str, set[str]] = {
 IMPORTED_BY_OTHERS = {"train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "sklearn"}}
 
 
+#: A skim that passes every second event, and a fast simulation that does.
+SKIM = """
+import numpy as np
+def some_pass(events):
+    return np.arange(len(events)) % 2 == 0
+"""
+PROGRAM = """
+import sys
+import pyarrow.parquet as pq
+ids = pq.read_table(sys.argv[1], columns=["experiment", "run", "evtNum"]).to_pylist()
+with open(sys.argv[2], "w") as file:
+    print("experiment,run,evtNum,passes_first,passes_second", file=file)
+    for row in ids:
+        print(*row.values(), row["evtNum"] % 2, int(row["evtNum"] % 3 == 0), sep=",", file=file)
+"""
+
+
 def _arguments(chain: Chain, other: Chain, few: Path, output: Path) -> dict[str, list[object]]:
     """Arguments with which every verb does its work on the chain."""
     out = output / "out.parquet"
@@ -46,13 +63,14 @@ def _arguments(chain: Chain, other: Chain, few: Path, output: Path) -> dict[str,
         "doctor": ["doctor"],
         "generate": ["generate", "--process", "mixed", "--events", 2, "--seed", 1, "--output", out],
         "simulate": ["simulate", few, "--output", out],
-        "oracle": ["oracle", few, "--skim", "TDCPV_ccs", "--replicas", 4],
+        "oracle": ["oracle", few, "--skim", "some_pass:some_pass", "--replicas", 4],
         "flag": ["flag", chain.kept, "-o", out],
         "dataset": ["dataset", chain.events, "--flags", chain.flags, "--skim", "first", "-o", out],
         "config": ["config", "init", output / "config.yaml"],
         "train": ["train", chain.dataset, "-o", output / "model.safetensors", "--skim", "first", "--epochs", 1,
                   "--threads", 1, "--set", "network.n_layers=1", "--set", "network.units=8"],
-        "calibrate": ["calibrate", chain.model, chain.dataset, "--surrogate", "belle2",
+        "calibrate": ["calibrate", chain.model, few.parent / "both.parquet", "--surrogate",
+                      f"{sys.executable} {few.parent / 'program.py'} {{input}} {{output}}.csv",
                       "--max-events", 100, "--replicas", 2, "-o", output / "model.safetensors"],
         "campaign": ["campaign", "init", output / "campaign"],
         "evaluate": ["evaluate", chain.model, chain.dataset, "--skim", "first", "-o", output / "report.html"],
@@ -87,9 +105,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     chain = make_chain(folder, 3000)
     other = make_chain(folder / "other", 200, model=chain.model, first_event=10_000)
     build_dataset([chain.events], [chain.flags], chain.dataset, DatasetOptions(skims=("first",)))
+    build_dataset([chain.events], [chain.flags], folder / "both.parquet", DatasetOptions(skims=("all",)))
     few = folder / "few.parquet"
     with create_events(few, record("events", 1, {})) as writer:
         writer.write(random_events(3))
+    (folder / "some_pass.py").write_text(SKIM)
+    (folder / "program.py").write_text(PROGRAM)
     wanted = [(verb, "others") for verb in VERBS if verb != "demo"] + _lacking()
     cases = []
     for verb, library in wanted:
@@ -101,7 +122,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     (folder / "cases.json").write_text(json.dumps(cases))
     environment = os.environ | {"SMARTBKG_CONDITIONS": str(folder / "conditions")}
     command = [sys.executable, str(SCRIPT), str(folder / "cases.json"), str(folder / "outcomes.json")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1400)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=1400)
     assert done.returncode == 0, done.stderr
     return dict(zip(wanted, json.loads((folder / "outcomes.json").read_text()), strict=True))
 

@@ -52,13 +52,21 @@ def test_fractions_are_those_of_repeated_simulation(
     [
         (["--skim", "TauGenerics"], "did you mean 'TauGeneric'"),
         (["--skim", "TauGeneric", "--replicas", "7"], "expected an even number"),
-        (["--skim", "feiHadronicB0", "--replicas", "4"], "none of 60 events passed"),
+        (["--skim", "never:never", "--replicas", "4"], "none of 60 events passed"),
     ],
     ids=["skim", "replicas", "nothing"],
 )
 def test_mistakes_are_one_line(
-    events: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    events: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
 ) -> None:
+    (events.parent / "never.py").write_text(
+        "import numpy as np\ndef never(events):\n    return np.zeros(len(events), bool)\n"
+    )
+    monkeypatch.syspath_prepend(events.parent)
     assert run(str(events), *arguments) == 2
     error = capsys.readouterr().err
     assert message in error

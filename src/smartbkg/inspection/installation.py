@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from smartbkg._version import __version__
 from smartbkg.compilation.cache import MADE_FOR, SHIPPED, user_folder, versions
@@ -35,7 +36,8 @@ PURPOSE_BY_EXTRA = {
     "basf2": "HDF5 files of TrainDataSaver",
 }
 
-_MODULE_BY_DISTRIBUTION = {"pyyaml": "yaml", "scikit-learn": "sklearn", "dask-jobqueue": "dask_jobqueue"}
+#: Distribution, its name normalised → the module that it brings, where the names differ.
+_MODULE_BY_DISTRIBUTION = {"backports-zstd": "backports.zstd", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 
 
 class Finding(NamedTuple):
@@ -74,7 +76,7 @@ def _check_requirement(extra: str, requirement: Requirement) -> Finding:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         return Finding(subject, False, needed, "not installed", remedy)
-    module = _MODULE_BY_DISTRIBUTION.get(requirement.name.lower(), requirement.name.replace("-", "_"))
+    module = _MODULE_BY_DISTRIBUTION.get(canonicalize_name(requirement.name), requirement.name.replace("-", "_"))
     if importlib.util.find_spec(module) is None:
         return Finding(subject, False, needed, f"{version} is installed but cannot be imported", remedy)
     if not requirement.specifier.contains(version, prereleases=True):
