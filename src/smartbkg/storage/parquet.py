@@ -148,7 +148,7 @@ class CheckedParquetWriter:
             else:
                 self._close_with_own_footer()
         finally:
-            self._sink.close()
+            self.abort()  # after a close that failed the library would close again when it is collected
 
     def _further(self, first_record: bytes) -> dict[str, str]:
         """What the footer says beside the schema: checksums, and the record as it is at the end."""
@@ -173,9 +173,9 @@ class CheckedParquetWriter:
 
     def abort(self) -> None:
         """Give the file up: nothing more is written."""
+        self._writer.is_open = False  # else it would write a footer when it is collected
         if not self._sink.closed:
             self._sink.close()
-        self._writer.is_open = False  # else it would write a footer when it is collected
 
     def __enter__(self) -> Self:
         return self
