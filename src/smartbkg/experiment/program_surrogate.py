@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -41,7 +42,7 @@ class ProgramSurrogate:
     @property
     def name(self) -> str:
         """The program's name."""
-        return self.command.split()[0]
+        return Path(self.command.split()[0]).name
 
     @property
     def kind(self) -> str:
