@@ -19,10 +19,10 @@ from smartbkg.sampling import (
     ScorePolicy,
     SystematicSampler,
     ThresholdPolicy,
-    draw,
     event_weights,
     solve_optimal,
 )
+from smartbkg.sampling.draw import draw
 
 LIMIT_MICROSECONDS = 1.0
 

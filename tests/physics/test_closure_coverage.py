@@ -43,7 +43,7 @@ def test_the_closure_check_counts_coverage() -> None:
         {"x": generator.normal(size=n)},
         q,
         generator.random(n) < q,
-        settings=ClosureSettings(n_replicas=50, n_coverage_seeds=500),
+        settings=ClosureSettings(n_replicas=200, n_coverage_seeds=500),
     )
     assert report.coverage is not None
     assert 0.65 <= report.coverage <= 0.71

@@ -15,11 +15,11 @@ from smartbkg.sampling import (
     Policy,
     ScorePolicy,
     SystematicSampler,
-    draw,
     event_weights,
     solve_optimal,
     speed_up,
 )
+from smartbkg.sampling.draw import draw
 
 SIZES = st.integers(1, 9)
 SCORES = st.floats(0, 1, allow_subnormal=False)
