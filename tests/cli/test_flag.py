@@ -164,6 +164,8 @@ def test_a_table_that_says_which_events_passed_is_believed(tmp_path: Path) -> No
     assert [row[3] for row in rows(chosen)] == [0, 0, 1]
     with pytest.raises(UsageError, match="choose one by --skim: fei, tau"):
         flags(tmp_path / "two.parquet", "--output", tmp_path / "d.parquet")
+    cut = flags(tmp_path / "two.parquet", "--output", tmp_path / "e.parquet", "--cut", "passes_tau > 0")
+    assert [row[3] for row in rows(cut)] == [0, 0, 1]
 
 
 def test_the_output_of_a_generator_is_no_skim(tmp_path: Path) -> None:

@@ -242,3 +242,12 @@ def test_only_a_gatgap_of_one_skim_becomes_a_pth(tmp_path: Path) -> None:
         save_state_dict_file(tmp_path / "m.pth", small_bundle())
     with pytest.raises(UsageError, match="cannot convert"):
         convert_model(tmp_path / "a.onnx", tmp_path / "b.pth")
+
+
+def test_the_same_bundle_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    """The library keeps metadata in a hash map whose order differs from call to call."""
+    written = set()
+    for number in range(12):
+        save_bundle(tmp_path / f"{number}.safetensors", small_bundle())
+        written.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(written) == 1

@@ -135,7 +135,8 @@ class _Collected:
                 _refuse_generated(path)
                 self.add_events(path, options, allow_duplicates=allow_duplicates)
             return
-        flag = _flag_column(columns_of(path), self._skim, path)
+        is_chosen = any(name in _SAY_WHETHER or name.startswith(PASSES_PREFIX) for name in wanted)
+        flag = None if is_chosen else _flag_column(columns_of(path), self._skim, path)
         n_before = self.n_rows
         for columns in rows_of(path, [*wanted, *self._variables, *([] if flag is None else [flag])]):
             ids = _ids(columns, path, options, self.n_rows - n_before)

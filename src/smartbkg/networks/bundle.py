@@ -165,7 +165,21 @@ def save_bundle(path: str | Path, bundle: ModelBundle) -> None:
     state = {name: np.ascontiguousarray(weights) for name, weights in bundle.state.items()}
     text = json.dumps(content, sort_keys=True)
     metadata = {METADATA_KEY: text, _RECORD_DIGEST: hashlib.sha256(text.encode()).hexdigest()}
-    write_bytes_atomically(Path(path), safetensors_bytes(state, metadata=metadata))
+    write_bytes_atomically(Path(path), _with_ordered_header(safetensors_bytes(state, metadata=metadata)))
+
+
+def _with_ordered_header(content: bytes) -> bytes:
+    """A safetensors file with the metadata in the order of its keys: the library leaves them in that of a hash map.
+
+    A file is the length of its header (8 bytes, little-endian), the header (JSON, blanks at its end), the tensors;
+    their positions count from the header's end (https://github.com/huggingface/safetensors, "Format").
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

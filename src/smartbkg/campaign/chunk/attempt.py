@@ -15,10 +15,10 @@ from typing import Final, Literal, NamedTuple
 
 from smartbkg.campaign.campaign import Campaign, worker_campaign
 from smartbkg.campaign.chunk.chain import make_chunk
-from smartbkg.campaign.chunk.record import as_bytes
+from smartbkg.campaign.chunk.record import as_bytes, read_record
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once
-from smartbkg.errors import SmartBKGError
+from smartbkg.errors import FileFormatError, SmartBKGError
 from smartbkg.storage.atomic import write_text_atomically
 from smartbkg.storage.machine import MachineError, is_of_machine
 
@@ -57,7 +57,7 @@ def attempt_chunk(campaign: Campaign, index: int) -> Outcome:
         content = make_chunk(campaign, chunk, attempt, data)
         won = publish_once(folder.record(index), as_bytes(content))
     except Exception as error:  # noqa: BLE001 - whatever a stage raises is a failure of this chunk, not of the campaign
-        shutil.rmtree(data, ignore_errors=True)
+        _give_up(folder, index, attempt, data)
         seconds = time.monotonic() - started
         if folder.record(index).exists():  # another attempt was first, and cleaned up behind us
             return Outcome(index, "known", seconds, 0, "", host)
@@ -65,13 +65,28 @@ def attempt_chunk(campaign: Campaign, index: int) -> Outcome:
         note_failure(folder, index, attempt, error, state)
         return Outcome(index, state, seconds, 0, _line(error), host)
     except BaseException:
-        shutil.rmtree(data, ignore_errors=True)
+        _give_up(folder, index, attempt, data)
         raise
     if not won:
         shutil.rmtree(data, ignore_errors=True)
         return Outcome(index, "known", time.monotonic() - started, 0, "", host)
     remove_other_attempts(folder, index, attempt)
     return Outcome(index, "done", time.monotonic() - started, int(content["totals"]["n_events"]), "", host)
+
+
+def _give_up(folder: CampaignFolder, index: int, attempt: str, data: Path) -> None:
+    """Remove an attempt's files unless its record is published: a signal may come between the two.
+
+    A record that cannot be read is left with the files, for it may be this attempt's.
+    """
+    path = folder.record(index)
+    if path.exists():
+        try:
+            if read_record(path, index)["attempt"] == attempt:
+                return
+        except FileFormatError:
+            return
+    shutil.rmtree(data, ignore_errors=True)
 
 
 @contextlib.contextmanager
