@@ -225,7 +225,7 @@ def make_formats(folder: Path, n_events: int) -> list[Format]:
     import pyarrow.parquet as pq
     import uproot
     from io_events import write_mdst
-    from networks.test_onnx import upstream_like
+    from networks.onnx.test_export import upstream_like
     from synthetic import random_events
 
     from smartbkg.conditions import ALWAYS, ConditionsStore

@@ -19,7 +19,7 @@ def test_stored_payloads_filter_as_the_exported_files(
 ) -> None:
     import modularAnalysis
     from data_store import STORE
-    from networks.test_basf2_payloads import CODES, bundle
+    from networks.onnx.test_basf2_payloads import CODES, bundle
     from skim.WGs.fei import feiHadronic
 
     from smartbkg.b2modules.smart_background import add_smartbkg_filtering

@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 from networks.test_bundle import small_bundle
-from networks.test_onnx import upstream_like
+from networks.onnx.test_export import upstream_like
 from onnx import helper
 
 from smartbkg.errors import SmartBKGError

@@ -180,7 +180,7 @@ def test_a_model_file_is_scored_without_torch(tmp_path):
         "scorer.backend(random_graphs(0, [3, 5]), np.zeros(2, dtype=np.int64))\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_a_token_without_embedding_is_an_error():
