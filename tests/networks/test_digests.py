@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from networks.test_bundle import small_bundle
 from networks.onnx.test_export import upstream_like
+from networks.test_bundle import small_bundle
 from onnx import helper
 
 from smartbkg.errors import SmartBKGError

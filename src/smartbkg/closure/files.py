@@ -275,7 +275,9 @@ def choose_flags(table: Table, skim: str | None) -> str:
     Raises
     ------
     DatasetError
-        There is none, or not that one, or the choice is open.
+        There is none, or not that one.
+    UsageError
+        There are several, and none is named.
     """
     available = [name.removeprefix(PASSES_PREFIX) for name in table.columns if name.startswith(PASSES_PREFIX)]
     if not available:

@@ -42,7 +42,7 @@ def at_least(pool: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[
     """(n,) how many numbers of a pool are as large as each value, ties by tolerance."""
     finite = pool[np.isfinite(pool)]
     tolerance = _TIE * (np.abs(values) + (float(np.abs(finite).mean()) if len(finite) else 0.0))
-    lowest = np.where(np.isfinite(values), values - tolerance, values)
+    lowest = np.subtract(values, tolerance, out=values.astype(np.float64), where=np.isfinite(values))
     return np.asarray(len(pool) - np.searchsorted(np.sort(pool), lowest, side="left"), dtype=np.int64)
 
 
@@ -55,7 +55,7 @@ def pool_p_values(pool: NDArray[np.float64]) -> NDArray[np.float64]:
         p_value[:] = at_least(row, row) / n
         ordered = np.sort(row)
         start = ordered[-n_tail]
-        excess = float((ordered[-n_tail:] - start).mean())
+        excess = float((ordered[-n_tail:] - start).mean()) if np.isfinite(ordered[-1]) else np.inf
         if not np.isfinite(excess):
             p_value[np.isposinf(row)] = 0.5 / n * p_value[np.isposinf(row)]
         elif excess > _TIE * abs(start):
