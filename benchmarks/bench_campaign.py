@@ -1,8 +1,9 @@
-"""Records of 10⁵ chunks: how long `status`, `report` and the alarms take, and in how much memory."""
+"""Records of 10⁵ chunks: CPU time, memory and opened files of `status`, `report` and the ledger of `merge`."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,15 +21,22 @@ from smartbkg.scores.histogram import N_SCORE_BINS
 from smartbkg.storage.configuration import as_yaml
 from smartbkg.storage.provenance import digest_of
 
-N_CHUNKS, N_EVENTS = 100_000, 10_000
+N_CHUNKS, N_EVENTS = int(os.environ.get("SMARTBKG_BENCH_CHUNKS", "100000")), 10_000
 #: Records that differ in more than their numbers.
 N_DISTINCT = 500
+_STATUS = "from smartbkg.campaign.watch.monitor import watched_status; watched_status(campaign)"
 _READERS = {
-    "status": "from smartbkg.campaign.status import read_status; read_status(campaign)",
-    "status, alarms": "from smartbkg.campaign.watch.monitor import watched_status; watched_status(campaign)",
+    "first status, no packs": _STATUS,
+    "status": _STATUS,
     "report": (
         "from smartbkg.campaign.status import read_status; from smartbkg.campaign.report import report_lines; "
         "report_lines(campaign, read_status(campaign))"
+    ),
+    "merge, ledger and files": (
+        "from smartbkg.campaign.merge import chunk_files, ledger_of; "
+        "from smartbkg.campaign.status import read_status; status = read_status(campaign); "
+        "ledger_of(campaign, status.is_done, status).totals; "
+        "n_files = sum(len(one.files) for one in chunk_files(campaign, status.is_done))"
     ),
 }
 
@@ -82,17 +90,19 @@ def simulated_campaign(folder: Path, n_chunks: int = N_CHUNKS) -> None:
         path.write_bytes(as_bytes(distinct[index % len(distinct)] | mine))
 
 
-def _timed(folder: Path, code: str) -> tuple[float, float]:
-    """CPU seconds and MB of a fresh process that opens the campaign and does something."""
+def _timed(folder: Path, code: str) -> tuple[float, float, int]:
+    """CPU seconds and MB of a fresh process that does something, and the files of the campaign that it opened."""
     script = (
-        "import sys, time, json, resource; from pathlib import Path; start = time.process_time(); "
-        "from smartbkg.campaign.campaign import open_campaign; campaign = open_campaign(Path(sys.argv[1])); "
-        f"{code}; "
-        "print(json.dumps([time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))"
+        "import sys, time, json, resource; from pathlib import Path; start = time.process_time(); opened = []; "
+        "root = sys.argv[1]; sys.addaudithook(lambda event, details: opened.append(1) if event == 'open' "
+        "and str(details[0]).startswith(root) else None); "
+        "from smartbkg.campaign.campaign import open_campaign; campaign = open_campaign(Path(root)); "
+        f"{code}; print(json.dumps([time.process_time() - start, "
+        "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(opened)]))"
     )
     ended = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
-    seconds, megabytes = json.loads(ended.stdout)
-    return seconds, megabytes
+    seconds, megabytes, n_opened = json.loads(ended.stdout)
+    return seconds, megabytes, n_opened
 
 
 def main() -> None:
@@ -104,10 +114,12 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (folder / "records").glob("*/*.json"))
         print(f"{N_CHUNKS} records of {size / N_CHUNKS / 1000:.1f} kB, {size / 1e6:.0f} MB; written in "
               f"{time.perf_counter() - start:.0f} s")  # fmt: skip
-        print(f"{'what':<18} {'CPU s':>8} {'MB':>6}")
+        print(f"{'what':<24} {'CPU s':>8} {'MB':>6} {'files opened':>13}")
         for what, code in _READERS.items():
-            seconds, megabytes = _timed(folder, code)
-            print(f"{what:<18} {seconds:8.1f} {megabytes:6.0f}")
+            seconds, megabytes, n_opened = _timed(folder, code)
+            print(f"{what:<24} {seconds:8.1f} {megabytes:6.0f} {n_opened:13}")
+        size = sum(path.stat().st_size for path in (folder / "packs").glob("*"))
+        print(f"packs: {size / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_sums_are_the_same_in_any_order_and_grouping(contents: list[dict[str, An
         first, second = Ledger(), Ledger()
         for position, content in enumerate(order):
             (first if position < cut else second).add(content)
-        first += second
+        first.add_ledger(second)
         assert first.processes == whole.processes
         assert first.skims(COSTS) == whole.skims(COSTS)
         assert (first.cpu, first.wall, first.draw, first.n_chunks) == (whole.cpu, whole.wall, whole.draw, 6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 
 class ExactSum:
@@ -48,6 +48,25 @@ class ExactSum:
         """Add another sum."""
         for bottom, top in other._numerators.items():
             self._numerators[bottom] = self._numerators.get(bottom, 0) + top
+
+    def to_text(self) -> str:
+        """The sum as two hexadecimal integers, numerator and denominator: quickly written and read."""
+        value = self.value
+        return f"{value.numerator:x}/{value.denominator:x}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """What `to_text` wrote.
+
+        Raises
+        ------
+        ValueError
+            It is something else.
+        """
+        numerator, _, denominator = text.partition("/")
+        total = cls()
+        total._numerators[int(denominator, 16)] = int(numerator, 16)
+        return total
 
     @property
     def value(self) -> Fraction:

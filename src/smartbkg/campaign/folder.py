@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,6 +70,10 @@ class CampaignFolder:
         """The policy solved anew for later chunks."""
         return self.root / "policy.json"
 
+    def pack(self, group: int) -> Path:
+        """The copy of the records of a group of chunks."""
+        return self.root / "packs" / f"{group:03d}.pack"
+
     def record(self, index: int) -> Path:
         """The record of a chunk."""
         return self.records / _group(index) / f"{index:06d}.json"
@@ -96,17 +101,28 @@ class CampaignFolder:
             found.setdefault(int(path.name.partition(".")[0]), []).append(path)
         return found
 
-    def recorded(self) -> Iterator[tuple[int, Path]]:
-        """Number and record of each chunk that is done, in no order."""
+    def groups(self) -> list[int]:
+        """Numbers of the groups of a thousand chunks that have records, in order."""
         if not self.records.is_dir():
-            return
-        for group in sorted(self.records.iterdir()):
-            if not group.is_dir():
-                continue
-            for path in group.iterdir():
-                match = _RECORD.match(path.name)
+            return []
+        return sorted(int(path.name) for path in self.records.iterdir() if path.name.isdigit() and path.is_dir())
+
+    def marks(self, group: int) -> dict[int, tuple[int, int]]:
+        """Chunk → size in bytes and time of change in ns of each record of a group, without opening one."""
+        found = {}
+        with os.scandir(self.records / f"{group:03d}") as entries:
+            for entry in entries:
+                match = _RECORD.match(entry.name)
                 if match:
-                    yield int(match[1]), path
+                    about = entry.stat()
+                    found[int(match[1])] = (about.st_size, about.st_mtime_ns)
+        return found
+
+    def recorded(self) -> Iterator[tuple[int, Path]]:
+        """Number and record of each chunk that is done, in order."""
+        for group in self.groups():
+            for index in sorted(self.marks(group)):
+                yield index, self.record(index)
 
 
 def _group(index: int) -> str:

@@ -6,7 +6,7 @@ import collections
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from smartbkg.campaign.chunk.stages import STAGES
 from smartbkg.campaign.exact import ExactSum
@@ -18,6 +18,8 @@ from smartbkg.sampling.statistics import Estimate
 _SUMS: Final = tuple(field.name for field in fields(Totals) if field.type == "Fraction")
 _COUNTS: Final = tuple(field.name for field in fields(Totals) if field.type == "int")
 _OF_SKIM: Final = ("w", "v", "u", "uu", "uv", "vv")
+_COUNTERS: Final = ("_passing", "identities", "policies", "package_versions")
+_NUMBERS: Final = ("n_chunks", "n_particles", "n_unknown_codes", "n_bytes")
 
 
 class SkimResult(NamedTuple):
@@ -99,7 +101,39 @@ class Ledger:
         self.package_versions[content["package_version"]] += 1
         self.n_chunks += 1
 
-    def __iadd__(self, other: Ledger) -> Ledger:
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, exact: what `from_dict` reads."""
+        return {
+            "counts": {name: dict(counts) for name, counts in self._counts.items()},
+            "sums": {key: _texts(sums) for key, sums in self._sums.items()},
+            "skims": {key: _texts(sums) for key, sums in self._skims.items()},
+            "cpu": _texts(self._cpu), "draw": _texts(self._draw), "wall": self._wall.to_text(),
+            **{name: dict(getattr(self, name)) for name in _COUNTERS},
+            **{name: getattr(self, name) for name in ("largest", *_NUMBERS)},
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """What `to_dict` made.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is something else.
+        """
+        ledger = cls()
+        ledger._counts = {name: collections.Counter(counts) for name, counts in content["counts"].items()}
+        ledger._sums = {key: _from_texts(sums) for key, sums in content["sums"].items()}
+        ledger._skims = {key: _from_texts(sums) for key, sums in content["skims"].items()}
+        ledger._cpu, ledger._draw = _from_texts(content["cpu"]), _from_texts(content["draw"])
+        ledger._wall = ExactSum.from_text(content["wall"])
+        for name in _COUNTERS:
+            setattr(ledger, name, collections.Counter(content[name]))
+        for name in ("largest", *_NUMBERS):
+            setattr(ledger, name, content[name])
+        return ledger
+
+    def add_ledger(self, other: Ledger) -> None:
         """Add the sums of other chunks."""
         for mine, its in ((self._sums, other._sums), (self._skims, other._skims)):
             for key, sums in its.items():
@@ -112,12 +146,11 @@ class Ledger:
             for name, total in its_flat.items():
                 mine_flat[name].add_sum(total)
         self._wall.add_sum(other._wall)
-        for name in ("_passing", "identities", "policies", "package_versions"):
+        for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         self.largest = max(self.largest, other.largest)
-        for name in ("n_chunks", "n_particles", "n_unknown_codes", "n_bytes"):
+        for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        return self
 
     @property
     def processes(self) -> dict[str, Totals]:
@@ -197,3 +230,11 @@ class Ledger:
             for process, totals in self.processes.items()
             if process in cross_sections
         }
+
+
+def _texts(sums: Mapping[str, ExactSum]) -> dict[str, str]:
+    return {name: total.to_text() for name, total in sums.items()}
+
+
+def _from_texts(texts: Mapping[str, str]) -> dict[str, ExactSum]:
+    return {name: ExactSum.from_text(text) for name, text in texts.items()}

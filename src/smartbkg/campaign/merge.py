@@ -8,12 +8,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.chain import NTUPLE
 from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.campaign.status import read_status
+from smartbkg.campaign.records import record_groups
+from smartbkg.campaign.status import Status, read_status
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.totals import Totals
@@ -58,62 +60,89 @@ def merge_campaign(
         A file is not the one that its record describes.
     """
     wanted = range(len(campaign.plan)) if chunks is None else chunks
-    done = np.flatnonzero(read_status(campaign).is_done).tolist()
-    chosen = [index for index in done if index in wanted]
-    if len(chosen) < len(wanted) and not is_incomplete_allowed:
+    status = read_status(campaign)
+    chosen = np.zeros_like(status.is_done)
+    chosen[wanted.start : wanted.stop] = status.is_done[wanted.start : wanted.stop]
+    n_chosen = int(chosen.sum())
+    if n_chosen < len(wanted) and not is_incomplete_allowed:
         raise UsageError(
-            f"{len(wanted) - len(chosen)} of {len(wanted)} chunks are not done: run the campaign to its end, or merge "
+            f"{len(wanted) - n_chosen} of {len(wanted)} chunks are not done: run the campaign to its end, or merge "
             "what there is with --incomplete (the totals are then those of the chunks that are merged)"
         )
-    if not chosen:
+    if not n_chosen:
         raise UsageError("no chunk is done: nothing to merge")
-    ledger = Ledger()
+    ledger = ledger_of(campaign, chosen, status)
     if output.name.endswith(_ROOT):
-        n_written = _merge_ntuples(campaign, chosen, output, ledger)
+        n_written = _merge_ntuples(campaign, chosen, output)
     else:
         n_written = _merge_events(campaign, chosen, output, ledger)
-    return MergedCampaign(len(chosen), n_written, ledger.totals)
+    return MergedCampaign(n_chosen, n_written, ledger.totals)
 
 
-def _contents(campaign: Campaign, chosen: list[int], ledger: Ledger) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Record and folder of each chunk; the ledger has added them up at the end."""
-    for index in chosen:
-        content = read_record(campaign.folder.record(index), index)
-        ledger.add(content)
-        yield content, campaign.folder.data(index, content["attempt"])
+class ChunkFiles(NamedTuple):
+    """Where the files of a chunk are, and what its record says of them."""
+
+    chunk: int
+    folder: Path
+    files: dict[str, Any]
+    """Role → name, bytes and SHA-256."""
+
+    def checked(self, role: str) -> Path:
+        """A file, which must be the one that the record describes.
+
+        Raises
+        ------
+        FileFormatError
+            It is missing, or was changed.
+        """
+        about = self.files[role]
+        path = self.folder / str(about["name"])
+        if not path.is_file():
+            raise FileFormatError(
+                f"{path}: missing, although chunk {self.chunk} is done: remove its record and run again"
+            )
+        if path.stat().st_size != about["bytes"] or sha256_of_file(path) != about["sha256"]:
+            raise FileFormatError(
+                f"{path}: not the file that the record of chunk {self.chunk} describes: remove the record and run again"
+            )
+        return path
 
 
-def checked_file(content: dict[str, Any], folder: Path, role: str) -> Path:
-    """A file of a chunk, which must be the one that its record describes.
+def chunk_files(campaign: Campaign, chosen: NDArray[np.bool_]) -> Iterator[ChunkFiles]:
+    """Files of chunks that are done, in order; memory is that of the records of a thousand chunks.
 
-    Raises
-    ------
-    FileFormatError
-        It is missing, or was changed.
+    Parameters
+    ----------
+    chosen : (n_chunks,) True = this chunk.
     """
-    about = content["files"][role]
-    path: Path = folder / about["name"]
-    if not path.is_file():
-        raise FileFormatError(
-            f"{path}: missing, although chunk {content['chunk']} is done: remove its record and run again"
-        )
-    if path.stat().st_size != about["bytes"] or sha256_of_file(path) != about["sha256"]:
-        chunk = content["chunk"]
-        raise FileFormatError(
-            f"{path}: not the file that the record of chunk {chunk} describes: remove the record and run again"
-        )
-    return path
+    for group in record_groups(campaign):
+        table = group.table
+        for position in np.argsort(table.chunk).tolist():
+            index = int(table.chunk[position])
+            if chosen[index]:
+                folder = campaign.folder.data(index, bytes(table.attempt[position]).decode())
+                yield ChunkFiles(index, folder, table.files_of(position))
 
 
-def _merge_events(campaign: Campaign, chosen: list[int], output: Path, ledger: Ledger) -> int:
+def ledger_of(campaign: Campaign, chosen: NDArray[np.bool_], status: Status) -> Ledger:
+    """The sums over some of the chunks that are done."""
+    if np.array_equal(chosen, status.is_done):
+        return status.ledger
+    ledger = Ledger()
+    for index in np.flatnonzero(chosen).tolist():
+        ledger.add(read_record(campaign.folder.record(index), index))
+    return ledger
+
+
+def _merge_events(campaign: Campaign, chosen: NDArray[np.bool_], output: Path, ledger: Ledger) -> int:
     settings = {"campaign": campaign.config.name, "physics_digest": campaign.identity["physics_digest"]}
-    settings |= {"policy": campaign.identity["policy"], "skims": list(campaign.skims), "chunks": len(chosen)}
+    settings |= {"policy": campaign.identity["policy"], "skims": list(campaign.skims), "chunks": int(chosen.sum())}
     options = ReadOptions(keep_originals=not output.name.endswith(PARQUET.suffixes))
     writer = None
     with_draws: Any = None
     try:
-        for content, folder in _contents(campaign, chosen, ledger):
-            with open_events(checked_file(content, folder, KEPT), options) as reader:
+        for files in chunk_files(campaign, chosen):
+            with open_events(files.checked(KEPT), options) as reader:
                 batches: Iterator[EventBatch] = reader.batches()
                 first = next(batches, None)
                 if writer is None:
@@ -135,7 +164,7 @@ def _merge_events(campaign: Campaign, chosen: list[int], output: Path, ledger: L
     return writer.n_written
 
 
-def _merge_ntuples(campaign: Campaign, chosen: list[int], output: Path, ledger: Ledger) -> int:
+def _merge_ntuples(campaign: Campaign, chosen: NDArray[np.bool_], output: Path) -> int:
     if not campaign.config.outputs.ntuple:
         raise UsageError(
             f"{output}: the campaign writes no n-tuples (outputs.ntuple: false); merge events into .parquet"
@@ -143,8 +172,8 @@ def _merge_ntuples(campaign: Campaign, chosen: list[int], output: Path, ledger: 
     n_rows = 0
     with atomic_path(output) as partial, uproot.recreate(partial) as new:
         tree = None
-        for content, folder in _contents(campaign, chosen, ledger):
-            with uproot.open(checked_file(content, folder, NTUPLE)) as file:
+        for files in chunk_files(campaign, chosen):
+            with uproot.open(files.checked(NTUPLE)) as file:
                 columns = file["events"].arrays(library="np")
             if tree is None:
                 tree = new.mktree("events", {name: values.dtype for name, values in columns.items()})

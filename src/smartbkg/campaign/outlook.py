@@ -19,7 +19,7 @@ from smartbkg.campaign.chunk.chunks import Chunk, plan_chunks
 from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import describe, described_sources, read_identities
-from smartbkg.campaign.merge import checked_file
+from smartbkg.campaign.merge import ChunkFiles
 from smartbkg.campaign.status import read_status
 from smartbkg.errors import UsageError
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_columns
@@ -131,7 +131,7 @@ def _pilot(campaign: Campaign, n_events: int, scratch: Path) -> tuple[dict[str, 
     chunk = Chunk(0, first.process, first.run, first.first_event, n_wanted, first.source)
     pilot = Campaign(campaign.folder, small, campaign.plan, campaign.identity)
     content = make_chunk(pilot, chunk, "plan", scratch)
-    with open_events(checked_file(content, scratch, "kept")) as reader:
+    with open_events(ChunkFiles(0, scratch, content["files"]).checked("kept")) as reader:
         names = (*score_columns(campaign.skims), KEEP_PROBABILITY, GENERATOR_WEIGHT)
         parts = [{name: batch.event[name] for name in names} for batch in reader.batches()]
     return content, {name: np.concatenate([part[name] for part in parts]) for name in names} if parts else {}

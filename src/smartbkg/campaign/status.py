@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.campaign.campaign import Campaign
-from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.failures import FailedChunk, failed_chunks
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.errors import FileFormatError
-from smartbkg.storage.provenance import digest_of
+from smartbkg.campaign.record_table import RecordTable
+from smartbkg.campaign.records import record_groups
 
 
 @dataclass
@@ -33,15 +32,14 @@ class ChunkFigures:
         """Of chunks that are not done."""
         return cls(*(np.full(n_chunks, np.nan) for _ in range(4)))
 
-    def add(self, content: dict[str, Any]) -> None:
-        """Note the record of a chunk."""
-        index, totals = content["chunk"], content["totals"]
-        if totals["n_events"]:
-            self.kept_fraction[index] = totals["n_kept"] / totals["n_events"]
-        if totals["sum_weight"]:
-            self.weight_ratio[index] = totals["sum_kept_weight"] / totals["sum_weight"]
-        self.seconds[index] = content["wall"]
-        self.finished[index] = content["started"] + content["wall"]
+    def add(self, table: RecordTable) -> None:
+        """Note records."""
+        index = table.chunk
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.kept_fraction[index] = np.where(table.n_events > 0, table.n_kept / table.n_events, np.nan)
+            self.weight_ratio[index] = np.where(table.sum_weight != 0, table.sum_kept_weight / table.sum_weight, np.nan)
+        self.seconds[index] = table.seconds
+        self.finished[index] = table.finished
 
 
 @dataclass
@@ -91,12 +89,12 @@ class Status:
         return np.flatnonzero(waiting).tolist()
 
 
-#: Sees each record that counts, besides the ledger.
-Observer = Callable[[dict[str, Any]], None]
+#: Sees the records that count, besides the ledger.
+Observer = Callable[[RecordTable], None]
 
 
 def read_status(campaign: Campaign, observers: tuple[Observer, ...] = ()) -> Status:
-    """Read all records, one at a time: memory does not grow with what they hold.
+    """Read all records, a thousand at a time: memory does not grow with what they hold.
 
     A damaged record is named and does not count: its chunk is still to do once the record has been removed.
     """
@@ -105,24 +103,14 @@ def read_status(campaign: Campaign, observers: tuple[Observer, ...] = ()) -> Sta
         n_chunks, np.zeros(n_chunks, dtype=np.bool_), Ledger(), ChunkFigures.of(n_chunks),
         [one for one in failed_chunks(campaign.folder) if one.chunk < n_chunks], [], campaign.config.run.attempts,
     )  # fmt: skip
-    identity = digest_of(campaign.identity)[:16]
-    for index, path in campaign.folder.recorded():
-        try:
-            content = read_record(path, index)
-            if content["identity"] != identity:
-                status.foreign.append(f"{path}: the record of another campaign: remove it")
-                continue
-            if not 0 <= index < n_chunks:
-                status.foreign.append(f"{path}: the campaign has {n_chunks} chunks: remove it")
-                continue
-            status.ledger.add(content)
-        except FileFormatError as error:
-            status.damaged.append(str(error))
-            continue
-        status.is_done[index] = True
-        status.figures.add(content)
+    for group in record_groups(campaign):
+        status.damaged += group.damaged
+        status.foreign += group.foreign
+        status.ledger.add_ledger(group.ledger)
+        status.is_done[group.table.chunk] = True
+        status.figures.add(group.table)
         for observer in observers:
-            observer(content)
+            observer(group.table)
     return status
 
 

@@ -47,7 +47,7 @@ def test_each_variable_is_a_number_of_each_event() -> None:
 def test_sums_survive_the_way_through_a_record_and_damage_is_seen() -> None:
     random = np.random.default_rng(3)
     closure = ClosureSums(*random.normal(size=(3, len(VARIABLES), 16)))
-    for mine, its in zip(closure, ClosureSums.decoded(closure.encoded()), strict=True):
+    for mine, its in zip(closure, ClosureSums.raw(closure.encoded()), strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-6)
     with pytest.raises(FileFormatError, match="expected those of an array"):
-        ScoreSums.decoded(closure.encoded())
+        ScoreSums.raw(closure.encoded())

@@ -10,6 +10,7 @@ import pytest
 
 from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
 from smartbkg.campaign.config import AlarmsSection
+from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch
 from smartbkg.campaign.watch.bounds import distance_limit, running_tail, tail
 from smartbkg.scores.histogram import N_SCORE_BINS, score_bin
@@ -43,7 +44,11 @@ def record_of(index: int, e: dict[str, np.ndarray]) -> dict[str, Any]:
     scores = [np.bincount(place if c is None else place[k], c, minlength=N_SCORE_BINS).astype(float) for c in columns]
     return {
         "chunk": index, "process": "mixed", "particles": 40 * N_EVENTS, "unknown_codes": int(e["unknown"].sum()),
-        "totals": {"sum_kept_weight": e["weight"].sum(), "sum_weight": e["w"].sum(), "n_kept": int(k.sum())},
+        "attempt": "a", "files": {}, "wall": 1.0, "started": 0.0,
+        "totals": {
+            "n_events": N_EVENTS, "sum_kept_weight": e["weight"].sum(), "sum_weight": e["w"].sum(),
+            "n_kept": int(k.sum()),
+        },
         "draw": {
             "variance": variance.sum(), "sum_keep_probability": e["q"].sum(),
             "count_variance": (e["q"] * (1 - e["q"])).sum(), "largest": float(np.abs(e["w"] / e["q"]).max()),
@@ -63,7 +68,7 @@ def alarms_of(
         events = events_of_chunk(random)
         if faulty is None or index in faulty:
             fault(events, random)
-        watch.add(record_of(index, events))
+        watch.add(RecordTable.of([record_of(index, events)]))
         if index % 5 == 4:
             raised |= {(alarm.kind, alarm.chunk): alarm for alarm in watch.alarms()}
     return list(raised.values())
@@ -128,7 +133,7 @@ def test_scores_unlike_those_stored_with_the_model_raise_an_alarm_and_like_ones_
     for stored, n_alarms in ((own, 0), (other, 1)):
         watch = AlarmWatch(AlarmsSection(), 20, {"skim": stored})
         for index in range(20):
-            watch.add(record_of(index, events_of_chunk(random)))
+            watch.add(RecordTable.of([record_of(index, events_of_chunk(random))]))
         assert [alarm.kind for alarm in watch.alarms()] == ["scores"] * n_alarms
 
 

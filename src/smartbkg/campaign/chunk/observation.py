@@ -89,10 +89,10 @@ class ClosureSums(NamedTuple):
         """As text, in single precision."""
         return _encoded(np.stack(self))
 
-    @classmethod
-    def decoded(cls, text: str) -> ClosureSums:
-        """What `encoded` made."""
-        return cls(*_decoded(text, (3, len(VARIABLES), N_BINS)))
+    @staticmethod
+    def raw(text: str) -> NDArray[np.float32]:
+        """(3, n_variables, n_bins) what `encoded` made."""
+        return _decoded(text, (3, len(VARIABLES), N_BINS))
 
 
 class ScoreSums(NamedTuple):
@@ -118,10 +118,10 @@ class ScoreSums(NamedTuple):
         """As text, in single precision."""
         return _encoded(np.stack(self))
 
-    @classmethod
-    def decoded(cls, text: str) -> ScoreSums:
-        """What `encoded` made."""
-        return cls(*_decoded(text, (5, N_SCORE_BINS)))
+    @staticmethod
+    def raw(text: str) -> NDArray[np.float32]:
+        """(5, n_bins) what `encoded` made."""
+        return _decoded(text, (5, N_SCORE_BINS))
 
 
 class Observation:
@@ -173,8 +173,8 @@ def _encoded(values: NDArray[np.float64]) -> str:
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
-def _decoded(text: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _decoded(text: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
-        return np.frombuffer(base64.b64decode(text), dtype="<f4").reshape(shape).astype(np.float64)
+        return np.frombuffer(base64.b64decode(text), dtype="<f4").reshape(shape)
     except ValueError as error:
         raise FileFormatError(f"sums of {len(text)} characters, expected those of an array {shape}") from error

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, ScoreSums
 from smartbkg.campaign.config import AlarmsSection
+from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.watch.bounds import distance_limit, largest_distance, running_tail, tail
 from smartbkg.scores.histogram import N_SCORE_BINS
 
@@ -29,6 +31,8 @@ KINDS: Final = ("weights", "closure", "pass rates", "unknown codes", "scores")
 #: Parts of a rate: half for single chunks, half for the whole.
 _HALF: Final = 0.5
 _LEAST_FOR_SCORES: Final = 200
+#: Chunks that are compared at once.
+_BLOCK: Final = 2000
 
 
 class Alarm(NamedTuple):
@@ -45,6 +49,35 @@ class Alarm(NamedTuple):
     def __str__(self) -> str:
         where = "" if self.chunk is None else f"chunk {self.chunk}: "
         return f"{self.kind}: {where}{self.sentence} (chance at most {self.probability:.1g})"
+
+
+class _ChunkHistograms:
+    """Histograms of scores of the chunks of a process."""
+
+    def __init__(self) -> None:
+        self._chunks: list[NDArray[np.int64]] = []
+        self._histograms: list[NDArray[np.float32]] = []
+        self._whole = np.zeros(N_SCORE_BINS)
+
+    def add(self, chunks: NDArray[np.int64], histograms: NDArray[np.float32]) -> None:
+        """See chunks: their numbers (n,) and histograms (n, n_bins)."""
+        self._chunks.append(chunks)
+        self._histograms.append(histograms)
+        self._whole += histograms.sum(axis=0, dtype=np.float64)
+
+    def unlike_others(self, tolerance: float, rate: float) -> Iterator[tuple[int, float, float]]:
+        """Chunks whose scores are distributed unlike those of the others: number, distance, and its limit."""
+        chunks, histograms = np.concatenate(self._chunks), np.concatenate(self._histograms)
+        self._chunks, self._histograms = [chunks], [histograms]
+        for start in range(0, len(chunks), _BLOCK):
+            here = histograms[start : start + _BLOCK].astype(np.float64)
+            others = self._whole - here
+            n_here, n_others = here.sum(axis=1), others.sum(axis=1)
+            limit = tolerance + distance_limit(n_here, rate) + distance_limit(n_others, rate)
+            distance = largest_distance(here, others)
+            is_seen = (np.minimum(n_here, n_others) >= _LEAST_FOR_SCORES) & (distance > limit)
+            for row in np.flatnonzero(is_seen).tolist():
+                yield int(chunks[start + row]), float(distance[row]), float(limit[row])
 
 
 class AlarmWatch:
@@ -71,50 +104,55 @@ class AlarmWatch:
         """D, V, kept − Σq, its variance, chunks."""
         self._largest = 0.0
         self._n_particles = self._n_unknown = 0
-        self._by_process: dict[tuple[str, str], list[tuple[int, NDArray[np.float64]]]] = {}
-        self._process_sums: dict[tuple[str, str], NDArray[np.float64]] = {}
+        self._by_process: dict[tuple[str, str], _ChunkHistograms] = {}
 
-    def add(self, content: dict[str, Any]) -> None:
-        """See the record of a chunk."""
-        index, draw, totals = content["chunk"], content["draw"], content["totals"]
-        largest = draw["largest"]
-        difference = totals["sum_kept_weight"] - totals["sum_weight"]
-        surplus = totals["n_kept"] - draw["sum_keep_probability"]
-        closure = ClosureSums.decoded(content["closure"])
-        self._draw += (difference, draw["variance"], surplus, draw["count_variance"], 1)
-        self._largest = max(self._largest, largest)
+    def add(self, table: RecordTable) -> None:
+        """See records of chunks that it has not seen."""
+        if not len(table):
+            return
+        closure = ClosureSums(*np.moveaxis(table.closure.astype(np.float64), 1, 0))
+        difference = table.sum_kept_weight - table.sum_weight
+        surplus = table.n_kept - table.sum_keep_probability
+        columns = (difference, table.variance, surplus, table.count_variance)
+        self._draw += (*(column.sum() for column in columns), len(table))
+        self._largest = max(self._largest, float(table.largest.max()))
         for mine, its in zip(self._closure, closure, strict=True):
-            mine += its
-        self._n_particles += content["particles"]
-        self._n_unknown += content["unknown_codes"]
-        self._check_chunk_draw(index, difference, surplus, draw, totals)
-        self._check_chunk_closure(index, closure, largest)
-        for skim, text in content["scores"].items():
-            self._add_scores(index, content["process"], skim, ScoreSums.decoded(text))
+            mine += its.sum(axis=0)
+        self._n_particles += int(table.n_particles.sum())
+        self._n_unknown += int(table.n_unknown.sum())
+        self._check_draws(table, difference, surplus)
+        self._check_closures(table, closure)
+        self._add_scores(table)
 
-    def _check_chunk_draw(
-        self, index: int, difference: float, surplus: float, draw: dict[str, float], totals: dict[str, Any]
-    ) -> None:
-        p = 2 * min(
-            float(tail(difference, draw["variance"], draw["largest"])),
-            float(tail(surplus, draw["count_variance"], 1.0)),
-        )
-        if p < self._chunk_rate:
-            self._found.append(Alarm("weights", index, min(p, 1.0), _weights_sentence(totals["sum_kept_weight"],
-                totals["sum_weight"], totals["n_kept"], draw["sum_keep_probability"])))  # fmt: skip
+    def _check_draws(self, table: RecordTable, difference: NDArray[np.float64], surplus: NDArray[np.float64]) -> None:
+        of_weights = tail(difference, table.variance, table.largest)
+        p = np.minimum(2 * np.minimum(of_weights, tail(surplus, table.count_variance, 1.0)), 1.0)
+        for row in np.flatnonzero(p < self._chunk_rate).tolist():
+            sentence = (
+                f"Σ of kept weights is {table.sum_kept_weight[row]:.6g}, of all events {table.sum_weight[row]:.6g}; "
+                f"{table.n_kept[row]} were kept where Σq is {table.sum_keep_probability[row]:.6g}: the draw or the "
+                "weights are wrong"
+            )
+            self._found.append(Alarm("weights", int(table.chunk[row]), float(p[row]), sentence))
 
-    def _check_chunk_closure(self, index: int, closure: ClosureSums, largest: float) -> None:
-        p = tail(closure.difference, closure.variance, largest) * closure.difference.size
-        if p.min() < self._chunk_rate:
-            self._found.append(Alarm("closure", index, float(p.min()), _closure_sentence(closure, p)))
+    def _check_closures(self, table: RecordTable, closure: ClosureSums) -> None:
+        n_bins = closure.weight[0].size
+        p = tail(closure.difference, closure.variance, table.largest[:, None, None]) * n_bins
+        for row in np.flatnonzero(p.min(axis=(1, 2)) < self._chunk_rate).tolist():
+            own = ClosureSums(*(sums[row] for sums in closure))
+            sentence = _closure_sentence(own, p[row])
+            self._found.append(Alarm("closure", int(table.chunk[row]), float(p[row].min()), sentence))
 
-    def _add_scores(self, index: int, process: str, skim: str, sums: ScoreSums) -> None:
-        whole = self._scores.setdefault(skim, ScoreSums.zeros())
-        for mine, its in zip(whole, sums, strict=True):
-            mine += its
-        key = (process, skim)
-        self._by_process.setdefault(key, []).append((index, sums.n_events.astype(np.float32)))
-        self._process_sums.setdefault(key, np.zeros(N_SCORE_BINS))[:] += sums.n_events
+    def _add_scores(self, table: RecordTable) -> None:
+        for column, skim in enumerate(table.skims):
+            whole = self._scores.setdefault(skim, ScoreSums.zeros())
+            for mine, its in zip(whole, table.scores[:, column].sum(axis=0, dtype=np.float64), strict=True):
+                mine += its
+            for process in np.unique(table.process).tolist():
+                chosen = table.process == process
+                histograms = table.scores[chosen, column, 0]
+                sums = self._by_process.setdefault((process, skim), _ChunkHistograms())
+                sums.add(table.chunk[chosen], histograms)
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
@@ -189,23 +227,12 @@ class AlarmWatch:
     def _score_shapes(self) -> list[Alarm]:
         found = []
         n_tests = max(len(self._by_process), 1)
+        rate = self._chunk_rate / n_tests / 2
         for (process, skim), chunks in self._by_process.items():
-            whole = self._process_sums[process, skim]
-            rate = self._chunk_rate / n_tests / 2
-            for index, histogram in chunks:
-                n_events, others = float(histogram.sum()), whole - histogram
-                if min(n_events, others.sum()) < _LEAST_FOR_SCORES:
-                    continue
-                limit = self._settings.score_tolerance + float(distance_limit(n_events, rate)) + float(
-                    distance_limit(others.sum(), rate)
-                )  # fmt: skip
-                distance = largest_distance(histogram.astype(np.float64), others)
-                if distance > limit:
-                    sentence = f"its scores for {skim} are distributed unlike those of the other '{process}' chunks "
-                    sentence += (
-                        f"(distance {distance:.3f}, expected below {limit:.3f}): were its events made otherwise?"
-                    )
-                    found.append(Alarm("scores", index, self._chunk_rate, sentence))
+            for index, distance, limit in chunks.unlike_others(self._settings.score_tolerance, rate):
+                sentence = f"its scores for {skim} are distributed unlike those of the other '{process}' chunks "
+                sentence += f"(distance {distance:.3f}, expected below {limit:.3f}): were its events made otherwise?"
+                found.append(Alarm("scores", index, self._chunk_rate, sentence))
         return found + self._against_stored()
 
     def _against_stored(self) -> list[Alarm]:
@@ -219,7 +246,7 @@ class AlarmWatch:
             rate = self._whole_rate / len(self._stored) / 2 / ((doubling + 1) * (doubling + 2))
             limit = self._settings.score_tolerance + float(distance_limit(n_events / 2, rate))
             limit += float(distance_limit(stored.sum(), rate))
-            distance = largest_distance(sums.n_events, stored)
+            distance = float(largest_distance(sums.n_events, stored))
             if distance > limit:
                 sentence = f"scores for {skim} are distributed unlike those stored with the model (distance "
                 sentence += (
@@ -227,13 +254,6 @@ class AlarmWatch:
                 )
                 found.append(Alarm("scores", None, self._whole_rate, sentence))
         return found
-
-
-def _weights_sentence(kept: float, generated: float, n_kept: int, expected: float) -> str:
-    return (
-        f"Σ of kept weights is {kept:.6g}, of all events {generated:.6g}; {n_kept} were kept where Σq is "
-        f"{expected:.6g}: the draw or the weights are wrong"
-    )
 
 
 def _closure_sentence(closure: ClosureSums, probability: NDArray[np.float64]) -> str:

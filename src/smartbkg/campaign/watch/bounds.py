@@ -49,8 +49,9 @@ def distance_limit(n_events: ArrayLike, probability: float) -> NDArray[np.float6
     return np.asarray(np.sqrt(np.log(2 / probability) / (2 * n)))
 
 
-def largest_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Largest distance between the cumulative distributions of two histograms, (n_bins,) each."""
-    if not first.sum() or not second.sum():
-        return 0.0
-    return float(np.abs(np.cumsum(first) / first.sum() - np.cumsum(second) / second.sum()).max())
+def largest_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(...) largest distance between cumulative distributions of (..., n_bins) histograms; 0 beside an empty one."""
+    sums = [np.cumsum(histogram, axis=-1) for histogram in (first, second)]
+    shares = [np.divide(one, one[..., -1:], out=np.zeros_like(one), where=one[..., -1:] > 0) for one in sums]
+    is_filled = (sums[0][..., -1] > 0) & (sums[1][..., -1] > 0)
+    return np.asarray(np.where(is_filled, np.abs(shares[0] - shares[1]).max(axis=-1), 0.0))

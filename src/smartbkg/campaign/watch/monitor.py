@@ -12,6 +12,7 @@ from smartbkg.campaign.chunk.attempt import Outcome
 from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.identity import copied_model
+from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.status import Status, read_status
 from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_histograms
 from smartbkg.errors import SmartBKGError
@@ -64,13 +65,14 @@ class Monitor:
             return
         try:
             content: dict[str, Any] = read_record(self._campaign.folder.record(outcome.chunk), outcome.chunk)
-            self._watch.add(content)
+            table = RecordTable.of([content])
             self.status.ledger.add(content)
         except SmartBKGError as error:
             self._say(str(error))
             return
         self.status.is_done[outcome.chunk] = True
-        self.status.figures.add(content)
+        self.status.figures.add(table)
+        self._watch.add(table)
 
     def tick(self, dispatcher: Dispatcher) -> None:
         """Look for alarms and write the page, if it is time; stop the run where the user wants that."""
