@@ -54,9 +54,9 @@ def test_reading_names_the_file_for_the_machine_and_lets_the_content_speak_for_i
 
 
 def test_a_full_disk_says_that_nothing_was_written(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="no space left on the disk; nothing was written"):
-        with disk_errors(tmp_path / "out"):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    refused = pytest.raises(MachineError, match="no space left on the disk; nothing was written")
+    with refused, disk_errors(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_refusal_of_another_folder_is_not_blamed_on_the_output(tmp_path: Path) -> None:
