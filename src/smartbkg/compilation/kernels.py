@@ -1,4 +1,4 @@
-"""The two kinds of compiled function: `kernel`, which Python calls, and `part`, of which kernels are made."""
+"""The kinds of compiled function: `kernel`, which Python calls, and `part`, of which kernels are made."""
 
 from __future__ import annotations
 
@@ -57,4 +57,16 @@ def part(function: Callable[..., Any]) -> Any:
     return _njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
-__all__ = ["KERNELS", "kernel", "part"]
+def borrowing_part(function: Callable[..., Any]) -> Any:
+    """As `part`, for functions of many small arrays that allocate none: inlined, and what they are given is borrowed.
+
+    Counting the references of an array is an atomic operation each time one is touched, and a tuple of arrays is some
+    ninety words that every call copies. Without both the reconstruction takes 0.4 of the time. A function that
+    allocates does not compile.
+    """
+    return _njit(
+        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True
+    )(function)
+
+
+__all__ = ["KERNELS", "borrowing_part", "kernel", "part"]

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import part
+from smartbkg.compilation import borrowing_part
 from smartbkg.experiment.reconstruction.channels import (
     EXCLUSIVE,
     HADRONIC,
@@ -97,6 +97,8 @@ class Store(NamedTuple):
     """(n,) of `COMBINATION`"""
     partial: NDArray[np.void]
     """(MAX_DAUGHTERS,) of `PARTIAL`"""
+    chosen: NDArray[np.int64]
+    """(2, MAX_DAUGHTERS) workspace: the list of each daughter of a channel, and the candidate chosen from it"""
     feature: NDArray[np.float64]
     """(n_features,) input of the classifier"""
     hidden: NDArray[np.float64]
@@ -110,12 +112,13 @@ def new_store(n_features: int, n_hidden: int) -> Store:
         np.zeros(2 * len(KINDS), dtype=CANDIDATE_LIST),
         np.zeros(_BEST_CAPACITY, dtype=COMBINATION),
         np.zeros(MAX_DAUGHTERS, dtype=PARTIAL),
+        np.zeros((2, MAX_DAUGHTERS), dtype=np.int64),
         np.zeros(n_features),
         np.zeros(n_hidden),
     )
 
 
-@part
+@borrowing_part
 def cos_theta_by(px: float, py: float, pz: float, energy: float, beam_energy: float, mass: float) -> float:
     """Cosine of the angle between a B meson and its visible part Y, were a massless neutrino all that is missing.
 
@@ -127,13 +130,13 @@ def cos_theta_by(px: float, py: float, pz: float, energy: float, beam_energy: fl
     return float((2 * beam_energy * energy - mass * mass - mass2) / (2 * b_momentum * np.sqrt(momentum2) + 1e-12))
 
 
-@part
+@borrowing_part
 def _window_of(kind):  # type: ignore[no-untyped-def]
     """What decides whether a combination is inside the window of its kind, as numbers that stay in registers."""
     return kind.rule, kind.low, kind.high, kind.mass, kind.minimum_momentum**2
 
 
-@part
+@borrowing_part
 def _rank_combination(  # type: ignore[no-untyped-def]
     store, rows, n, window, beam_energy, px, py, pz, energy
 ):
@@ -168,7 +171,7 @@ def _rank_combination(  # type: ignore[no-untyped-def]
     return rank
 
 
-@part
+@borrowing_part
 def _keep_best(store, rows, n, rank, n_best, bound, worst):  # type: ignore[no-untyped-def]
     """Insert a combination into the best of its channel.
 
@@ -195,7 +198,7 @@ def _keep_best(store, rows, n, rank, n_best, bound, worst):  # type: ignore[no-u
     return n_best, worst
 
 
-@part
+@borrowing_part
 def _choose_last(  # type: ignore[no-untyped-def]
     store, lists, n, kind, beam_energy, rows, n_best, worst, n_found
 ):
@@ -223,7 +226,7 @@ def _choose_last(  # type: ignore[no-untyped-def]
     return n_best, worst, n_found
 
 
-@part
+@borrowing_part
 def combine(  # type: ignore[no-untyped-def]
     store, lists, n, kind, beam_energy, rows
 ):
@@ -303,7 +306,7 @@ def combine(  # type: ignore[no-untyped-def]
     return n_best, n_found
 
 
-@part
+@borrowing_part
 def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: ignore[no-untyped-def]
     """Keep the most probable of the candidates ``first:stop`` of a kind, move them together and fill its lists.
 

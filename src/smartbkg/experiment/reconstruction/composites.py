@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from smartbkg.compilation import part
-from smartbkg.experiment.reconstruction.channels import KIND_INDEX, MASS, MASS_DIFFERENCE, MAX_DAUGHTERS, SEMILEPTONIC
+from smartbkg.compilation import borrowing_part
+from smartbkg.experiment.reconstruction.channels import KIND_INDEX, MASS, MASS_DIFFERENCE, SEMILEPTONIC
 from smartbkg.experiment.reconstruction.combinations import CAPACITY, close_lists, combine, cos_theta_by
 from smartbkg.experiment.reconstruction.judging import judge, set_candidate
 from smartbkg.experiment.reconstruction.truth_matching import match
@@ -17,18 +17,18 @@ _PI0: Final = KIND_INDEX["pi0"]
 _ETA: Final = KIND_INDEX["eta"]
 
 
-@part
+@borrowing_part
 def _mass_of(px: float, py: float, pz: float, energy: float) -> float:
     return math.sqrt(max(energy * energy - px * px - py * py - pz * pz, 0.0))
 
 
-@part
+@borrowing_part
 def _pair_mass(store, one, other):  # type: ignore[no-untyped-def]
     a, b = store.candidate[one], store.candidate[other]
     return _mass_of(a.px + b.px, a.py + b.py, a.pz + b.pz, a.energy + b.energy)
 
 
-@part
+@borrowing_part
 def _composite_features(store, rows, n, row, residual, n_found):  # type: ignore[no-untyped-def]
     """Features of a combination: how far from its mass, how good its daughters, how they share the momentum.
 
@@ -68,7 +68,7 @@ def _composite_features(store, rows, n, row, residual, n_found):  # type: ignore
     feature[13] = math.log(1.0 + n_found)
 
 
-@part
+@borrowing_part
 def _residual(store, rows, row, rule, mass, resolution, inner_mass, beam_energy):  # type: ignore[no-untyped-def]
     whole = store.candidate[row]
     if rule == SEMILEPTONIC:
@@ -82,14 +82,13 @@ def _residual(store, rows, row, rule, mass, resolution, inner_mass, beam_energy)
     return (whole.energy - beam_energy) / resolution
 
 
-@part
+@borrowing_part
 def composite_candidates(  # type: ignore[no-untyped-def]
     store, kinds, channels, classifier, recording, truth, kind, event, first_row, beam_energy, has_truth
 ):
     """All candidates of a composite kind, from all its channels, and its lists. Returns the next free row."""
     row = first_row
-    lists = np.empty(MAX_DAUGHTERS, np.int64)
-    rows = np.empty(MAX_DAUGHTERS, np.int64)
+    lists, rows = store.chosen[0], store.chosen[1]
     rule = kinds[kind]
     for number in range(rule.first_channel, rule.stop_channel):
         channel = channels[number]
@@ -121,7 +120,7 @@ def composite_candidates(  # type: ignore[no-untyped-def]
     return close_lists(store, kind, first_row, row, rule.bound, rule.minimum_probability)
 
 
-@part
+@borrowing_part
 def _add_composite(store, channel, best, local_channel, sign, row):  # type: ignore[no-untyped-def]
     """Write the combination ``best`` of a channel into ``row``."""
     px, py, pz, energy = 0.0, 0.0, 0.0, 0.0
@@ -137,7 +136,7 @@ def _add_composite(store, channel, best, local_channel, sign, row):  # type: ign
     set_candidate(store, row, px, py, pz, energy, tracks, photons, local_channel, sign)
 
 
-@part
+@borrowing_part
 def _constrain_mass(candidate, mass):  # type: ignore[no-untyped-def]
     """Scale a momentum to the nominal mass: right where the daughters' energies err by a common factor."""
     scale = mass / (_mass_of(candidate.px, candidate.py, candidate.pz, candidate.energy) + 1e-9)

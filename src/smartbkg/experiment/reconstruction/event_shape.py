@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.compilation import kernel, part
+from smartbkg.compilation import borrowing_part, kernel
 
 #: Fox-Wolfram moments are computed for l = 0 ... this.
 HIGHEST_MOMENT: Final = 4
@@ -35,7 +35,7 @@ class EventShapes(NamedTuple):
     """(n_events, 5) H_l / H_0 for l = 0 ... 4."""
 
 
-@part
+@borrowing_part
 def _fox_wolfram(x, y, z, size, ratio):  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
     """Add Σ_ij |p_i||p_j| P_l(cos θ_ij), the pairs of a particle with itself included, then divide by H_0."""
     n = len(x)
@@ -63,7 +63,7 @@ def _fox_wolfram(x, y, z, size, ratio):  # type: ignore[no-untyped-def]  # compi
     ratio[0] = 1.0
 
 
-@part
+@borrowing_part
 def _thrust(x, y, z, total, axis):  # type: ignore[no-untyped-def]  # compiled: takes arrays one by one
     """Exact thrust. At the maximum the momenta fall into two hemispheres, and thrust = 2 |Σ of one| / Σ|p| when
     momenta balance, in general |Σ s_i p_i| / Σ|p| with the signs s_i of the side of a plane. Every such division is

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from smartbkg.compilation import part
+from smartbkg.compilation import borrowing_part
 from smartbkg.experiment.detector.objects import DRIFT_CHAMBER_THETA, FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX
 from smartbkg.experiment.reconstruction.combinations import CAPACITY, close_lists
@@ -44,7 +44,7 @@ _K_SHORT_RESOLUTION: Final = 0.003
 _LAMBDA_RESOLUTION: Final = 0.0015
 
 
-@part
+@borrowing_part
 def boosted(boost, px, py, pz, energy):  # type: ignore[no-untyped-def]
     """A momentum in the centre-of-mass frame; ``boost`` is (4, 4) in the order px, py, pz, E."""
     return (
@@ -55,7 +55,7 @@ def boosted(boost, px, py, pz, energy):  # type: ignore[no-untyped-def]
     )
 
 
-@part
+@borrowing_part
 def charged_candidates(  # type: ignore[no-untyped-def]
     store, kinds, classifier, recording, truth, tracks, boost, event, first_row, has_truth
 ):
@@ -98,7 +98,7 @@ def charged_candidates(  # type: ignore[no-untyped-def]
     return row
 
 
-@part
+@borrowing_part
 def _is_photon(clusters, i):  # type: ignore[no-untyped-def]
     """Whether a cluster is neutral, above the threshold of its region and inside the acceptance."""
     energy, theta = clusters.energy[i], clusters.theta[i]
@@ -111,7 +111,7 @@ def _is_photon(clusters, i):  # type: ignore[no-untyped-def]
     return energy > (PHOTON_THRESHOLDS[1] if theta < _ENDCAPS[1] else PHOTON_THRESHOLDS[2])
 
 
-@part
+@borrowing_part
 def photon_candidates(  # type: ignore[no-untyped-def]
     store, kinds, classifier, recording, truth, tracks, clusters, v0s, boost, event, first_row, has_truth
 ):
@@ -164,7 +164,7 @@ def photon_candidates(  # type: ignore[no-untyped-def]
     return close_lists(store, _GAMMA, first_row, row, kinds[_GAMMA].bound, kinds[_GAMMA].minimum_probability)
 
 
-@part
+@borrowing_part
 def _v0_truth(truth, tracks, first_track, positive, negative, code):  # type: ignore[no-untyped-def]
     """The particle of that code that both tracks of a V0 come from, else -1."""
     one, other = tracks.truth[first_track + positive], tracks.truth[first_track + negative]
@@ -176,7 +176,7 @@ def _v0_truth(truth, tracks, first_track, positive, negative, code):  # type: ig
     return mother
 
 
-@part
+@borrowing_part
 def _add_v0s(  # type: ignore[no-untyped-def]
     store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind, low, high
 ):
@@ -206,7 +206,7 @@ def _add_v0s(  # type: ignore[no-untyped-def]
     return row
 
 
-@part
+@borrowing_part
 def _v0_features(store, row, tracks, v0s, i, first_track, difference):  # type: ignore[no-untyped-def]
     """Features of a V0: mass residual, flight distance and direction, how its tracks look."""
     distance = math.sqrt(v0s.x[i] ** 2 + v0s.y[i] ** 2)
@@ -228,7 +228,7 @@ def _v0_features(store, row, tracks, v0s, i, first_track, difference):  # type: 
     feature[8] = math.log(1.0 + abs(tracks.d0[negative]) / tracks.d0_error[negative])
 
 
-@part
+@borrowing_part
 def v0_candidates(  # type: ignore[no-untyped-def]
     store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind
 ):

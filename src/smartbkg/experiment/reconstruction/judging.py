@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import part
+from smartbkg.compilation import borrowing_part
 from smartbkg.experiment.reconstruction.signal_probability import N_FEATURES, log_odds
 
 #: A candidate written down for training.
@@ -38,7 +38,7 @@ def new_recording(first_kind: int = 0, stop_kind: int = 0, capacity: int = 1) ->
     return Recording(np.array([first_kind, stop_kind, 0]), np.zeros(capacity, dtype=EXAMPLE))
 
 
-@part
+@borrowing_part
 def judge(store, classifier, recording, kind, row, event, has_truth):  # type: ignore[no-untyped-def]
     """Signal probability of the candidate in ``row`` from ``store.feature``; written down if asked for."""
     value = log_odds(classifier, kind, store.candidate[row].channel, store.feature, store.hidden)
@@ -58,7 +58,7 @@ def judge(store, classifier, recording, kind, row, event, has_truth):  # type: i
             example.is_right = store.candidate[row].truth >= 0
 
 
-@part
+@borrowing_part
 def set_candidate(store, row, px, py, pz, energy, tracks, photons, channel, sign):  # type: ignore[no-untyped-def]
     new = store.candidate[row]
     new.px = px

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import part
+from smartbkg.compilation import borrowing_part
 from smartbkg.errors import ModelError
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX, KINDS, digest
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, SIGNAL_PROBABILITY
@@ -45,7 +45,7 @@ class Classifier(NamedTuple):
     """(n_rows,) c"""
 
 
-@part
+@borrowing_part
 def log_odds(classifier, kind, channel, feature, hidden):  # type: ignore[no-untyped-def]  # compiled: takes NamedTuples
     """Logarithm of the odds that a candidate is right.
 

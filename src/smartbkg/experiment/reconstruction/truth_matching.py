@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import kernel, part
+from smartbkg.compilation import borrowing_part, kernel
 
 #: A candidate is right if the energies of what it is made of miss at most this of its ancestor's, GeV.
 TRUTH_TOLERANCE: Final = 0.1
@@ -29,7 +29,7 @@ def no_truth() -> NDArray[np.void]:
     return np.zeros(0, dtype=TRUTH)
 
 
-@part
+@borrowing_part
 def ancestor(truth, start, code):  # type: ignore[no-untyped-def]
     """The nearest ancestor of a particle, itself included, with that PDG code; -1 where there is none."""
     particle = start
@@ -40,7 +40,7 @@ def ancestor(truth, start, code):  # type: ignore[no-untyped-def]
     return -1
 
 
-@part
+@borrowing_part
 def match(truth, store, rows, n, code, has_neutrino):  # type: ignore[no-untyped-def]
     """The particle a combination is, and the generated energy of all it is made of.
 
