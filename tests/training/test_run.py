@@ -28,6 +28,7 @@ from smartbkg.storage.atomic import sole_writer
 from smartbkg.training import loop
 from smartbkg.training.checkpoint import checkpoint_path
 from smartbkg.training.config import TrainingConfig, parse_training_config
+from smartbkg.training.input import data as data_module
 from smartbkg.training.progress.reporting import EpochFigures, Reporter, log_paths
 from smartbkg.training.run import TrainingOutcome, train
 
@@ -296,9 +297,7 @@ def test_model_file_tells_how_it_was_made(undisturbed: tuple[Path, TrainingOutco
 def test_graphs_on_disk_give_the_weights_of_graphs_in_memory(
     undisturbed: tuple[Path, TrainingOutcome], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smartbkg.training import run
-
-    monkeypatch.setattr(run, "data_settings", lambda config: run.DataSettings(memory_bytes=20_000))
+    monkeypatch.setattr(data_module, "MEGABYTE", 40)  # 512 of them, the default, are 20 kB
     train([data], tmp_path / "M.safetensors", settings())
     assert_same_weights(tmp_path / "M.safetensors", undisturbed[0])
 

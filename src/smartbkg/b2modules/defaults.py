@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from smartbkg.events.pdg import load_token_table
+from smartbkg.graphs import GraphRule
+from smartbkg.networks.upstream import DEFAULT_MODEL_CONFIG
 
 #: Hyper-parameters of a ``.pth`` file; other model files carry their own.
-MODEL_CONFIG: Final[dict[str, Any]] = {"attention_heads": 4, "n_layers": 6, "units": 32, "use_gap": True}
+MODEL_CONFIG: Final[dict[str, Any]] = dict(DEFAULT_MODEL_CONFIG)
 
 #: Cuts on particles and features of nodes of a ``.pth`` file; other model files carry their own.
 PREPROC_CONFIG: Final[dict[str, Any]] = {
-    "cuts": ["abs(x) < 10", "abs(y) < 10", "abs(z) < 10"],
-    "features": ["PDG", "prodTime", "energy", "x", "y", "z", "px", "py", "pz"],
+    "cuts": list(GraphRule().cuts),
+    "features": ["PDG", *GraphRule().features],
 }
 
 #: Particle columns of the training data.

@@ -29,6 +29,7 @@ from smartbkg.events.identity import unique_events
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, ReconstructedEvents, reconstruct
+from smartbkg.experiment.skims.belle2 import BELLE2_SKIMS
 from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
 from smartbkg.io import open_events
 from smartbkg.io.tables import TableWriter
@@ -36,15 +37,11 @@ from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
-#: Version of the layout of a file of flags.
 #: Events simulated together; the result does not depend on it.
 BATCH_SIZE: Final = 2048
 
 #: Belle II's ten skims of this package, the default of `smartbkg simulate`.
-DEFAULT_SKIMS: Final = (
-    "feiHadronicB0", "feiHadronicBplus", "feiSLB0", "feiSLBplus", "BtoXll", "TDCPV_ccs", "DstToD0Pi_D0ToHpJm",
-    "InclusiveLambda", "TauGeneric", "LowMassTwoTrack",
-)  # fmt: skip
+DEFAULT_SKIMS: Final = BELLE2_SKIMS
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from smartbkg.errors import ModelError, nearest
@@ -132,6 +134,20 @@ class NoNetworkConfig(ModelConfig):
     architecture: str = "none"
 
 
+def processes_of(config: ModelConfig) -> tuple[str, ...]:
+    """The processes that a network tells apart, in its order; none where it takes none."""
+    return tuple(getattr(config, "processes", ()))
+
+
+def positions_of(names: ArrayLike, processes: Sequence[str]) -> NDArray[np.int64]:
+    """(n_names,) position of each name in a network's list of processes, -1 where it is not there."""
+    wanted = np.asarray(names)
+    index = np.full(len(wanted), -1, dtype=np.int64)
+    for position, name in enumerate(processes):
+        index[wanted == name] = position
+    return index
+
+
 __all__ = [
     "DeepSetConfig",
     "GAT2Config",
@@ -141,4 +157,6 @@ __all__ = [
     "NoNetworkConfig",
     "PhysicsConfig",
     "TransformerConfig",
+    "positions_of",
+    "processes_of",
 ]

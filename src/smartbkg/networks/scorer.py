@@ -17,6 +17,7 @@ from smartbkg.events import EventBatch
 from smartbkg.graphs import DecayGraphs, GraphRule, build_graphs
 from smartbkg.networks.backends import Backend, make_backend
 from smartbkg.networks.bundle import ModelBundle
+from smartbkg.networks.config import positions_of
 from smartbkg.scores.calibration import Calibration, Identity
 
 
@@ -80,7 +81,7 @@ class Scorer:
         self.n_unknown_codes += graphs.n_unknown_codes
         if not np.isfinite(graphs.feature).all():
             raise _not_finite(batch, graphs, self.graph_rule)
-        return self.backend(graphs, process_index(batch, self.processes))
+        return self.backend(graphs, positions_of(batch.event["process"], self.processes))
 
     def scores(self, batch: EventBatch) -> NDArray[np.float64]:
         """Calibrated probabilities to pass each skim: (n_events, n_skims) float64 in (0, 1)."""
@@ -89,14 +90,6 @@ class Scorer:
     def calibrate(self, logits: ArrayLike, process: ArrayLike | None = None) -> NDArray[np.float64]:
         """Scores of logits (n_events, n_skims) that were computed before."""
         return self.calibration.apply(logits, process)
-
-
-def process_index(batch: EventBatch, processes: tuple[str, ...]) -> NDArray[np.int64]:
-    """(n_events,) position of each event's process in a model's list, -1 where it is not there."""
-    index = np.full(len(batch), -1, dtype=np.int64)
-    for position, name in enumerate(processes):
-        index[batch.event["process"] == name] = position
-    return index
 
 
 def _not_finite(batch: EventBatch, graphs: DecayGraphs, rule: GraphRule) -> EventError:
@@ -158,4 +151,4 @@ def scorer_of(
     return with_surrogate(network, bundle.surrogate, threads)
 
 
-__all__ = ["Scorer", "process_index", "scorer_of"]
+__all__ = ["Scorer", "scorer_of"]

@@ -19,12 +19,15 @@ from smartbkg.errors import ModelError, UsageError
 from smartbkg.graphs import GraphRule
 from smartbkg.networks.architectures import parse_config
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
+from smartbkg.networks.config import GATGAPConfig
 from smartbkg.networks.digests import check_archive
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file, write_bytes_atomically
 
 #: Hyper-parameters of upstream's published model, where none are given.
-DEFAULT_MODEL_CONFIG: Final[Mapping[str, Any]] = {"attention_heads": 4, "n_layers": 6, "units": 32, "use_gap": True}
+DEFAULT_MODEL_CONFIG: Final[Mapping[str, Any]] = {
+    name: GATGAPConfig.model_fields[name].default for name in ("attention_heads", "n_layers", "units", "use_gap")
+}
 
 #: Upstream registers the gate of the pooling twice; the second name is the same weights.
 _GATE, _GATE_ALIAS = ".gap_gate.", ".gap.gate_nn."

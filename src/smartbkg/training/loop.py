@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from smartbkg.datasets.split import VALIDATION
 from smartbkg.errors import ModelError, SmartBKGError
 from smartbkg.graphs import DecayGraphs
-from smartbkg.networks.config import ModelConfig
+from smartbkg.networks.config import ModelConfig, positions_of, processes_of
 from smartbkg.scores.calibration import Affine
 from smartbkg.seeds import derive_seed
 from smartbkg.training.checkpoint import Checkpoint, save_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.decorrelation import distance_correlation
 from smartbkg.training.distributed import Workers
-from smartbkg.training.input.batches import Batch, LoaderClock, batches, process_index
+from smartbkg.training.input.batches import Batch, LoaderClock, batches
 from smartbkg.training.input.data import TrainingData
-from smartbkg.training.input.sampler import Sampler, SamplingSettings
+from smartbkg.training.input.sampler import Sampler
 from smartbkg.training.input.symmetries import Symmetries, earlier_showings
 from smartbkg.training.interruption import Interruption
 from smartbkg.training.losses import make_loss
@@ -70,10 +70,9 @@ class Trainer:
         self.model, self.network, self.data, self.config = model, network, data, config
         self.device, self.workers, self.reporter = device, workers, reporter
         self.output, self.checkpoint, self.identity = output, checkpoint, identity
-        self.processes = process_index(data, tuple(getattr(network, "processes", ())))
-        sampling = SamplingSettings(**config.sampling.model_dump(exclude={"symmetries"}))
+        self.processes = positions_of(data.process_names, processes_of(network))
         seed = derive_seed(config.run.seed, "training")
-        self.sampler = Sampler(data, sampling, seed)
+        self.sampler = Sampler(data, config.sampling, seed)
         self.symmetries = Symmetries(config.sampling.symmetries, config.graph_rule, seed)
         self.importance = np.array([config.loss.importance.get(skim, 1.0) for skim in data.skims])
         self.loss = make_loss(

@@ -17,7 +17,7 @@ from smartbkg.graphs import GraphRule
 from smartbkg.networks import ModelBundle, build_model, parse_config, save_bundle
 from smartbkg.networks.architectures import architecture_named
 from smartbkg.networks.bundle import state_of
-from smartbkg.networks.config import ModelConfig
+from smartbkg.networks.config import ModelConfig, processes_of
 from smartbkg.scores.fit import fit_calibration
 from smartbkg.scores.histogram import score_histogram
 from smartbkg.seeds import derive_seed
@@ -28,7 +28,7 @@ from smartbkg.training.checkpoint import checkpoint_path, load_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.distributed import Workers, join_workers, leave_workers
 from smartbkg.training.fine_tuning import load_start, start_from
-from smartbkg.training.input.data import DataSettings, TrainingData, load_training_data
+from smartbkg.training.input.data import TrainingData, load_training_data
 from smartbkg.training.loop import Trainer
 from smartbkg.training.progress.reporting import EpochFigures, Reporter
 from smartbkg.training.progress.tensorboard import TensorBoard
@@ -91,7 +91,7 @@ def train(
             with contextlib.ExitStack() as stack:
                 if workers.is_first:
                     stack.enter_context(sole_writer(output))
-                data = load_training_data(paths, rule, output.parent, data_settings(config))
+                data = load_training_data(paths, rule, output.parent, config.data, config.loss.decorrelate)
                 stack.callback(data.store.close)
                 check_names(config, data)
                 torch.manual_seed(derive_seed(config.run.seed, "weights"))
@@ -145,20 +145,6 @@ def check_output(output: Path, inputs: Sequence[Path]) -> None:
         raise UsageError(f"{output}: {what}")
 
 
-def data_settings(config: TrainingConfig) -> DataSettings:
-    """What of the configuration is about reading data."""
-    section = config.data
-    return DataSettings(
-        section.skims,
-        config.loss.decorrelate,
-        section.validation_fraction,
-        section.test_fraction,
-        section.split_seed,
-        section.memory_megabytes * 2**20,
-        section.cross_sections,
-    )
-
-
 def check_names(config: TrainingConfig, data: TrainingData) -> None:
     """Raise `UsageError` for importances of skims that are not learned."""
     for skim, value in config.loss.importance.items():
@@ -183,11 +169,6 @@ def network_config(
     if len(rule.tokens) - 1 > content.get("num_pdg", known["num_pdg"].default):
         content["num_pdg"] = len(rule.tokens) - 1
     return parse_config(content)
-
-
-def network_processes(network: ModelConfig) -> tuple[str, ...]:
-    """The processes that a network tells apart, in its order; none where it takes none."""
-    return tuple(getattr(network, "processes", ()))
 
 
 def identity_of(
@@ -262,7 +243,7 @@ def finish(
         state=state_of(trainer.model),
         graph_rule=rule,
         skims=data.skims,
-        processes=network_processes(network),
+        processes=processes_of(network),
         calibration=calibration,
         policy=policy.to_dict(),
         metrics={

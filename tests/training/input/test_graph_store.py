@@ -52,11 +52,11 @@ def test_an_event_too_large_for_the_stored_type_is_refused(tmp_path: Path) -> No
         feature=np.zeros((40000, 8), dtype=np.float32),
         mother=np.full(40000, -1, dtype=np.int32),
     )
-    with GraphStore(8, tmp_path) as store, pytest.raises(DatasetError, match="40000 particles"):
+    with GraphStore(8, tmp_path, 10**6) as store, pytest.raises(DatasetError, match="40000 particles"):
         store.append(large)
 
 
 def test_an_empty_store_has_no_graphs(tmp_path: Path) -> None:
-    with GraphStore(8, tmp_path) as store:
+    with GraphStore(8, tmp_path, 10**6) as store:
         store.finish()
         assert len(store) == 0

@@ -10,9 +10,10 @@ from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.split import TEST, TRAINING, VALIDATION, assign_split
 from smartbkg.errors import DatasetError
 from smartbkg.graphs import GraphRule, build_graphs
-from smartbkg.training.input.data import DataSettings, TrainingData, load_training_data
+from smartbkg.training.config import DataSection, SamplingSection
+from smartbkg.training.input.data import TrainingData, load_training_data
 from smartbkg.training.input.graph_store import GraphStore
-from smartbkg.training.input.sampler import Sampler, SamplingSettings, endless_permutation
+from smartbkg.training.input.sampler import Sampler, endless_permutation
 
 
 def make(folder: Path, *, skims: tuple[str, ...] = ("kaons",), n: int = 3000, **options: object) -> TrainingData:
@@ -46,7 +47,7 @@ def test_any_piece_of_the_endless_permutation_is_a_piece_of_the_whole() -> None:
 
 def test_balanced_epochs_show_half_passing_events_and_in_time_all_failing_ones(tmp_path: Path) -> None:
     data = make(tmp_path)
-    sampler = Sampler(data, SamplingSettings(events_per_epoch=1000), seed=1)
+    sampler = Sampler(data, SamplingSection(events_per_epoch=1000), seed=1)
     seen = set()
     for epoch in range(12):
         shown = sampler.epoch(epoch)
@@ -54,14 +55,14 @@ def test_balanced_epochs_show_half_passing_events_and_in_time_all_failing_ones(t
         assert (data.split[shown] == TRAINING).all()
         seen |= set(shown.tolist())
     assert seen == set(data.part(TRAINING).tolist())
-    np.testing.assert_array_equal(sampler.epoch(3), Sampler(data, SamplingSettings(events_per_epoch=1000), 1).epoch(3))
+    np.testing.assert_array_equal(sampler.epoch(3), Sampler(data, SamplingSection(events_per_epoch=1000), 1).epoch(3))
 
 
 @pytest.mark.parametrize("mode", ["balanced", "natural"])
 @pytest.mark.parametrize("thinning", [None, 400])
 def test_importance_weights_give_back_the_natural_retention(tmp_path: Path, mode: str, thinning: int | None) -> None:
     data = make(tmp_path, skims=("kaons", "muons"), max_failing=thinning)
-    sampler = Sampler(data, SamplingSettings(mode, events_per_epoch=40_000), seed=2)  # type: ignore[arg-type]
+    sampler = Sampler(data, SamplingSection(mode=mode, events_per_epoch=40_000), seed=2)  # type: ignore[arg-type]
     shown = sampler.epoch(0)
     mean = np.average(data.label[shown], weights=sampler.weight[shown], axis=0)
     np.testing.assert_allclose(mean, sampler.retention, rtol=0.03)
@@ -95,10 +96,10 @@ def test_processes_are_weighted_to_their_cross_sections(tmp_path: Path) -> None:
         write_flags(tmp_path / "R.parquet", toy_flags(events))
         paths.append(tmp_path / f"T{run}.parquet")
         build_dataset([tmp_path / "F.parquet"], [tmp_path / "R.parquet"], paths[-1])
-    settings = DataSettings(cross_sections={"mixed": 0.51, "charged": 0.54})
+    settings = DataSection(cross_sections={"mixed": 0.51, "charged": 0.54})
     data = load_training_data(paths, GraphRule(), tmp_path, settings)
     total = np.bincount(data.process, weights=data.weight)
     assert total[0] / total[1] == pytest.approx(0.51 / 0.54)
     assert data.weight.sum() == pytest.approx(3000)
     with pytest.raises(DatasetError, match="no cross-section of the process 'mixed': did you mean 'mixd'"):
-        load_training_data(paths, GraphRule(), tmp_path, DataSettings(cross_sections={"mixd": 1.0}))
+        load_training_data(paths, GraphRule(), tmp_path, DataSection(cross_sections={"mixd": 1.0}))

@@ -18,7 +18,7 @@ from smartbkg.experiment.reconstruction.channels import KIND_INDEX, KINDS
 from smartbkg.experiment.reconstruction.event_shape import event_shapes
 from smartbkg.experiment.reconstruction.reconstruct import Candidates, ReconstructedEvents, beam_energy, boost_matrix
 from smartbkg.experiment.reconstruction.tagging import CLUSTER_THETA, track_momenta
-from smartbkg.experiment.skims.registry import skim
+from smartbkg.experiment.skims.registry import skim, skims_of_module
 
 #: Smallest signal probability of a hadronic and of a semileptonic tag (feiHadronicB0: 0.001, feiSLB0: log10 > -2.4).
 HADRONIC_PROBABILITY: Final = 0.001
@@ -304,3 +304,7 @@ def low_mass_two_track(events: ReconstructedEvents) -> NDArray[np.bool_]:
     chosen = is_fast & has_photon[_event_of(tracks.offsets)]
     smallest = _smallest_pair_mass(tracks.offsets, chosen, tracks.charge, events.cleaning.pion_p4)
     return np.asarray(smallest < 3.5)
+
+
+#: The names of all of them.
+BELLE2_SKIMS: Final = skims_of_module(__name__)

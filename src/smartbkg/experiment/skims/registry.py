@@ -124,6 +124,11 @@ def skim_names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def skims_of_module(module: str) -> tuple[str, ...]:
+    """Names of the skims that a module has registered so far, in its order."""
+    return tuple(name for name, known in _REGISTRY.items() if known.select.__module__ == module)
+
+
 def find_skim(name: str) -> Skim:
     """The skim of that name, or of ``module:function``.
 

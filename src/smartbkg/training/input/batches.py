@@ -51,14 +51,6 @@ class LoaderClock:
         return self.waiting / self.total if self.total > 0 else 0.0
 
 
-def process_index(data: TrainingData, network_processes: Sequence[str]) -> NDArray[np.int64]:
-    """(n_process_names,) position of each process of the data in the network's list, -1 where it is not there."""
-    return np.array(
-        [network_processes.index(name) if name in network_processes else -1 for name in data.process_names],
-        dtype=np.int64,
-    )
-
-
 def batches(
     data: TrainingData,
     groups: Sequence[NDArray[np.int64]],
@@ -72,7 +64,7 @@ def batches(
     Parameters
     ----------
     groups : positions in the data of each batch's events.
-    processes : of `process_index`.
+    processes : (n_process_names,) position of each process of the data in the network's list, -1 where it is not there.
     transformation : of the graphs, before the network sees them.
     """
     clock = clock or LoaderClock()

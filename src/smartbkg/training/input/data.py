@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,27 +21,13 @@ from smartbkg.events.identity import keys_of
 from smartbkg.graphs import GraphRule, build_graphs
 from smartbkg.io.parquet import ParquetReader
 from smartbkg.sampling.weights import generator_weights, sampling_weights
-from smartbkg.training.input.graph_store import DEFAULT_MEMORY_BYTES, GraphStore
+from smartbkg.training.config import DataSection
+from smartbkg.training.input.graph_store import GraphStore
 
 #: Passing events of each skim that training and validation need at least.
 LEAST_PASSING: Final = 10
-
-
-@dataclass(frozen=True)
-class DataSettings:
-    """What to read and how to divide it."""
-
-    skims: tuple[str, ...] | None = None
-    """Skims to learn; all that any file has where not given."""
-    variables: tuple[str, ...] = ()
-    """Event-level variables to keep."""
-    validation_fraction: float = 0.15
-    test_fraction: float = 0.0
-    split_seed: int = 0
-    memory_bytes: int = DEFAULT_MEMORY_BYTES
-    """Size of the graphs above which they go into a temporary file."""
-    cross_sections: Mapping[str, float] = field(default_factory=dict)
-    """Process → cross-section in any common unit; the sample is weighted to that mixture. As it comes if empty."""
+#: Bytes in the megabytes of the configuration.
+MEGABYTE: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -113,7 +99,11 @@ def _check_graph_rules(headers: Sequence[DatasetHeader], rule: GraphRule) -> Non
 
 
 def load_training_data(
-    paths: Sequence[Path], rule: GraphRule, folder: Path, settings: DataSettings | None = None
+    paths: Sequence[Path],
+    rule: GraphRule,
+    folder: Path,
+    settings: DataSection | None = None,
+    variables: Sequence[str] = (),
 ) -> TrainingData:
     """Read data sets once, row group after row group, and build their graphs.
 
@@ -121,19 +111,21 @@ def load_training_data(
     ----------
     paths : data sets of `smartbkg dataset`; files may have other skims, which are then masked where they were not run.
     folder : for the temporary file of graphs that do not fit into memory.
+    settings : which events, and which part each plays.
+    variables : event-level variables to keep.
 
     Raises
     ------
     DatasetError
         No data set, shared events, an unknown skim or process, too few passing events, another graph rule.
     """
-    settings = settings or DataSettings()
+    settings = settings or DataSection()
     headers = [read_header(path) for path in paths]
     skims = _skims(headers, settings.skims)
     _check_graph_rules(headers, rule)
-    store = GraphStore(len(rule.features), folder, settings.memory_bytes)
+    store = GraphStore(len(rule.features), folder, settings.memory_megabytes * MEGABYTE)
     try:
-        columns = _read(paths, rule, store, skims, settings)
+        columns = _read(paths, rule, store, skims, settings, variables)
     except BaseException:
         store.close()
         raise
@@ -149,7 +141,12 @@ def load_training_data(
 
 
 def _read(
-    paths: Sequence[Path], rule: GraphRule, store: GraphStore, skims: tuple[str, ...], settings: DataSettings
+    paths: Sequence[Path],
+    rule: GraphRule,
+    store: GraphStore,
+    skims: tuple[str, ...],
+    settings: DataSection,
+    variables: Sequence[str],
 ) -> dict[str, Any]:
     parts: dict[str, list[NDArray[Any]]] = {}
     keys: list[NDArray[np.uint64]] = []
@@ -165,7 +162,7 @@ def _read(
                 store.append(graphs)
                 keys.append(keys_of(batch.event))
                 membership = membership.add(membership_keys(batch))
-                for name, column in _columns(batch, skims, settings, process_names).items():
+                for name, column in _columns(batch, skims, settings, variables, process_names).items():
                     parts.setdefault(name, []).append(column)
     if not keys:
         raise DatasetError(f"{paths[0]}: no events")
@@ -175,10 +172,10 @@ def _read(
     digest = hashlib.sha256(np.concatenate(keys).tobytes())
     for name in ("label", "weight", "process"):
         digest.update(columns[name].tobytes())
-    variables = {name: columns.pop(VARIABLE_PREFIX + name) for name in settings.variables}
+    kept = {name: columns.pop(VARIABLE_PREFIX + name) for name in variables}
     return {
         **columns,
-        "variables": variables,
+        "variables": kept,
         "process_names": tuple(process_names),
         "digest": digest.hexdigest(),
         "membership": membership,
@@ -187,7 +184,11 @@ def _read(
 
 
 def _columns(
-    batch: EventBatch, skims: tuple[str, ...], settings: DataSettings, process_names: list[str]
+    batch: EventBatch,
+    skims: tuple[str, ...],
+    settings: DataSection,
+    variables: Sequence[str],
+    process_names: list[str],
 ) -> dict[str, NDArray[Any]]:
     """The event columns that training keeps; extends the list of processes."""
     n_events = len(batch)
@@ -205,7 +206,7 @@ def _columns(
         "process": code[inverse],
         "split": assign_split(batch.event, settings.validation_fraction, settings.test_fraction, settings.split_seed),
     }
-    for name in settings.variables:
+    for name in variables:
         if VARIABLE_PREFIX + name not in batch.event:
             known = [
                 column.removeprefix(VARIABLE_PREFIX) for column in batch.event if column.startswith(VARIABLE_PREFIX)

@@ -19,14 +19,13 @@ from smartbkg.errors import DatasetError
 from smartbkg.graphs import DecayGraphs
 from smartbkg.storage.atomic import disk_errors
 
-DEFAULT_MEMORY_BYTES: Final = 512 * 2**20
 _LARGEST_INT16: Final = 32767
 
 
 class GraphStore:
     """Append graphs, `finish`, then `fetch` any of them."""
 
-    def __init__(self, n_features: int, folder: Path, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+    def __init__(self, n_features: int, folder: Path, memory_bytes: int) -> None:
         """An empty store.
 
         Parameters

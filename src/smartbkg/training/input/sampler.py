@@ -7,30 +7,18 @@ epoch shows only as many as there are passing ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.datasets.split import TRAINING
 from smartbkg.seeds import derive_seed
+from smartbkg.training.config import SamplingSection
 from smartbkg.training.input.data import TrainingData
 
 #: Fewest events of an epoch, so that small samples are not validated more than trained.
 LEAST_EPOCH_EVENTS: Final = 8192
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """How events are drawn."""
-
-    mode: Literal["balanced", "natural"] = "balanced"
-    """Passing events at a chosen fraction, or the sample as it is."""
-    passing_fraction: float = 0.5
-    """Fraction of events that pass at least one skim, in balanced mode."""
-    events_per_epoch: int | None = None
-    """Length of an epoch; each passing event about once where not given."""
 
 
 def endless_permutation(n: int, start: int, stop: int, seed: int) -> NDArray[np.int64]:
@@ -53,7 +41,7 @@ class Sampler:
     training_fraction : (n_skims,) pass fraction among the events shown.
     """
 
-    def __init__(self, data: TrainingData, settings: SamplingSettings, seed: int) -> None:
+    def __init__(self, data: TrainingData, settings: SamplingSection, seed: int) -> None:
         self.seed = seed
         events = data.part(TRAINING)
         is_passing = np.any(np.nan_to_num(data.label[events]) > 0, axis=1)
