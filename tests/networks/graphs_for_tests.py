@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.graphs import DecayGraphs
+from smartbkg.networks import ModelBundle
 
 
 def random_graphs(seed: int, counts: Sequence[int], n_tokens: int = 21) -> DecayGraphs:
@@ -40,3 +41,15 @@ def reference_graphs(folder: Path) -> tuple[DecayGraphs, NDArray[np.float32]]:
             0,
         )
         return graphs, content["logits"]
+
+
+def one_skim_gatgap(seed: int = 0) -> ModelBundle:
+    """A small GATGAP of one skim with random weights, as upstream's formats hold it."""
+    import torch
+
+    from smartbkg.networks import build_model, parse_config
+    from smartbkg.networks.bundle import state_of
+
+    torch.manual_seed(seed)
+    config = parse_config({"architecture": "gatgap", "units": 16, "attention_heads": 2, "n_layers": 2, "emb_size": 4})
+    return ModelBundle(config, state_of(build_model(config)), skims=("skim",))
