@@ -107,7 +107,7 @@ def parse_onnx_config(content: Mapping[str, Any], source: str) -> OnnxConfig:
             },
             takes_unknown_process=bool(content.get("takes_unknown_process", False)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{source}: damaged model configuration: {error!r}") from error
 
 
