@@ -42,9 +42,9 @@ def read_columns(path: Path, _changed: int) -> tuple[dict[str, list[Any]], dict[
     """Particle members (a list an event) and event members of a file; ``_changed`` is its time of modification."""
     with uproot.open(path) as file:
         tree = file["tree"]
-        is_flat = "MCParticles_m_pdg" in tree.keys()  # noqa: SIM118 - a TTree, not a dict
-        particles = "MCParticles_{}" if is_flat else "MCParticles/MCParticles.{}"
-        meta = "EventMetaData_{}" if is_flat else "EventMetaData/{}"
+        is_flat = "MCParticles.m_pdg" in tree.keys()  # noqa: SIM118 - a TTree, not a dict
+        particles = "MCParticles.{}" if is_flat else "MCParticles/MCParticles.{}"
+        meta = "EventMetaData.{}" if is_flat else "EventMetaData/{}"
         columns = {
             name: [event.tolist() for event in tree[particles.format(member)].array(library="np")]
             for name, member in PARTICLE_MEMBERS.items()

@@ -3,15 +3,12 @@
 python generator.py OUTPUT FIRST_EVENT N_EVENTS SEED
 """
 
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-output, first_event, n_events, seed = Path(sys.argv[1]), *sys.argv[2:5]
-with tempfile.TemporaryDirectory() as folder:
-    events = Path(folder) / "events.parquet"
-    smartbkg = [sys.executable, "-m", "smartbkg"]
-    numbers = ["--events", n_events, "--seed", seed, "--first-event", first_event]
-    subprocess.run([*smartbkg, "generate", "--process", "mixed", *numbers, "--output", str(events)], check=True)
-    subprocess.run([*smartbkg, "convert", str(events), str(output)], check=True)
+from smartbkg.experiment.generator.generate import generate_events
+from smartbkg.io import create_events
+
+output, first_event, n_events, seed = sys.argv[1], *map(int, sys.argv[2:5])
+with create_events(output, {"kind": "events", "schema_version": 1}) as writer:
+    for batch in generate_events("mixed", n_events, seed, first_event=first_event):
+        writer.write(batch)

@@ -28,7 +28,8 @@ class GenerateSection(Section):
     shares: dict[str, float] = Field(default_factory=dict)
     """Process: share of the events, where another ratio is wanted; luminosities then differ and are reported."""
     command: str | None = None
-    """External generator: 'mygen {output} {first_event} {n_events} {seed}', also {run} {process} {chunk}."""
+    """External generator: 'mygen {output} {first_event} {n_events} {seed}', also {run} {process} {chunk}. It runs in
+    the campaign's folder, where its relative paths start."""
     suffix: str = ".hepmc3"
     """Ending of the command's {output}, which is its format."""
     files: tuple[str, ...] = ()
@@ -116,7 +117,8 @@ class SimulateSection(Section):
     detector: str | None = None
     """File of changes to the embedded detector."""
     command: str | None = None
-    """External simulation: 'mysim {input} {output}'; what {output} holds is in the documentation of simulate."""
+    """External simulation: 'mysim {input} {output}'; what {output} holds is said where `smartbkg simulate` is. It
+    runs in the campaign's folder."""
     suffix: str = ".parquet"
     """Ending of the command's {input}: .parquet or .hepmc3."""
     timeout: float | None = Field(default=None, gt=0)

@@ -44,7 +44,9 @@ def temporary_folder(prefix: str = "smartbkg-") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_child(words: Sequence[str], folder: Path, log: Path, timeout: float | None) -> int:
+def run_child(
+    words: Sequence[str], folder: Path, log: Path, timeout: float | None, working_folder: Path | None = None
+) -> int:
     """Run a program to its end, in a process group of its own.
 
     Parameters
@@ -52,6 +54,7 @@ def run_child(words: Sequence[str], folder: Path, log: Path, timeout: float | No
     folder : its folder, removed if this process is killed.
     log : file that gets its standard output and error.
     timeout : seconds after which the group is ended; None waits for ever.
+    working_folder : what its relative paths start from; that of this process if not given.
 
     Returns
     -------
@@ -66,7 +69,12 @@ def run_child(words: Sequence[str], folder: Path, log: Path, timeout: float | No
     """
     with log.open("wb") as handle, _watcher() as watcher:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, start_new_session=True
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=working_folder,
         )
         try:
             _tell(watcher, f"{process.pid} {os.fsencode(folder).hex()}\n")

@@ -62,7 +62,12 @@ class ExternalResult(NamedTuple):
 
 
 def simulate_externally(
-    batch: EventBatch, command: str, *, timeout: float | None = None, input_suffix: str = ".parquet"
+    batch: EventBatch,
+    command: str,
+    *,
+    timeout: float | None = None,
+    input_suffix: str = ".parquet",
+    working_folder: Path | None = None,
 ) -> ExternalResult:
     """Run an external program over some events.
 
@@ -72,6 +77,7 @@ def simulate_externally(
     command : run without a shell: ``"mysim --in {input} --out {output}"``; a suffix may follow ``{output}``.
     timeout : seconds after which the program and its children are ended; None waits for ever.
     input_suffix : of the input file, which decides its format: ``.parquet``, ``.hepmc3``.
+    working_folder : what relative paths in the command start from; that of this process if not given.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def simulate_externally(
     UsageError
         The command lacks ``{input}`` or ``{output}``.
     """
-    with _called(batch, command, timeout, input_suffix) as written:
+    with _called(batch, command, timeout, input_suffix, working_folder) as written:
         try:
             ids, passing, is_complete = _read(written, batch, (PASSES_COLUMN, None))
         except (FileFormatError, UsageError) as error:
@@ -127,7 +133,9 @@ def flags_of_program(
 
 
 @contextlib.contextmanager
-def _called(batch: EventBatch, command: str, timeout: float | None, input_suffix: str) -> Iterator[Path]:
+def _called(
+    batch: EventBatch, command: str, timeout: float | None, input_suffix: str, working_folder: Path | None = None
+) -> Iterator[Path]:
     """Run the program over the events; the file it wrote, until the block ends."""
     words = split_command(command, ("{input}", "{output}"), _WHAT)
     concerned = _named(batch, np.arange(len(batch)))
@@ -136,7 +144,8 @@ def _called(batch: EventBatch, command: str, timeout: float | None, input_suffix
         with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
             writer.write(batch)
         try:
-            run_program(filled(words, {"input": source, "output": target}), folder, _WHAT, concerned, timeout)
+            words = filled(words, {"input": source, "output": target})
+            run_program(words, folder, _WHAT, concerned, timeout, working_folder)
         except ProgramError as error:
             raise SimulationError(str(error)) from error
         written = sorted(path for path in folder.glob("passing*") if path.is_file())
@@ -161,6 +170,7 @@ def simulate_file_externally(
     input_suffix: str = ".parquet",
     skip_failures: bool = False,
     progress: Callable[[int], None] | None = None,
+    working_folder: Path | None = None,
 ) -> ExternalSummary:
     """Run an external program over a file of events and write the table of flags.
 
@@ -187,7 +197,7 @@ def simulate_file_externally(
         TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=[source])) as writer,
     ):
         for batch in reader.batches(batch_size):
-            result, message = _guarded(batch, command, timeout, input_suffix)
+            result, message = _guarded(batch, command, timeout, input_suffix, working_folder)
             if message is not None:
                 if not skip_failures:
                     raise SimulationError(message)
@@ -206,11 +216,13 @@ def simulate_file_externally(
 
 
 def _guarded(
-    batch: EventBatch, command: str, timeout: float | None, input_suffix: str
+    batch: EventBatch, command: str, timeout: float | None, input_suffix: str, working_folder: Path | None
 ) -> tuple[ExternalResult, str | None]:
     """The result of one call, and what went wrong with which events."""
     try:
-        result = simulate_externally(batch, command, timeout=timeout, input_suffix=input_suffix)
+        result = simulate_externally(
+            batch, command, timeout=timeout, input_suffix=input_suffix, working_folder=working_folder
+        )
     except SimulationError as error:
         nothing = np.zeros(len(batch), dtype=np.bool_)
         return ExternalResult(nothing, nothing), str(error)

@@ -46,7 +46,14 @@ def filled(words: Sequence[str], values: Mapping[str, object]) -> list[str]:
     return result
 
 
-def run_program(words: Sequence[str], folder: Path, what: str, concerned: str, timeout: float | None = None) -> None:
+def run_program(
+    words: Sequence[str],
+    folder: Path,
+    what: str,
+    concerned: str,
+    timeout: float | None = None,
+    working_folder: Path | None = None,
+) -> None:
     """Run a program without a shell; it and its children never outlive this process (`run_child`).
 
     Parameters
@@ -54,6 +61,7 @@ def run_program(words: Sequence[str], folder: Path, what: str, concerned: str, t
     folder : its own, for its log; removed if this process is killed.
     what, concerned : for messages: ``external simulation``, ``5 events ...``.
     timeout : seconds; None waits for ever.
+    working_folder : what its relative paths start from; that of this process if not given.
 
     Raises
     ------
@@ -62,7 +70,7 @@ def run_program(words: Sequence[str], folder: Path, what: str, concerned: str, t
     """
     log = folder / "log"
     try:
-        code = run_child(words, folder, log, timeout)
+        code = run_child(words, folder, log, timeout, working_folder)
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{what}: no result after {timeout:g} s, for {concerned}") from error
     except OSError as error:

@@ -136,9 +136,9 @@ class RootOutput(CppModule):
             return
         import awkward as ak
 
-        branches = {f"EventMetaData_{EVENT_MEMBERS[name]}": np.array(values) for name, values in self._meta.items()}
+        branches = {f"EventMetaData.{EVENT_MEMBERS[name]}": np.array(values) for name, values in self._meta.items()}
         branches |= {
-            f"MCParticles_{PARTICLE_MEMBERS[name]}": ak.Array(values) for name, values in self._particles.items()
+            f"MCParticles.{PARTICLE_MEMBERS[name]}": ak.Array(values) for name, values in self._particles.items()
         }
         with uproot.recreate(path) as file:
             tree = file.mktree(

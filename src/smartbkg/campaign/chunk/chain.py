@@ -134,7 +134,7 @@ def _filter(campaign: Campaign, chunk: Chunk, folder: Path, scratch: Path, clock
     every, kept_columns = _Columns(), _Columns()
     settings = {"policy": policy.to_dict(), "seed": seed, "skims": list(campaign.skims), "draw": "independent"}
     kept = folder / f"{KEPT}.{config.outputs.format}"
-    batches = clock.each("generate", chunk_events(config, chunk, scratch, event_filter.follow))
+    batches = clock.each("generate", chunk_events(config, chunk, campaign.folder.root, scratch, event_filter.follow))
     with contextlib.ExitStack() as stack:
         first = next(batches, None)  # only then it is known which draws its events have come through
         about = record(
@@ -191,7 +191,7 @@ def _simulate(campaign: Campaign, folder: Path, filtered: _Filtered, clock: Stag
 
             simulate_file_externally(
                 filtered.kept, flags, config.command or "", skim=campaign.flagged[0], timeout=config.timeout,
-                input_suffix=config.suffix,
+                input_suffix=config.suffix, working_folder=campaign.folder.root,
             )  # fmt: skip
         else:
             empty = {name: np.empty(0, dtype=np.int64) for name in EVENT_ID}

@@ -28,12 +28,17 @@ class SourceError(SmartBKGError):
 
 
 def chunk_events(
-    config: CampaignConfig, chunk: Chunk, scratch: Path, told: Callable[[Mapping[str, Any]], None] = lambda _: None
+    config: CampaignConfig,
+    chunk: Chunk,
+    folder: Path,
+    scratch: Path,
+    told: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Iterator[EventBatch]:
     """The events of a chunk, in batches: the same ones at every attempt.
 
     Parameters
     ----------
+    folder : the campaign's, in which a command runs.
     scratch : folder for what does not stay.
     told : gets what a file says of itself, before its first events: which filters they have come through.
 
@@ -46,7 +51,7 @@ def chunk_events(
     if kind == "embedded":
         yield from _embedded(config, chunk)
         return
-    path = _commanded(config, chunk, scratch) if kind == "command" else chunk.source
+    path = _commanded(config, chunk, folder, scratch) if kind == "command" else chunk.source
     if path is None:
         raise SourceError(f"chunk {chunk.number} names no file of events")
     is_original_kept = not config.outputs.format.endswith(PARQUET.suffixes[0].removeprefix("."))
@@ -76,7 +81,7 @@ def _embedded(config: CampaignConfig, chunk: Chunk) -> Iterator[EventBatch]:
     )  # fmt: skip
 
 
-def _commanded(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Path:
+def _commanded(config: CampaignConfig, chunk: Chunk, folder: Path, scratch: Path) -> Path:
     """Run the external generator; returns the file that it wrote."""
     output = scratch / f"generated{config.generate.suffix}"
     values = {
@@ -85,7 +90,7 @@ def _commanded(config: CampaignConfig, chunk: Chunk, scratch: Path) -> Path:
         "chunk": chunk.number,
     }  # fmt: skip
     words = filled(split_command(config.generate.command or "", (), _WHAT), values)
-    run_program(words, scratch, _WHAT, f"chunk {chunk.number}", config.generate.timeout)
+    run_program(words, scratch, _WHAT, f"chunk {chunk.number}", config.generate.timeout, folder)
     if not output.exists():
         raise SourceError(f"{_WHAT}: wrote nothing to {{output}}, expected {chunk.n_events} events: '{words[0]}'")
     return output
