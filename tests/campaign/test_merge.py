@@ -14,7 +14,6 @@ from small_campaign import small_campaign
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.merge import merge_campaign
-from smartbkg.campaign.outlook import foresee
 from smartbkg.campaign.status import read_status
 from smartbkg.cli.campaign import command
 from smartbkg.errors import FileFormatError, UsageError
@@ -127,16 +126,3 @@ def test_init_writes_a_configuration_that_runs_as_it_is_and_refuses_to_replace_o
         run("init", folder)
     run("init", tmp_path / "second", "--from", folder, "--seed", 9)
     assert "seed: 9" in (tmp_path / "second" / "campaign.yaml").read_text()
-
-
-def test_a_plan_begins_nothing_and_foresees_the_kept_fraction(tmp_path: Path) -> None:
-    campaign = small_campaign(tmp_path / "small", 2, 300)
-    before = sorted(path.name for path in campaign.folder.root.rglob("*"))
-    outlook = foresee(campaign.folder.root)
-    assert sorted(path.name for path in campaign.folder.root.rglob("*")) == before
-    assert outlook.n_chunks == 2
-    assert "Belle II's" in outlook.costs_from
-    for index in range(2):
-        attempt_chunk(campaign, index)
-    totals = read_status(campaign).ledger.totals
-    assert abs(totals.n_kept / totals.n_events - outlook.kept_fraction.value) < 5 * outlook.kept_fraction.error

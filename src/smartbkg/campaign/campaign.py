@@ -144,11 +144,12 @@ def open_campaign(root: Path, *, is_accepted: bool = False, is_worker: bool = Fa
     found = read_identities(folder)
     accepted: list[str] = []
     if not found:
-        plan = plan_chunks(config, folder.root)
+        sources = described_sources(config, folder)
+        plan = plan_chunks(config, folder.root, sources or None)
         policy = first_policy(config, load_model(config, folder)).to_dict()
-        now = describe(config, folder, plan, policy) | {"sources": described_sources(config, folder)}
+        now = describe(config, folder, plan, policy) | {"sources": sources}
         found = [publish_identity(folder, now, 0)]
-    plan = plan_chunks(config, folder.root, [source["name"] for source in found[0]["sources"]])
+    plan = plan_chunks(config, folder.root, found[0]["sources"])
     now = describe(config, folder, plan, found[0]["policy"])
     latest = {**found[0], **{key: found[-1][key] for key in ("package_version", "libraries")}}
     accepted = check_identity(latest, now, is_accepted=is_accepted)

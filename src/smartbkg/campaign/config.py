@@ -33,7 +33,9 @@ class GenerateSection(Section):
     suffix: str = ".hepmc3"
     """Ending of the command's {output}, which is its format."""
     files: tuple[str, ...] = ()
-    """Files of generated events in place of a generator, one chunk a file; patterns such as 'in/*.hepmc3' too."""
+    """Files of generated events in place of a generator, one chunk a file unless split; patterns too: 'in/*.hepmc3'."""
+    split: bool = False
+    """Split files into chunks of chunk_events; their events are counted when the campaign begins."""
     timeout: float | None = Field(default=None, gt=0)
     """Seconds after which the command is ended and the attempt has failed."""
 
@@ -49,6 +51,8 @@ class GenerateSection(Section):
     def _is_one_source(self) -> Self:
         if self.command is not None and self.files:
             raise ValueError("command and files exclude one another")
+        if self.split and not self.files:
+            raise ValueError("split belongs to files")
         if not self.processes:
             raise ValueError("no process is named")
         for process in self.shares:

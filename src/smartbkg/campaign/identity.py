@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbkg._version import __version__
-from smartbkg.campaign.chunk.chunks import ChunkPlan, source_names
+from smartbkg.campaign.chunk.chunks import ChunkPlan, counted_sources, source_names
 from smartbkg.campaign.config import CampaignConfig
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once, read_published
@@ -97,11 +97,10 @@ def describe(
 
 
 def described_sources(config: CampaignConfig, folder: CampaignFolder) -> list[dict[str, Any]]:
-    """Name and fingerprint of each input file."""
+    """Name and fingerprint of each input file, and how many events it holds where files are split."""
     if config.generate.kind != "files":
         return []
-    names = source_names(config, folder.root)
-    return [{"name": name} | fingerprint(folder.root / name) for name in names]
+    return [source | fingerprint(folder.root / source["name"]) for source in counted_sources(config, folder.root)]
 
 
 def check_no_new_sources(config: CampaignConfig, folder: CampaignFolder, found: Mapping[str, Any]) -> None:

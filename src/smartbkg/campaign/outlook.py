@@ -1,33 +1,32 @@
 """What a campaign will be: chunks, events, kept fraction, CPU hours, disk, speed-up, and the numbers behind them.
 
-A few events are generated, filtered and, where that is embedded, simulated here and now, exactly as a chunk would be.
-Speed-up and kept fraction are those that the scores themselves promise: λ and the model are then judged by the ledger.
+A few events of each process are generated, filtered and simulated here and now, exactly as chunks would be. The
+speed-up is promised twice: as the scores say it, and as the simulated events of the pilot say it, which needs no
+calibrated scores and is less precise. The ledger judges both.
 """
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smartbkg.campaign.campaign import Campaign, first_policy, load_model
-from smartbkg.campaign.chunk.chain import make_chunk
-from smartbkg.campaign.chunk.chunks import Chunk, plan_chunks
+from smartbkg.campaign.chunk.chunks import plan_chunks
 from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import describe, described_sources, read_identities
-from smartbkg.campaign.merge import ChunkFiles
+from smartbkg.campaign.pilot import Pilot, run_pilot
 from smartbkg.campaign.status import read_status
-from smartbkg.errors import UsageError
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_columns
-from smartbkg.io import open_events
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.statistics import Estimate
 
-PILOT_EVENTS: Final = 1000
+PILOT_EVENTS: Final = 3000
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,12 @@ class Outlook:
     """Where each of the three times comes from."""
     speed_up: dict[str, Estimate]
     """Skim → what the scores promise, at these costs."""
+    speed_up_simulated: dict[str, Estimate]
+    """Skim → the same by the simulated events of the pilot that passed; empty where none was simulated."""
     speed_up_at_belle_ii_costs: dict[str, Estimate]
+    """Skim → what the scores promise at Belle II's costs."""
+    speed_up_simulated_at_belle_ii_costs: dict[str, Estimate]
+    """... and what the simulated events do."""
     bytes_an_event: float
     """Of files, per generated event."""
     chunk_seconds: float
@@ -87,23 +91,29 @@ def foresee(root: Path, n_pilot: int = PILOT_EVENTS) -> Outlook:
     campaign = draft(folder, config)
     status = read_status(campaign) if read_identities(folder) else None
     measured = None if status is None else status.ledger.costs()
-    with tempfile.TemporaryDirectory(prefix="smartbkg-plan-") as name:
-        content, columns = _pilot(campaign, n_pilot, Path(name))
-    totals, draw = content["totals"], content["draw"]
-    n = totals["n_events"]
-    if not n:
-        raise UsageError("the first chunk holds no event: nothing can be planned from it")
-    kept = draw["sum_keep_probability"] / n
+    is_known = config.costs.simulation is not None or measured is not None
+    pilot = run_pilot(campaign, n_pilot, is_simulation_tried=not is_known)
+    ledger, n = pilot.ledger, pilot.n_events
+    kept = ledger.draw["sum_keep_probability"] / n
     spread = np.sqrt(max(kept * (1 - kept), 0.0) / n)
-    costs, source = _costs(config, content, measured)
-    own = _promised(campaign, columns, costs, kept)
+    costs, source = _costs(config, pilot, measured)
+    uncertainty = _cost_uncertainty(pilot) if "measured now" in source else 0.0
     plan = campaign.plan
-    size = sum(file["bytes"] for file in content["files"].values()) / n
-    per_event = costs.before_decision + kept * costs.simulation
     first = plan[0].n_events or n
+    own, belle = ledger.skims(costs), ledger.skims(BELLE_II_COSTS)
     return Outlook(
-        len(plan), plan.n_events, n, Estimate(kept, float(spread)), costs, source, own,
-        _promised(campaign, columns, BELLE_II_COSTS, kept), size, per_event * first,
+        n_chunks=len(plan), n_events=plan.n_events, n_pilot=n, kept_fraction=Estimate(kept, float(spread)),
+        costs=costs, costs_from=source,
+        speed_up=_promised(campaign, pilot.columns, costs, kept, uncertainty),
+        speed_up_simulated={
+            skim: _wider(one.speed_up, uncertainty) for skim, one in own.items() if one.speed_up is not None
+        },
+        speed_up_at_belle_ii_costs=_promised(campaign, pilot.columns, BELLE_II_COSTS, kept),
+        speed_up_simulated_at_belle_ii_costs={
+            skim: one.speed_up for skim, one in belle.items() if one.speed_up is not None
+        },
+        bytes_an_event=ledger.n_bytes / n,
+        chunk_seconds=(costs.before_decision + kept * costs.simulation) * first,
     )  # fmt: skip
 
 
@@ -111,58 +121,67 @@ def draft(folder: CampaignFolder, config: CampaignConfig) -> Campaign:
     """A campaign as it would begin now, or as it began."""
     found = read_identities(folder)
     if found:
-        plan = plan_chunks(config, folder.root, [source["name"] for source in found[0]["sources"]])
-        return Campaign(folder, config, plan, found[0])
-    plan = plan_chunks(config, folder.root)
+        return Campaign(folder, config, plan_chunks(config, folder.root, found[0]["sources"]), found[0])
+    sources = described_sources(config, folder)
+    plan = plan_chunks(config, folder.root, sources or None)
     policy = first_policy(config, load_model(config, folder)).to_dict()
-    identity = describe(config, folder, plan, policy) | {"sources": described_sources(config, folder)}
-    return Campaign(folder, config, plan, identity)
+    return Campaign(folder, config, plan, describe(config, folder, plan, policy) | {"sources": sources})
 
 
-def _pilot(campaign: Campaign, n_events: int, scratch: Path) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """Record and columns of the kept events of a small chunk; an external simulation is not called."""
-    config = campaign.config
-    simulate = config.simulate
-    if simulate.by == "command":
-        simulate = simulate.model_copy(update={"by": "nothing", "command": None})
-    small = config.model_copy(update={"simulate": simulate})
-    first = campaign.plan[0]
-    n_wanted = None if first.n_events is None else min(n_events, first.n_events)
-    chunk = Chunk(0, first.process, first.run, first.first_event, n_wanted, first.source)
-    pilot = Campaign(campaign.folder, small, campaign.plan, campaign.identity)
-    content = make_chunk(pilot, chunk, "plan", scratch)
-    with open_events(ChunkFiles(0, scratch, content["files"]).checked("kept")) as reader:
-        names = (*score_columns(campaign.skims), KEEP_PROBABILITY, GENERATOR_WEIGHT)
-        parts = [{name: batch.event[name] for name in names} for batch in reader.batches()]
-    return content, {name: np.concatenate([part[name] for part in parts]) for name in names} if parts else {}
-
-
-def _costs(config: CampaignConfig, content: dict[str, Any], measured: Costs | None) -> tuple[Costs, str]:
+def _costs(config: CampaignConfig, pilot: Pilot, measured: Costs | None) -> tuple[Costs, str]:
     """The three times: of the configuration, else of the chunks that are done, else of the pilot, else Belle II's."""
-    cpu, totals = content["cpu"], content["totals"]
-    pilot = {
-        "generation": cpu["generate"] / totals["n_events"],
-        "filtering": cpu["filter"] / totals["n_events"],
-        "simulation": 0.0,
-    }
-    if content["skims"] and totals["n_kept"]:
-        pilot["simulation"] = (cpu["simulate"] + cpu["write"]) / totals["n_kept"]
+    now = _pilot_costs(pilot.ledger.cpu, pilot.n_events, pilot.ledger.totals.n_kept)
+    if config.simulate.by != "embedded":
+        now["simulation"] = pilot.simulation or 0.0
     values, sources = {}, []
     for name, given in config.costs.model_dump().items():
         if given is not None:
             values[name], source = given, "configured"
         elif measured is not None:
             values[name], source = measured.to_dict()[name], "of the chunks done"
-        elif pilot[name] > 0:
-            values[name], source = pilot[name], "measured now"
+        elif now[name] > 0:
+            values[name], source = now[name], "measured now"
         else:
-            values[name], source = BELLE_II_COSTS.to_dict()[name], "Belle II's, for none was given"
+            values[name] = BELLE_II_COSTS.to_dict()[name]
+            source = "not measured, Belle II's taken (costs.simulation says yours)"
         sources.append(f"{name} {source}")
     return Costs(**values), ", ".join(sources)
 
 
+def _pilot_costs(cpu: Mapping[str, float], n_events: int, n_kept: int) -> dict[str, float]:
+    """CPU seconds an event of the three stages; 0 where there was none."""
+    return {
+        "generation": cpu["generate"] / n_events,
+        "filtering": cpu["filter"] / n_events,
+        "simulation": (cpu["simulate"] + cpu["write"]) / n_kept if n_kept else 0.0,
+    }
+
+
+def _cost_uncertainty(pilot: Pilot) -> float:
+    """Relative uncertainty of the gain in CPU time, by how much the pieces of the pilot differ."""
+    gains = []
+    for content in pilot.pieces:
+        n_events, n_kept = content["totals"]["n_events"], content["totals"]["n_kept"]
+        if not n_kept:
+            continue
+        costs = _pilot_costs(content["cpu"], n_events, n_kept)
+        if min(costs.values()) > 0:
+            gains.append(_gain(Costs(**costs), n_kept / n_events))
+    return float(np.std(gains, ddof=1) / np.mean(gains) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0
+
+
+def _gain(costs: Costs, kept: float) -> float:
+    """CPU seconds per generated event without filter over those with it."""
+    return (costs.generation + costs.simulation) / (costs.before_decision + kept * costs.simulation)
+
+
+def _wider(estimate: Estimate, relative: float) -> Estimate:
+    """An estimate with a further relative uncertainty."""
+    return Estimate(estimate.value, float(np.hypot(estimate.error, relative * estimate.value)))
+
+
 def _promised(
-    campaign: Campaign, columns: dict[str, np.ndarray[Any, Any]], costs: Costs, kept: float
+    campaign: Campaign, columns: Mapping[str, NDArray[Any]], costs: Costs, kept: float, uncertainty: float = 0.0
 ) -> dict[str, Estimate]:
     """Skim → speed-up with the scores in place of what will pass; kept events, each 1/q times, stand for all."""
     found = {}
@@ -172,10 +191,9 @@ def _promised(
         q, w = columns[KEEP_PROBABILITY], columns[GENERATOR_WEIGHT]
         u = columns[name] * w * w / q
         v = u / q
-        gain = (costs.generation + costs.simulation) / (costs.before_decision + kept * costs.simulation)
-        value = float(u.sum() / v.sum()) * gain
+        value = float(u.sum() / v.sum()) * _gain(costs, kept)
         relative = float(np.sqrt(np.square(u / u.sum() - v / v.sum()).sum()))
-        found[skim] = Estimate(value, value * relative)
+        found[skim] = _wider(Estimate(value, value * relative), uncertainty)
     return found
 
 
@@ -199,4 +217,7 @@ def outlook_lines(outlook: Outlook) -> list[str]:
     for skim, value in outlook.speed_up.items():
         theirs = outlook.speed_up_at_belle_ii_costs[skim]
         lines.append(f"{skim}: speed-up {value} at these costs, {theirs} at Belle II's (by the model's own scores)")
+    for skim, value in outlook.speed_up_simulated.items():
+        theirs = outlook.speed_up_simulated_at_belle_ii_costs[skim]
+        lines.append(f"{skim}: speed-up {value} at these costs, {theirs} at Belle II's (by the events simulated now)")
     return lines

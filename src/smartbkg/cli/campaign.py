@@ -60,7 +60,7 @@ def init(
 
 @command.command()
 @_FOLDER
-@click.option("--events", type=click.IntRange(min=1), default=1000, show_default=True, help="Events to measure on.")
+@click.option("--events", type=click.IntRange(min=1), default=3000, show_default=True, help="Events to measure on.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def plan(folder: Path, events: int, as_json: bool) -> None:
     """Check FOLDER and say what will happen, from a few events made here and now; nothing begins."""

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_campaign import small_campaign
 
 from smartbkg.campaign.chunk.chunks import generator_seed, plan_chunks
+from smartbkg.campaign.chunk.source import chunk_events
 from smartbkg.campaign.config import parse_campaign
-from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 
 MODEL = {"filter": {"model": "model.safetensors"}}
 
@@ -82,3 +84,39 @@ def test_settings_that_cannot_be_are_refused_in_one_line(content: dict[str, obje
         parse_campaign({**MODEL, **content})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_large_files_are_split_into_ranges_that_hold_each_event_once(tmp_path: Path) -> None:
+    whole = small_campaign(tmp_path / "whole", 3, 100)
+    split = small_campaign(
+        tmp_path / "split", 3, 100, generate__files=whole.config.generate.files, generate__split=True, chunk_events=40,
+        filter__model=whole.config.filter.model,
+    )  # fmt: skip
+    assert [(chunk.run, chunk.first_event, chunk.n_events) for chunk in split.plan][:4] == [
+        (1, 1, 40), (1, 41, 40), (1, 81, 20), (2, 1, 40),
+    ]  # fmt: skip
+    assert (len(split.plan), split.plan.n_events) == (9, 300)
+    assert split.plan.events_of(np.array([2, 3])).tolist() == [20, 40]
+    found = []
+    for campaign in (whole, split):
+        events = {}
+        for chunk in campaign.plan:
+            for batch in chunk_events(campaign.config, chunk, campaign.folder.root, tmp_path):
+                for i in range(len(batch)):
+                    events[batch.event_id(i)] = batch.slice(i, i + 1).particle["px"].tolist()
+        found.append(events)
+    assert len(found[0]) == 300
+    assert found[0] == found[1]
+
+
+def test_a_file_that_is_shorter_than_its_ranges_is_named(tmp_path: Path) -> None:
+    settings = {"generate__split": True, "chunk_events": 40}
+    campaign = small_campaign(tmp_path / "small", 1, 100, **settings)
+    last = campaign.plan[2]._replace(n_events=30)
+    with pytest.raises(SmartBKGError, match="holds 100 events, expected 110 and more"):
+        list(chunk_events(campaign.config, last, campaign.folder.root, tmp_path))
+
+
+def test_only_files_are_split() -> None:
+    with pytest.raises(UsageError, match="split belongs to files"):
+        parse_campaign({"filter": {"model": "m"}, "generate": {"split": True}})

@@ -118,7 +118,8 @@ def _check_source(campaign: Campaign, chunk: Chunk) -> None:
     """Refuse an input file that is not the one with which the campaign began."""
     if chunk.source is None:
         return
-    known = {key: value for key, value in campaign.identity["sources"][chunk.number].items() if key != "name"}
+    about = campaign.identity["sources"][chunk.run - campaign.config.first_run]
+    known = {key: value for key, value in about.items() if key not in ("name", "events")}
     if fingerprint(chunk.source) != known:
         raise UsageError(f"{chunk.source}: the input file was changed since the campaign began: put the old one back")
 

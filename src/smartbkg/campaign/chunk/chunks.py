@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import collections
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.campaign.config import CampaignConfig
 from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.io import open_events
 from smartbkg.seeds import derive_seed
 
 #: Seeds that a generator such as PYTHIA takes, and a step that shares no factor with it: chunks never share a seed.
@@ -50,15 +51,16 @@ class ChunkPlan:
     first_run: int
     chunk_events: int
     events: tuple[int, ...]
-    """Events of each process."""
-    process_index: NDArray[np.int32]
-    """(n_chunks,)"""
+    """Events of each process, or of each file where these are split; empty where files say."""
+    part_index: NDArray[np.int32]
+    """(n_chunks,) number of its process, or of its file."""
     ordinal: NDArray[np.int32]
-    """(n_chunks,) number of the chunk among those of its process."""
+    """(n_chunks,) number of the chunk among those of its process or file."""
     sources: tuple[Path, ...] = ()
+    """Files of events, where they exist."""
 
     def __len__(self) -> int:
-        return len(self.process_index)
+        return len(self.part_index)
 
     def __getitem__(self, index: int) -> Chunk:
         """The chunk of that number.
@@ -70,12 +72,14 @@ class ChunkPlan:
         """
         if not 0 <= index < len(self):
             raise UsageError(f"there is no chunk {index}: the campaign has the chunks 0 to {len(self) - 1}")
-        if self.sources:
-            return Chunk(index, self.processes[0], self.first_run + index, 1, None, self.sources[index])
-        process, ordinal = int(self.process_index[index]), int(self.ordinal[index])
+        part, ordinal = int(self.part_index[index]), int(self.ordinal[index])
+        source = self.sources[part] if self.sources else None
+        process = self.processes[0] if self.sources else self.processes[part]
+        if not self.events:
+            return Chunk(index, process, self.first_run + part, 1, None, source)
         before = ordinal * self.chunk_events
-        n_events = min(self.chunk_events, self.events[process] - before)
-        return Chunk(index, self.processes[process], self.first_run + process, before + 1, n_events, None)
+        n_events = min(self.chunk_events, self.events[part] - before)
+        return Chunk(index, process, self.first_run + part, before + 1, n_events, source)
 
     def __iter__(self) -> Iterator[Chunk]:
         return (self[index] for index in range(len(self)))
@@ -83,24 +87,25 @@ class ChunkPlan:
     @property
     def n_events(self) -> int | None:
         """Events of the campaign; None where files say."""
-        return None if self.sources else sum(self.events)
+        return sum(self.events) if self.events else None
 
     def events_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) events of the chunks of those numbers, 0 where files say."""
-        if self.sources:
+        if not self.events:
             return np.zeros(len(indices), dtype=np.int64)
-        process = self.process_index[indices]
+        part = self.part_index[indices]
         before = self.ordinal[indices].astype(np.int64) * self.chunk_events
-        left: NDArray[np.int64] = np.asarray(self.events, dtype=np.int64)[process] - before
+        left: NDArray[np.int64] = np.asarray(self.events, dtype=np.int64)[part] - before
         return np.minimum(left, self.chunk_events)
 
 
-def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[str] | None = None) -> ChunkPlan:
+def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[Mapping[str, Any]] | None = None) -> ChunkPlan:
     """The chunks of a configuration.
 
     Parameters
     ----------
-    sources : names of the input files where the campaign has begun: their order is that of the chunks.
+    sources : the input files where the campaign has begun, as its identity names and counts them; their order is that
+        of the chunks.
 
     Raises
     ------
@@ -111,10 +116,7 @@ def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[str] | N
     """
     names = tuple(config.generate.ratio)
     if config.generate.kind == "files":
-        found = tuple(folder / name for name in (source_names(config, folder) if sources is None else sources))
-        _check_runs(config.first_run, len(found))
-        zeros = np.zeros(len(found), dtype=np.int32)
-        return ChunkPlan(names, config.first_run, config.chunk_events, (0,), zeros, zeros, found)
+        return _chunks_of_files(config, folder, counted_sources(config, folder) if sources is None else sources)
     _check_runs(config.first_run, len(names))
     events = _divided(config.events, np.array(list(config.generate.ratio.values())))
     n_chunks = -(-events // config.chunk_events)
@@ -126,6 +128,17 @@ def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[str] | N
         names, config.first_run, config.chunk_events, tuple(events.tolist()),
         process[order].astype(np.int32), ordinal[order].astype(np.int32),
     )  # fmt: skip
+
+
+def _chunks_of_files(config: CampaignConfig, folder: Path, sources: Sequence[Mapping[str, Any]]) -> ChunkPlan:
+    """One chunk a file, or as many as its events make where files are split; a file without events is a chunk too."""
+    files = tuple(folder / str(source["name"]) for source in sources)
+    _check_runs(config.first_run, len(files))
+    events = tuple(int(source["events"]) for source in sources) if config.generate.split else ()
+    n_chunks = [max(-(-n // config.chunk_events), 1) for n in events] if events else [1] * len(files)
+    part = np.repeat(np.arange(len(files), dtype=np.int32), n_chunks)
+    ordinal = np.concatenate([np.arange(n, dtype=np.int32) for n in n_chunks])
+    return ChunkPlan(tuple(config.generate.ratio), config.first_run, config.chunk_events, events, part, ordinal, files)
 
 
 def _divided(total: int, ratio: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -163,6 +176,27 @@ def source_names(config: CampaignConfig, folder: Path) -> list[str]:
     if repeated:
         raise UsageError(f"generate.files: {repeated[0]} is named twice: its events would count twice")
     return found
+
+
+def counted_sources(config: CampaignConfig, folder: Path) -> list[dict[str, Any]]:
+    """Name of each input file, with the number of its events where files are split.
+
+    Raises
+    ------
+    UsageError, FileFormatError
+        A file is named twice, missing, or damaged.
+    """
+    names = source_names(config, folder)
+    if not config.generate.split:
+        return [{"name": name} for name in names]
+    return [{"name": name, "events": count_events(folder / name)} for name in names]
+
+
+def count_events(path: Path) -> int:
+    """Events of a file in any format; formats that do not say it are read once."""
+    with open_events(path) as reader:
+        stated = getattr(reader, "n_events", None)
+        return stated if isinstance(stated, int) else sum(len(batch) for batch in reader.batches())
 
 
 def generator_seed(seed: int, index: int) -> int:

@@ -58,18 +58,35 @@ def chunk_events(
     options = ReadOptions(
         experiment=config.experiment, run=chunk.run, process=chunk.process, keep_originals=is_original_kept
     )
+    # Of a file its range is taken; a command must have made exactly the events that it was asked for.
+    n_before, n_wanted = (chunk.first_event - 1, chunk.n_events) if kind == "files" else (0, None)
     n_read = 0
     with open_events(path, options) as reader:
-        for batch in reader.batches(DEFAULT_BATCH_SIZE):
+        for batch in _from(reader.batches(DEFAULT_BATCH_SIZE), n_before):
             if not n_read:
                 told(reader.metadata)
-            yield _renumbered(batch, config.experiment, chunk, n_read)
-            n_read += len(batch)
+            wanted = batch if n_wanted is None else batch.slice(0, min(len(batch), n_wanted - n_read))
+            yield _renumbered(wanted, config.experiment, chunk, n_read)
+            n_read += len(wanted)
+            if n_read == n_wanted:
+                break
     if chunk.n_events is not None and n_read != chunk.n_events:
+        if kind == "files":
+            raise SourceError(
+                f"{path}: holds {n_before + n_read} events, expected {n_before + chunk.n_events} and more"
+            )
         raise SourceError(
             f"{_WHAT}: wrote {n_read} events, expected {chunk.n_events} (first_event {chunk.first_event}): "
             f"'{config.generate.command}'"
         )
+
+
+def _from(batches: Iterator[EventBatch], n_before: int) -> Iterator[EventBatch]:
+    """The batches without so many events at their beginning."""
+    for batch in batches:
+        if n_before < len(batch):
+            yield batch.slice(n_before, len(batch))
+        n_before = max(n_before - len(batch), 0)
 
 
 def _embedded(config: CampaignConfig, chunk: Chunk) -> Iterator[EventBatch]:
