@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 N_SCORE_BINS: Final = 25
+#: Metrics of a model file: skim → histogram of its scores on the events it was trained for; and process → the same.
+TOGETHER: Final = "score_histogram"
+BY_PROCESS: Final = "score_histogram_by_process"
 
 
 def score_bin(score: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -32,3 +36,14 @@ def score_histogram(score: NDArray[np.float64], weight: ArrayLike) -> list[float
     squares = float(np.dot(w, w))
     factor = float(w.sum()) / squares if squares else 0.0
     return [float(value) for value in counts * factor]
+
+
+def histograms(score: NDArray[np.float64], weight: NDArray[np.float64], skims: Sequence[str]) -> dict[str, list[float]]:
+    """Skim → `score_histogram`.
+
+    Parameters
+    ----------
+    score : (n_events, n_skims) calibrated, in [0, 1].
+    weight : (n_events,) how many events each stands for.
+    """
+    return {skim: score_histogram(score[:, column], weight) for column, skim in enumerate(skims)}

@@ -11,7 +11,7 @@ import pytest
 from smartbkg.campaign.chunk.observation import N_BINS, VARIABLES, ClosureSums, ScoreSums
 from smartbkg.campaign.config import AlarmsSection
 from smartbkg.campaign.record_table import RecordTable
-from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch
+from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, StoredScores, stored_scores
 from smartbkg.campaign.watch.bounds import distance_limit, running_tail, tail
 from smartbkg.scores.histogram import N_SCORE_BINS, score_bin
 
@@ -131,10 +131,28 @@ def test_scores_unlike_those_stored_with_the_model_raise_an_alarm_and_like_ones_
     own = np.bincount(score_bin(random.beta(0.3, 4.0, 50_000)), minlength=N_SCORE_BINS).astype(float)
     other = np.bincount(score_bin(random.beta(1.0, 4.0, 50_000)), minlength=N_SCORE_BINS).astype(float)
     for stored, n_alarms in ((own, 0), (other, 1)):
-        watch = AlarmWatch(AlarmsSection(), 20, {"skim": stored})
+        watch = AlarmWatch(AlarmsSection(), 20, StoredScores({"skim": stored}, {}))
         for index in range(20):
             watch.add(RecordTable.of([record_of(index, events_of_chunk(random))]))
         assert [alarm.kind for alarm in watch.alarms()] == ["scores"] * n_alarms
+
+
+def test_each_process_is_compared_with_its_own_scores_where_the_model_has_them() -> None:
+    random = np.random.default_rng(6)
+    own, other = (
+        np.bincount(score_bin(random.beta(a, 4.0, 50_000)), minlength=N_SCORE_BINS).tolist() for a in (0.3, 1.0)
+    )
+    for process, n_alarms in (("mixed", 0), ("charged", 1), ("uubar", 1)):
+        metrics = {
+            "score_histogram": {"skim": (np.array(own) + other).tolist()},
+            "score_histogram_by_process": {"mixed": {"skim": own}, "charged": {"skim": other}},
+        }
+        watch = AlarmWatch(AlarmsSection(), 20, stored_scores(metrics), 2)
+        for index in range(20):
+            record = record_of(index, events_of_chunk(random)) | {"process": process}
+            watch.add(RecordTable.of([record]))
+        assert [alarm.kind for alarm in watch.alarms()] == ["scores"] * n_alarms
+        assert watch.stored["skim"].sum() == pytest.approx(20 * N_EVENTS)
 
 
 def test_the_bound_on_a_running_sum_holds_whenever_one_looks() -> None:

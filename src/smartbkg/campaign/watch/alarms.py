@@ -8,14 +8,14 @@ that there will be, half to the whole campaign so far, however often it is looke
 * ``pass rates``: predicted against observed pass rates of simulated events, beyond a tolerance: calibration drift.
 * ``unknown codes``: particles that the model's table does not know, beyond a tolerance.
 * ``scores``: the distribution of scores of a chunk against that of the others of its process, beyond a tolerance; and
-  of the campaign against the one stored with the model, where there is one.
+  of each process against the one stored with the model, where there is one.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, ScoreSum
 from smartbkg.campaign.config import AlarmsSection
 from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.watch.bounds import distance_limit, largest_distance, running_tail, tail
-from smartbkg.scores.histogram import N_SCORE_BINS
+from smartbkg.scores.histogram import BY_PROCESS, N_SCORE_BINS, TOGETHER
 
 KINDS: Final = ("weights", "closure", "pass rates", "unknown codes", "scores")
 #: Parts of a rate: half for single chunks, half for the whole.
@@ -51,19 +51,32 @@ class Alarm(NamedTuple):
         return f"{self.kind}: {where}{self.sentence} (chance at most {self.probability:.1g})"
 
 
+class StoredScores(NamedTuple):
+    """Histograms of scores that came with a model, (n_bins,) counts in √score."""
+
+    together: Mapping[str, NDArray[np.float64]]
+    """Skim → of all events that it was trained for."""
+    by_process: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    """Process → skim → of that process alone."""
+
+    def of(self, process: str, skim: str) -> NDArray[np.float64] | None:
+        """What a process is compared with: its own histogram, else that of all, None where neither is there."""
+        return self.by_process.get(process, self.together).get(skim)
+
+
 class _ChunkHistograms:
     """Histograms of scores of the chunks of a process."""
 
     def __init__(self) -> None:
         self._chunks: list[NDArray[np.int64]] = []
         self._histograms: list[NDArray[np.float32]] = []
-        self._whole = np.zeros(N_SCORE_BINS)
+        self.whole = np.zeros(N_SCORE_BINS)
 
     def add(self, chunks: NDArray[np.int64], histograms: NDArray[np.float32]) -> None:
         """See chunks: their numbers (n,) and histograms (n, n_bins)."""
         self._chunks.append(chunks)
         self._histograms.append(histograms)
-        self._whole += histograms.sum(axis=0, dtype=np.float64)
+        self.whole += histograms.sum(axis=0, dtype=np.float64)
 
     def unlike_others(self, tolerance: float, rate: float) -> Iterator[tuple[int, float, float]]:
         """Chunks whose scores are distributed unlike those of the others: number, distance, and its limit."""
@@ -71,7 +84,7 @@ class _ChunkHistograms:
         self._chunks, self._histograms = [chunks], [histograms]
         for start in range(0, len(chunks), _BLOCK):
             here = histograms[start : start + _BLOCK].astype(np.float64)
-            others = self._whole - here
+            others = self.whole - here
             n_here, n_others = here.sum(axis=1), others.sum(axis=1)
             limit = tolerance + distance_limit(n_here, rate) + distance_limit(n_others, rate)
             distance = largest_distance(here, others)
@@ -87,14 +100,15 @@ class AlarmWatch:
     ----------
     settings : rates and tolerances.
     n_chunks : of the whole campaign, among which the rate of single chunks is shared.
-    stored : skim → (n_bins,) the histogram of scores stored with the model, in √score; empty where there is none.
+    stored : histograms of scores that came with the model.
+    n_processes : of the whole campaign.
     """
 
     def __init__(
-        self, settings: AlarmsSection, n_chunks: int, stored: dict[str, NDArray[np.float64]] | None = None
+        self, settings: AlarmsSection, n_chunks: int, stored: StoredScores | None = None, n_processes: int = 1
     ) -> None:
         self._settings = settings
-        self._stored = stored or {}
+        self._stored, self._n_processes = stored or StoredScores({}, {}), n_processes
         rate = settings.false_alarm_rate / len(KINDS)
         self._chunk_rate, self._whole_rate = _HALF * rate / max(n_chunks, 1), _HALF * rate
         self._found: list[Alarm] = []
@@ -161,8 +175,13 @@ class AlarmWatch:
 
     @property
     def stored(self) -> dict[str, NDArray[np.float64]]:
-        """The same as stored with the model."""
-        return self._stored
+        """The same as stored with the model, mixed as the processes of this campaign are."""
+        mixed: dict[str, NDArray[np.float64]] = {}
+        for (process, skim), chunks in self._by_process.items():
+            stored = self._stored.of(process, skim)
+            if stored is not None and stored.sum():
+                mixed.setdefault(skim, np.zeros(N_SCORE_BINS))[:] += stored / stored.sum() * chunks.whole.sum()
+        return mixed
 
     def alarms(self) -> list[Alarm]:
         """What is wrong, the most improbable first."""
@@ -237,20 +256,21 @@ class AlarmWatch:
 
     def _against_stored(self) -> list[Alarm]:
         found = []
-        for skim, stored in self._stored.items():
-            sums = self._scores.get(skim)
-            if sums is None or min(stored.sum(), sums.n_events.sum()) < _LEAST_FOR_SCORES:
+        n_tests = self._n_processes * max(len(self._scores), 1)
+        for (process, skim), chunks in self._by_process.items():
+            stored, n_events = self._stored.of(process, skim), float(chunks.whole.sum())
+            if stored is None or min(stored.sum(), n_events) < _LEAST_FOR_SCORES:
                 continue
-            n_events = float(sums.n_events.sum())
             doubling = math.ceil(math.log2(n_events))
-            rate = self._whole_rate / len(self._stored) / 2 / ((doubling + 1) * (doubling + 2))
+            rate = self._whole_rate / n_tests / 2 / ((doubling + 1) * (doubling + 2))
             limit = self._settings.score_tolerance + float(distance_limit(n_events / 2, rate))
             limit += float(distance_limit(stored.sum(), rate))
-            distance = float(largest_distance(sums.n_events, stored))
+            distance = float(largest_distance(chunks.whole, stored))
             if distance > limit:
-                sentence = f"scores for {skim} are distributed unlike those stored with the model (distance "
+                sentence = f"scores of '{process}' for {skim} are distributed unlike those stored with the model "
                 sentence += (
-                    f"{distance:.3f}, expected below {limit:.3f}): these are not the events that it was trained for"
+                    f"(distance {distance:.3f}, expected below {limit:.3f}): these are not the events that it was "
+                    "trained for"
                 )
                 found.append(Alarm("scores", None, self._whole_rate, sentence))
         return found
@@ -265,9 +285,15 @@ def _closure_sentence(closure: ClosureSums, probability: NDArray[np.float64]) ->
     )
 
 
-def stored_histograms(metrics: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
-    """Histograms of scores that a model's metrics hold: ``score_histogram`` → skim → (n_bins,) counts in √score."""
-    found = metrics.get("score_histogram", {})
+def stored_scores(metrics: Mapping[str, Any]) -> StoredScores:
+    """The histograms that a model's metrics hold."""
+    return StoredScores(
+        _histograms(metrics.get(TOGETHER, {})),
+        {str(process): _histograms(found) for process, found in metrics.get(BY_PROCESS, {}).items()},
+    )
+
+
+def _histograms(found: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
     return {
         str(skim): np.asarray(counts, dtype=np.float64) for skim, counts in found.items() if len(counts) == N_SCORE_BINS
     }

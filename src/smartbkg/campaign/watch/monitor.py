@@ -14,7 +14,7 @@ from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.identity import copied_model
 from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.status import Status, read_status
-from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_histograms
+from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_scores
 from smartbkg.errors import SmartBKGError
 from smartbkg.networks.bundle import load_bundle
 
@@ -24,8 +24,8 @@ _LOOK_SECONDS: Final = 30.0
 def new_watch(campaign: Campaign) -> AlarmWatch:
     """A watch over a campaign that has seen nothing yet."""
     model = copied_model(campaign.config, campaign.folder)
-    stored = stored_histograms(dict(load_bundle(model).metrics)) if model.suffix == ".safetensors" else {}
-    return AlarmWatch(campaign.config.alarms, len(campaign.plan), stored)
+    stored = stored_scores(load_bundle(model).metrics) if model.suffix == ".safetensors" else None
+    return AlarmWatch(campaign.config.alarms, len(campaign.plan), stored, len(campaign.plan.processes))
 
 
 def watched_status(campaign: Campaign) -> tuple[Status, list[Alarm]]:
