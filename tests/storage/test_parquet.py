@@ -93,6 +93,31 @@ def test_a_footer_that_was_changed_is_refused(tmp_path: Path):
         CheckedParquetFile(tmp_path / "t.parquet")
 
 
+def test_no_bit_of_the_footer_can_change_unseen(tmp_path: Path):
+    """Types and checksums are in it too: a table that lost its checksums would be taken for one of another program."""
+    content = write(tmp_path / "t.parquet")
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    whole = pq.read_schema(tmp_path / "t.parquet")
+    for place in range(start, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place // 7 % 8
+        (tmp_path / "d.parquet").write_bytes(damaged)
+        try:
+            with CheckedParquetFile(tmp_path / "d.parquet") as file:
+                assert file.schema_arrow.equals(whole, check_metadata=True), place
+        except (FileFormatError, MachineError):
+            continue
+
+
+def test_a_table_that_another_program_changed_says_what_to_drop(tmp_path: Path):
+    write(tmp_path / "t.parquet")
+    half = pq.read_table(tmp_path / "t.parquet").slice(0, 150)
+    copied = pq.read_metadata(tmp_path / "t.parquet").metadata
+    pq.write_table(half.replace_schema_metadata(copied), tmp_path / "half.parquet")
+    with pytest.raises(FileFormatError, match="should drop 'smartbkg_checksums'"):
+        CheckedParquetFile(tmp_path / "half.parquet")
+
+
 def test_files_of_other_programs_are_read(tmp_path: Path):
     pq.write_table(pa.Table.from_batches([rows()]), tmp_path / "t.parquet")
     with CheckedParquetFile(tmp_path / "t.parquet") as file:

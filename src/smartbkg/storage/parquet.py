@@ -2,8 +2,8 @@
 
 Page checksums of Parquet cover the pages' data, not their headers and not the footer: one damaged bit there can lose a
 row group without a word. Files written here hold, under a key of their own in the footer, the CRC-32 of the bytes of
-each row group, and the SHA-256 of what the footer says (columns, records, rows). Whatever wrote a file, the rows that
-come out are compared with the rows that the footer announces.
+each row group, and the SHA-256 of the bytes of the footer itself, in which that digest stands as zeros. Whatever wrote
+a file, the rows that come out are compared with the rows that the footer announces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,12 @@ from smartbkg.storage.provenance import METADATA_KEY
 
 #: Key of the checksums in the footer.
 CHECKSUMS_KEY: Final = "smartbkg_checksums"
+#: What shows that a footer had checksums, in whatever place a damaged one has lost them.
+_MARKS: Final = (CHECKSUMS_KEY.encode(), b', "footer": "')
 _BLOCK: Final = 1 << 22
 _FIRST_BYTE: Final = 4  # after the magic
+_TAIL_BYTES: Final = 8  # length of the footer, magic
+_NO_DIGEST: Final = b"0" * 64
 
 
 class _Group(NamedTuple):
@@ -41,24 +46,26 @@ class _Group(NamedTuple):
     """CRC-32 of its bytes."""
 
 
-def _kind(kind: pa.DataType) -> str:
-    """A type by what it holds: dictionaries and names inside lists are matters of encoding."""
-    if pa.types.is_dictionary(kind):
-        return _kind(kind.value_type)
-    return f"list of {_kind(kind.value_type)}" if pa.types.is_list(kind) else str(kind)
+def _with_digest(footer: bytes) -> bytes:
+    """A footer whose place for its own digest is filled: the first zeros of that length behind our key."""
+    place = footer.index(_NO_DIGEST, footer.index(CHECKSUMS_KEY.encode()))
+    digest = hashlib.sha256(footer).hexdigest().encode()
+    return footer[:place] + digest + footer[place + len(digest) :]
 
 
-def _footer_digest(schema: pa.Schema, records: Sequence[bytes], groups: Sequence[_Group]) -> str:
-    columns = [[field.name, _kind(field.type)] for field in schema]
-    content = [columns, [record.decode(errors="replace") for record in records], [list(group) for group in groups]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def _is_as_written(footer: bytes, digest: str) -> bool:
+    """Whether a footer is the one whose digest it carries."""
+    place = footer.find(digest.encode(), max(footer.find(CHECKSUMS_KEY.encode()), 0))
+    if len(digest) != len(_NO_DIGEST) or place < 0:
+        return False
+    return hashlib.sha256(footer[:place] + _NO_DIGEST + footer[place + len(_NO_DIGEST) :]).hexdigest() == digest
 
 
 class _Sink:
     """A file that is written to, with a checksum of what went into it since the last look."""
 
     def __init__(self, path: Path) -> None:
-        self._handle = path.open("wb")
+        self._handle = path.open("wb+")
         self._n_bytes = 0
         self.crc = 0
         self.closed = False
@@ -73,6 +80,11 @@ class _Sink:
 
     def flush(self) -> None:
         self._handle.flush()
+
+    def end(self, start: int) -> bytes:
+        """All bytes from a position on."""
+        self._handle.seek(start)
+        return self._handle.read()
 
     def replace_end(self, start: int, content: bytes) -> None:
         """Put other bytes in place of all from a position on."""
@@ -106,8 +118,7 @@ class CheckedParquetWriter:
         self._group_rows = group_rows
         self._groups: list[_Group] = []
         self._waiting: list[pa.RecordBatch] = []
-        self._record = (schema.metadata or {}).get(METADATA_KEY.encode(), b"")
-        self._last_record = self._record
+        self._last_record: bytes = (schema.metadata or {}).get(METADATA_KEY.encode(), b"")
         self._sink = _Sink(path)
         self._written: list[Any] = []
         self._writer = pq.ParquetWriter(
@@ -142,25 +153,26 @@ class CheckedParquetWriter:
             n_waiting = sum(batch.num_rows for batch in self._waiting)
             if n_waiting:
                 self._write_group(n_waiting)
+            start = self._sink.tell()
             if hasattr(self._writer, "add_key_value_metadata"):
-                self._writer.add_key_value_metadata(self._further(self._record))
+                self._writer.add_key_value_metadata(self._further())
                 self._writer.close()
-            else:
-                self._close_with_own_footer()
+                footer = self._sink.end(start)
+            else:  # an old pyarrow takes no metadata once rows are written
+                self._writer.close()
+                footer = self._own_footer()
+            self._sink.replace_end(start, _with_digest(footer[:-_TAIL_BYTES]) + footer[-_TAIL_BYTES:])
         finally:
             self.abort()  # after a close that failed the library would close again when it is collected
 
-    def _further(self, first_record: bytes) -> dict[str, str]:
+    def _further(self) -> dict[str, str]:
         """What the footer says beside the schema: checksums, and the record as it is at the end."""
-        digest = _footer_digest(self.schema, [first_record, self._last_record], self._groups)
-        checksums = json.dumps({"groups": [list(group) for group in self._groups], "sha256": digest})
+        checksums = json.dumps({"groups": [list(group) for group in self._groups], "footer": _NO_DIGEST.decode()})
         return {CHECKSUMS_KEY: checksums} | ({METADATA_KEY: self._last_record.decode()} if self._last_record else {})
 
-    def _close_with_own_footer(self) -> None:
-        """Close with an old pyarrow, which takes no metadata once rows are written: a new footer for the same rows."""
-        start = self._sink.tell()
-        self._writer.close()
-        further = {key.encode(): value.encode() for key, value in self._further(self._last_record).items()}
+    def _own_footer(self) -> bytes:
+        """Another footer for the same rows, with what is known only at the end."""
+        further = {key.encode(): value.encode() for key, value in self._further().items()}
         metadata = {**(self.schema.metadata or {}), **further}
         empty = pa.BufferOutputStream()
         pq.ParquetWriter(empty, self.schema.with_metadata(metadata)).close()
@@ -169,7 +181,7 @@ class CheckedParquetWriter:
             footer.append_row_groups(written)
         file = io.BytesIO()
         footer.write_metadata_file(file)
-        self._sink.replace_end(start, file.getvalue()[_FIRST_BYTE:])
+        return file.getvalue()[_FIRST_BYTE:]
 
     def abort(self) -> None:
         """Give the file up: nothing more is written."""
@@ -223,17 +235,28 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
         if sum(n_rows) != metadata.num_rows:
             raise ValueError(f"the footer announces {metadata.num_rows} rows, its row groups hold {sum(n_rows)}")
         further = metadata.metadata or {}
+        footer = self._footer()
         if CHECKSUMS_KEY.encode() not in further:
+            if any(mark in footer for mark in _MARKS):
+                raise ValueError("the footer is damaged: its checksums cannot be read")
             return None
         content = json.loads(further[CHECKSUMS_KEY.encode()])
         groups = [_Group(*(int(number) for number in group)) for group in content["groups"]]
-        key = METADATA_KEY.encode()
-        records = [(self.schema_arrow.metadata or {}).get(key, b""), further.get(key, b"")]
-        if content["sha256"] != _footer_digest(self.schema_arrow, records, groups):
-            raise ValueError("the footer is not the one that was written")
+        if not _is_as_written(footer, content["footer"]):
+            raise ValueError(
+                "the footer is not the one that was written: it is damaged, or a program that changed the rows copied "
+                f"the checksums of the old ones (it should drop '{CHECKSUMS_KEY}' from the metadata of the schema)"
+            )
         if [group.n_rows for group in groups] != n_rows:
             raise ValueError(f"row groups of {n_rows[:3]} rows, {[group.n_rows for group in groups[:3]]} were written")
         return groups
+
+    def _footer(self) -> bytes:
+        with self._path.open("rb") as handle:
+            handle.seek(-_TAIL_BYTES, os.SEEK_END)
+            n_bytes = int.from_bytes(handle.read(4), "little")
+            handle.seek(-_TAIL_BYTES - n_bytes, os.SEEK_END)
+            return handle.read(n_bytes)
 
     def iter_batches(
         self,
