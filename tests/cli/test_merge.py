@@ -219,4 +219,4 @@ def test_many_events_are_looked_through_from_disk_with_the_same_result(
     )
     with pytest.raises(DatasetError, match="are in the files before it"):
         run(one.kept, two.kept, one.kept, "-o", tmp_path / "out.parquet")
-    assert not list(tmp_path.glob(".merge-*"))
+    assert not list(tmp_path.glob(".merge*"))

@@ -21,6 +21,7 @@ from smartbkg.conditions.payload import Payload
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.transport import HttpOptions, Transport
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.partial import partial_name
 
 IMPATIENT = HttpOptions(timeout=5, n_retries=1, backoff=0.01)
 
@@ -346,3 +347,15 @@ def test_answers_of_another_form_are_refused(
     handler.answer = answer
     with pytest.raises(ConditionsError):
         database(url, cache).valid("Main", 0, 0)
+
+
+def test_what_a_killed_download_left_goes_with_the_next_one_of_any_payload(
+    url: str, cache: PayloadCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.folder.mkdir()
+    left = cache.folder / partial_name("other.pth")
+    left.write_bytes(b"half of a payload")
+    monkeypatch.setattr("smartbkg.storage.partial._visited", {})
+    remote = database(url, cache)
+    assert revision_in(remote.fetch(remote.find("Main", "model.pth", 0, 0))) == 1
+    assert not list(cache.folder.glob(".*"))

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from smartbkg.experiment.child import run_child, temporary_folder
+from smartbkg.experiment.child import run_child
 
 _PARENT = """
 import sys
 from pathlib import Path
-from smartbkg.experiment.child import run_child, temporary_folder
-with temporary_folder("child-test-") as folder:
+from smartbkg.experiment.child import run_child
+from smartbkg.storage.partial import scratch_folder
+with scratch_folder("child-test") as folder:
     script = "import os, subprocess, sys, time; " \
              "grandchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); " \
              "print(os.getpid(), grandchild.pid, flush=True); time.sleep(600)"
@@ -87,20 +88,3 @@ def test_a_program_that_ends_by_itself_is_left_alone(tmp_path: Path) -> None:
     assert tmp_path.exists(), "the folder is its owner's to remove"
     with pytest.raises(FileNotFoundError):
         run_child([str(tmp_path / "absent")], tmp_path, log, 30)
-
-
-def test_clearing_up_does_not_hide_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-
-    def work() -> None:
-        with temporary_folder() as folder:
-            (folder / "file").touch()
-            monkeypatch.setattr(os, "unlink", _refuse)
-            raise ValueError("the error to tell")
-
-    with pytest.raises(ValueError, match="the error to tell"):
-        work()
-
-
-def _refuse(*_: object, **__: object) -> None:
-    raise OSError(30, "Read-only file system")

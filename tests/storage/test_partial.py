@@ -13,7 +13,7 @@ import pytest
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import atomic_path, refuse_same_file, write_text_atomically
 from smartbkg.storage.machine import MachineError, disk_errors, is_of_machine, reading
-from smartbkg.storage.partial import machine_digest, partial_file, partial_name, remove_stale
+from smartbkg.storage.partial import machine_digest, partial_file, partial_folder, partial_name, remove_stale
 
 DAY = 86_400.0
 
@@ -28,15 +28,28 @@ with partial_file(Path(sys.argv[1])) as partial:
 """
 
 
-def start_writer(final: Path) -> tuple[subprocess.Popen[str], Path]:
-    process = subprocess.Popen([sys.executable, "-c", _WRITER, str(final)], stdout=subprocess.PIPE, text=True)
+_FOLDER_WRITER = """
+import sys, time
+from pathlib import Path
+from smartbkg.storage.partial import partial_folder
+with partial_folder(Path(sys.argv[1])) as folder:
+    (folder / "inside").mkdir()
+    (folder / "inside" / "file").write_bytes(b"x" * 1000)
+    print(folder.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def start_writer(final: Path, script: str = _WRITER) -> tuple[subprocess.Popen[str], Path]:
+    process = subprocess.Popen([sys.executable, "-c", script, str(final)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, final.with_name(process.stdout.readline().strip())
 
 
-def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path):
-    living, its_file = start_writer(tmp_path / "living.parquet")
-    dead, left = start_writer(tmp_path / "dead.parquet")
+@pytest.mark.parametrize("script", [_WRITER, _FOLDER_WRITER])
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path, script: str):
+    living, its_file = start_writer(tmp_path / "living.parquet", script)
+    dead, left = start_writer(tmp_path / "dead.parquet", script)
     dead.send_signal(signal.SIGKILL)
     dead.wait()
     try:
@@ -65,6 +78,36 @@ def test_a_file_that_its_writer_has_not_locked_yet_is_left_alone(tmp_path: Path)
     assert remove_stale(tmp_path) == []
     os.utime(young, (time.time() - 60, time.time() - 60))
     assert remove_stale(tmp_path) == [young]
+
+
+def test_a_folder_of_another_machine_is_as_young_as_the_last_file_in_it(tmp_path: Path):
+    folder = tmp_path / partial_name("join", "0123abcd")
+    folder.mkdir()
+    (folder / "file").touch()
+    os.utime(folder, (time.time() - 2 * DAY, time.time() - 2 * DAY))
+    assert remove_stale(tmp_path) == []
+    assert remove_stale(tmp_path, now=time.time() + 2 * DAY) == [folder]
+    assert not folder.exists()
+
+
+def test_a_temporary_folder_is_its_users_alone_and_goes_whatever_happens_in_it(tmp_path: Path):
+    def work() -> None:
+        with partial_folder(tmp_path / "join") as folder:
+            (folder / "file").touch()
+            assert folder.stat().st_mode & 0o777 == 0o700
+            raise ValueError("the error to tell")
+
+    with pytest.raises(ValueError, match="the error to tell"):
+        work()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_that_is_named_like_a_temporary_folder_leads_nowhere(tmp_path: Path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    (tmp_path / partial_name("join")).symlink_to(tmp_path / "precious")
+    remove_stale(tmp_path, now=time.time() + 2 * DAY)
+    assert (tmp_path / "precious" / "file").exists()
 
 
 def test_a_library_may_lock_what_it_writes(tmp_path: Path):

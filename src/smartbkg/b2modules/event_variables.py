@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
 from smartbkg.events.identity import ids_of
 from smartbkg.io.parquet import ParquetReader
+from smartbkg.storage.partial import partial_folder
 
 _ID_BRANCHES = ("__experiment__", "__run__", "__event__")
 
@@ -79,8 +79,8 @@ def join_variables(dataset: Path, tables: Mapping[Path, tuple[str, Sequence[str]
                         np.float32
                     )
             parts.append(pa.table(columns))
-    with tempfile.TemporaryDirectory(prefix=".smartbkg-variables-", dir=output.parent) as folder:
-        flags = Path(folder) / "flags.parquet"
+    with partial_folder(output.with_name("variables")) as folder:
+        flags = folder / "flags.parquet"
         pq.write_table(pa.concat_tables(parts) if parts else _no_rows(skim), flags)
         build_dataset([dataset], [flags], output, DatasetOptions(skims=(skim,), is_part=True))
 

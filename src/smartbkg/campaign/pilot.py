@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,6 +23,7 @@ from smartbkg.experiment.external import DEFAULT_BATCH_SIZE, simulate_file_exter
 from smartbkg.experiment.generator.generate import BLOCK_EVENTS
 from smartbkg.io import create_events, open_events
 from smartbkg.storage.kinds import KEPT
+from smartbkg.storage.partial import scratch_folder
 
 #: Pieces into which the pilot of each process is cut: how much they differ says how well costs are known.
 _PIECES: Final = 3
@@ -73,11 +73,11 @@ def run_pilot(campaign: Campaign, n_events: int, *, is_simulation_tried: bool) -
     parts: list[dict[str, NDArray[Any]]] = []
     simulation = None
     for number, chunk in enumerate(_pieces(campaign, n_events)):
-        with tempfile.TemporaryDirectory(prefix="smartbkg-plan-", dir=config.run.scratch) as name:
-            content = make_chunk(small, chunk, "plan", Path(name))
+        with scratch_folder("plan", config.run.scratch) as folder:
+            content = make_chunk(small, chunk, "plan", folder)
             if number == 0:
                 continue
-            kept = ChunkFiles(0, Path(name), content["files"]).checked(KEPT)
+            kept = ChunkFiles(0, folder, content["files"]).checked(KEPT)
             with open_events(kept) as reader:
                 parts += [{column: batch.event[column] for column in names} for batch in reader.batches()]
             if (
@@ -86,7 +86,7 @@ def run_pilot(campaign: Campaign, n_events: int, *, is_simulation_tried: bool) -
                 and config.simulate.by == "command"
                 and content["totals"]["n_kept"]
             ):
-                simulation = _timed_simulation(campaign, kept, Path(name), content)
+                simulation = _timed_simulation(campaign, kept, folder, content)
         ledger.add(content)
         pieces.append(content)
     if not ledger.totals.n_events:

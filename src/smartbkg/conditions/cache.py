@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,8 @@ import platformdirs
 
 from smartbkg.conditions.payload import Payload, check_file, check_name
 from smartbkg.errors import ConditionsError
-from smartbkg.storage.atomic import disk_errors
+from smartbkg.storage.machine import disk_errors
+from smartbkg.storage.partial import partial_file
 
 FOLDER_VARIABLE: Final = "SMARTBKG_CONDITIONS_CACHE"
 
@@ -61,33 +61,25 @@ class PayloadCache:
             return self._download(path, payload, download)
 
     def _download(self, path: Path, payload: Payload, download: Callable[[Path], None]) -> Path:
-        with disk_errors(path):
+        # in the uppermost folder, so that what a killed download left is found by the next one, whatever it fetches
+        at = self.folder / path.name
+        with disk_errors(path), disk_errors(at):
             path.parent.mkdir(parents=True, exist_ok=True)
-        # a name of its own for each thread and process; the process id alone repeats across machines
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(descriptor)
-        partial = Path(name)
-        try:
-            with disk_errors(path):
+            with partial_file(at) as partial:
                 download(partial)
                 check_file(partial, payload)
                 partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         return path
 
     def remember(self, key: str, record: Any) -> None:
         """Keep an answer that cannot change, for times without a server."""
         path = self._record_path(key)
-        with disk_errors(path):
+        at = self.folder / path.name
+        with disk_errors(path), disk_errors(at):
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".answer.", suffix=".partial", dir=path.parent)
-            try:
-                with os.fdopen(descriptor, "w") as handle:
-                    json.dump(record, handle)
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with partial_file(at) as partial:
+                partial.write_text(json.dumps(record))
+                partial.replace(path)
 
     def recall(self, key: str) -> Any | None:
         """The answer that was kept under that key, None where there is none."""

@@ -9,7 +9,6 @@ probability), or an earlier data set says so. Sums weighted with it give the tru
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,6 +41,7 @@ from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.seeds import derive_seed, event_uniforms
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
+from smartbkg.storage.partial import partial_folder
 from smartbkg.storage.provenance import record
 
 #: Rows of flags that are held in memory; more are joined in parts through temporary files.
@@ -165,9 +165,9 @@ def _labelled_batches(
         whole: tuple[Iterator[FlagBlock], Iterator[EventBatch]] = (source.blocks(), all_events)
         partitions = iter([whole])
     else:
-        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix=".smartbkg-join-", dir=folder))
+        temporary = stack.enter_context(partial_folder(folder / "join"))
         n_partitions = -(-2 * source.n_rows // options.flags_in_memory)
-        partitions = spilled_partitions(source, all_events, Path(temporary), n_partitions)
+        partitions = spilled_partitions(source, all_events, temporary, n_partitions)
     for flag_blocks, event_batches in partitions:
         index = FlagIndex(list(flag_blocks), name)
         for batch in event_batches:

@@ -10,11 +10,9 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,16 +30,6 @@ if len(words) == 2 and sys.stdin.readline() != "done\\n":
         pass
     shutil.rmtree(bytes.fromhex(words[1].strip()).decode(errors="surrogateescape"), ignore_errors=True)
 """
-
-
-@contextlib.contextmanager
-def temporary_folder(prefix: str = "smartbkg-") -> Iterator[Path]:
-    """A folder that is removed at the end; errors of the clearing up do not hide the error that led to it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_child(
@@ -123,4 +111,4 @@ def _tell(watcher: subprocess.Popen[bytes], line: str) -> None:
             watcher.stdin.flush()
 
 
-__all__ = ["exit_with_parent", "run_child", "temporary_folder"]
+__all__ = ["exit_with_parent", "run_child"]

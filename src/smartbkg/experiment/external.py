@@ -21,12 +21,12 @@ from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
-from smartbkg.experiment.child import temporary_folder
 from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.tables import TableWriter, read_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
+from smartbkg.storage.partial import scratch_folder
 from smartbkg.storage.provenance import record
 
 #: Column of the program's table that says of each event it processed whether it passed.
@@ -139,7 +139,7 @@ def _called(
     """Run the program over the events; the file it wrote, until the block ends."""
     words = split_command(command, ("{input}", "{output}"), _WHAT)
     concerned = _named(batch, np.arange(len(batch)))
-    with temporary_folder() as folder:
+    with scratch_folder("simulation") as folder:
         source, target = folder / f"events{input_suffix}", folder / "passing"
         with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
             writer.write(batch)

@@ -6,7 +6,7 @@ their hash, on disk once they are many, and each drawer is looked through by its
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.events.content import content_digests
 from smartbkg.events.identity import keys_of
+from smartbkg.storage.partial import partial_folder
 
 #: Drawers on disk; one of them is in memory at a time.
 N_DRAWERS: Final = 128
@@ -57,7 +58,8 @@ class EventLedger:
         self._folder = folder
         self._waiting: list[NDArray[np.void]] = []
         self._n_waiting = 0
-        self._disk: tempfile.TemporaryDirectory[str] | None = None
+        self._disk: Path | None = None
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +67,7 @@ class EventLedger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._disk is not None:
-            self._disk.cleanup()
+        self._stack.close()
 
     def add(self, batch: EventBatch, file: int, first_row: int) -> None:
         """Note the events of a batch, which begins at a row of a file."""
@@ -92,13 +93,13 @@ class EventLedger:
                 yield _repeats(np.fromfile(path, dtype=_ENTRY))
 
     def _path(self, drawer: int) -> Path:
-        return Path(self._disk.name if self._disk is not None else "") / f"{drawer}.ids"
+        return (Path() if self._disk is None else self._disk) / f"{drawer}.ids"
 
     def _put_away(self) -> None:
         if not self._waiting:
             return
         if self._disk is None:
-            self._disk = tempfile.TemporaryDirectory(prefix=".merge-", dir=self._folder)
+            self._disk = self._stack.enter_context(partial_folder(self._folder / "merge"))
         entries = np.concatenate(self._waiting)
         drawers = (entries["key"] % np.uint64(N_DRAWERS)).astype(np.int64)
         order = np.argsort(drawers, kind="stable")

@@ -8,13 +8,12 @@ import fcntl
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from smartbkg.errors import UsageError
 from smartbkg.storage.machine import MachineError, disk_errors, reason_of
-from smartbkg.storage.partial import PARTIAL_SUFFIX, collect_stale, partial_file
+from smartbkg.storage.partial import PARTIAL_SUFFIX, collect_stale, partial_file, scratch_folder
 
 
 def refuse_same_file(output: Path, *inputs: Path) -> None:
@@ -93,8 +92,8 @@ def _publish(partial: Path, final: Path) -> None:
 @contextlib.contextmanager
 def _through(path: Path) -> Iterator[Path]:
     """A temporary file elsewhere, whose bytes go to a device or FIFO at a normal end."""
-    with tempfile.TemporaryDirectory(prefix="smartbkg-") as folder:
-        partial = Path(folder) / path.name
+    with scratch_folder("output") as folder:
+        partial = folder / path.name
         partial.touch()
         yield partial
         with disk_errors(path), partial.open("rb") as source, path.open("wb") as target:

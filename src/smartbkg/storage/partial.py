@@ -1,4 +1,4 @@
-"""Temporary files beside the final ones: names that cannot meet, and the removal of those whose writer is dead.
+"""Temporary files and folders: names that cannot meet, and the removal of those whose writer is dead.
 
 A name holds a digest of the running kernel and 64 random bits, and the file is created exclusively: writers in two
 containers, with the same process id and host name, never share one. A writer holds a lock on its file as long as it
@@ -17,7 +17,9 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +35,7 @@ _NO_MACHINE: Final = "00000000"
 _YOUNG_SECONDS: Final = 10.0
 #: Seconds without a change after which a file of another machine is taken for one of a dead writer.
 _FOREIGN_SECONDS: Final = 86_400.0
-_NO_LOCKS: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_NO_LOCKS: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
 
 
 @functools.cache
@@ -98,6 +100,33 @@ def partial_file(path: Path, *, is_locked: bool = True) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def partial_folder(path: Path) -> Iterator[Path]:
+    """A new, empty folder beside ``path``, for this user alone, removed with all that is in it at the end of the block.
+
+    Raises
+    ------
+    OSError
+        The folder around it cannot be written.
+    """
+    collect_stale(path.parent)
+    folder = path.with_name(partial_name(path.name))
+    folder.mkdir(mode=0o700)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            _lock(descriptor)
+        yield folder
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)  # the error that led here is the one to tell
+
+
+def scratch_folder(name: str, parent: str | Path | None = None) -> contextlib.AbstractContextManager[Path]:
+    """A `partial_folder` in the system's folder for temporary files, or in another one."""
+    return partial_folder((Path(tempfile.gettempdir()) if parent is None else Path(parent)) / f"smartbkg-{name}")
+
+
 _visited: dict[Path, int] = {}
 
 
@@ -111,7 +140,7 @@ def collect_stale(folder: Path) -> None:
 
 
 def remove_stale(folder: Path, now: float | None = None) -> list[Path]:
-    """Remove the temporary files of dead writers from a folder; returns them.
+    """Remove the temporary files and folders of dead writers from a folder; returns them.
 
     Parameters
     ----------
@@ -124,7 +153,7 @@ def remove_stale(folder: Path, now: float | None = None) -> list[Path]:
         path = Path(name)
         with contextlib.suppress(OSError):
             if _is_stale(path, time.time() if now is None else now):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
                 removed.append(path)
     return removed
 
@@ -132,10 +161,12 @@ def remove_stale(folder: Path, now: float | None = None) -> list[Path]:
 def _is_stale(path: Path, now: float) -> bool:
     match = _NAME.fullmatch(path.name)
     is_local = match is not None and match[1] == machine_digest()
-    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    is_folder = path.is_dir()
+    descriptor = os.open(path, (os.O_RDONLY if is_folder else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
-        age = now - status.st_mtime
+        inside = [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(descriptor)] if is_folder else []
+        age = now - max([status.st_mtime, *inside])
         lock = _lock(descriptor)
     finally:
         os.close(descriptor)
@@ -143,7 +174,11 @@ def _is_stale(path: Path, now: float) -> bool:
         return False
     if lock is None or not is_local:
         return age > _FOREIGN_SECONDS
-    return status.st_size > 0 or age > _YOUNG_SECONDS
+    is_begun = bool(inside) if is_folder else status.st_size > 0
+    return is_begun or age > _YOUNG_SECONDS
 
 
-__all__ = ["PARTIAL_SUFFIX", "collect_stale", "machine_digest", "partial_file", "partial_name", "remove_stale"]
+__all__ = [
+    "PARTIAL_SUFFIX", "collect_stale", "machine_digest", "partial_file", "partial_folder", "partial_name",
+    "remove_stale", "scratch_folder",
+]  # fmt: skip

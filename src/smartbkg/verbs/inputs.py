@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smartbkg.errors import DatasetError, UsageError
+from smartbkg.storage.partial import scratch_folder
 
 if TYPE_CHECKING:
     from smartbkg.events import EventBatch
@@ -25,8 +25,9 @@ class TemporaryFolder:
     """
 
     def __init__(self) -> None:
-        self.path = Path(mkdtemp(prefix="smartbkg-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        stack = contextlib.ExitStack()
+        self.path = stack.enter_context(scratch_folder("objects"))
+        weakref.finalize(self, stack.close)
 
 
 class Workplace:

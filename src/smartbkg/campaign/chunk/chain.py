@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -32,6 +31,7 @@ from smartbkg.io import create_events
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.seeds import derive_seed
 from smartbkg.storage.kinds import FLAGS, KEPT, SCHEMA_VERSIONS
+from smartbkg.storage.partial import scratch_folder
 from smartbkg.storage.provenance import digest_of, record, sha256_of_file
 
 NTUPLE: Final = "ntuple"
@@ -82,8 +82,7 @@ def make_chunk(campaign: Campaign, chunk: Chunk, attempt: str, folder: Path) -> 
     wall = time.monotonic()
     config = campaign.config
     _check_source(campaign, chunk)
-    with tempfile.TemporaryDirectory(prefix="smartbkg-chunk-", dir=config.run.scratch) as name:
-        scratch = Path(name)
+    with scratch_folder("chunk", config.run.scratch) as scratch:
         filtered = _filter(campaign, chunk, folder, scratch, clock)
         flags = _simulate(campaign, folder, filtered, clock)
         with clock.stage("bookkeeping"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from smartbkg.errors import ConditionsError
 from smartbkg.storage.machine import disk_errors
+from smartbkg.storage.partial import partial_file
 
 _BOUNDARY: Final = re.compile(r'boundary="?([^";\s]{1,70})"?')
 _BLOCK: Final = 1 << 18
@@ -120,15 +122,12 @@ def receive_upload(stream: Bytes, length: int, content_type: str, folder: Path, 
             if len(records) != 1 or len(files) != 1 or records[0].stop - records[0].start > largest_record:
                 raise refusal
             record = parse_record(content[records[0].start : records[0].stop])
-        file = tempfile.NamedTemporaryFile(dir=folder, prefix=".upload.")  # noqa: SIM115 - closed by `Upload`
-        try:
+        with contextlib.ExitStack() as stack:
+            path = stack.enter_context(partial_file(folder / "upload"))
             body.seek(files[0].start)
-            copy_body(body, file, files[0].stop - files[0].start)
-            file.flush()
-        except BaseException:
-            file.close()
-            raise
-    return Upload(file, record)
+            with path.open("wb") as file:
+                copy_body(body, file, files[0].stop - files[0].start)
+            return Upload(path, record, stack.pop_all())
 
 
 def _parts(content: mmap.mmap, delimiter: bytes) -> list[_Part]:
@@ -154,24 +153,21 @@ class Upload:
 
     Parameters
     ----------
-    file : temporary, removed at the end of the ``with`` block.
+    path : the file, temporary.
     record : its JSON record.
+    stack : removes the file at the end of the ``with`` block.
     """
 
-    def __init__(self, file: Any, record: Mapping[str, Any]) -> None:
-        self._file = file
+    def __init__(self, path: Path, record: Mapping[str, Any], stack: contextlib.ExitStack) -> None:
+        self.path = path
         self.record = record
-
-    @property
-    def path(self) -> Path:
-        """Where the file is."""
-        return Path(self._file.name)
+        self._stack = stack
 
     def __enter__(self) -> Upload:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._stack.close()
 
 
 def send_file(source: Bytes, target: Bytes) -> None:
