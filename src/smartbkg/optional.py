@@ -37,6 +37,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
     "onnxruntime": Library("onnxruntime", ("onnx",)),
     "pandas": Library("pandas", ("basf2",)),
     "pythia8mc": Library("pythia8mc", ("generate",)),
+    "scipy": Library("scipy", ("report", "train")),
     "sklearn": Library("scikit-learn", ("train", "report")),
     "tables": Library("tables", ("basf2",)),
     "tensorboard": Library("tensorboard", ("tensorboard",)),
@@ -104,14 +105,16 @@ def require(modules: Iterable[str], purpose: str, extra: str | None = None) -> N
     MissingDependencyError
         Names all that are not installed and the extras that bring them.
     """
-    absent = []
+    absent: list[Library] = []
     for module in modules:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name != module:
+            library = LIBRARIES.get((error.name or "").partition(".")[0])
+            if library is None:
                 raise
-            absent.append(LIBRARIES[module])
+            if library not in absent:
+                absent.append(library)
     if absent:
         extras = [extra if extra in library.extras else library.extras[0] for library in absent]
         raise MissingDependencyError([library.name for library in absent], list(dict.fromkeys(extras)), purpose)

@@ -32,12 +32,6 @@ def test_every_verb_exists_and_explains_itself(verb):
     assert done.stdout.startswith("Usage: smartbkg")
 
 
-def test_help_needs_no_torch():
-    program = "import sys; from smartbkg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    program += "assert not {'torch', 'numba', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-
-
 def test_wrong_usage_is_code_2_and_names_the_nearest():
     assert "did you mean 'filter'" in error_of(run("filtre"), 2)
     error_of(run("filter"), 2)

@@ -7,14 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 from filtered_sample import Chain, make_chain
 
-from smartbkg.cli import filter as filter_command
 from smartbkg.cli.filter import command
 from smartbkg.errors import UsageError
-from smartbkg.filtering.event_filter import DRAWS
 from smartbkg.io import open_events
-from smartbkg.io.hepmc.weights import WEIGHT_LAYOUTS
 from smartbkg.io.tables import read_table
-from smartbkg.sampling.draw_key import RULE, RULES
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +43,3 @@ def test_a_systematic_draw_keeps_what_is_expected_and_says_so_in_the_file(
 def test_a_systematic_draw_has_no_duplicates(chain: Chain, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="share their fate"):
         run(chain, "-o", tmp_path / "kept.parquet", "--draw", "systematic", "--allow-duplicates")
-
-
-def test_the_choices_of_the_command_are_those_of_the_filter() -> None:
-    assert (filter_command.DRAWS, filter_command.RULES, filter_command.RULE) == (DRAWS, RULES, RULE)
-    assert filter_command.WEIGHT_LAYOUTS == WEIGHT_LAYOUTS

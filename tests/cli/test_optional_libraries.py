@@ -26,17 +26,18 @@ SCRIPT = Path(__file__).with_name("blocked_libraries.py")
 
 #: What a verb cannot do without, given the arguments below. It works without all others, which is tested too.
 NEEDED: dict[str, set[str]] = {
-    "demo": {"pythia8mc", "torch", "sklearn", "matplotlib", "mplhep", "jinja2"},
+    "demo": {"pythia8mc", "torch", "scipy", "sklearn", "matplotlib", "mplhep", "jinja2"},
     "generate": {"pythia8mc"},
-    "train": {"torch", "sklearn"},
-    "calibrate": {"sklearn"},
-    "evaluate": {"sklearn", "matplotlib", "mplhep", "jinja2"},
+    "train": {"scipy", "torch", "sklearn"},
+    "calibrate": {"scipy", "sklearn"},
+    "evaluate": {"scipy", "sklearn", "matplotlib", "mplhep", "jinja2"},
+    "plan": {"scipy"},
     "reweight": {"hep_ml"},
     "export": {"torch", "onnx", "onnxruntime"},
 }
 
 #: What torch and hep_ml themselves import of these libraries.
-IMPORTED_BY_OTHERS = {"train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "sklearn"}}
+IMPORTED_BY_OTHERS = {"train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "scipy", "sklearn"}}
 
 
 #: A skim that passes every second event, and a fast simulation that does.

@@ -10,7 +10,6 @@ import click
 
 from smartbkg.cli.options import FILE
 from smartbkg.errors import SmartBKGError, UsageError
-from smartbkg.storage.configuration import as_yaml, parse_assignments
 
 _SET = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting.")
 _ACCEPT = click.option(
@@ -45,6 +44,7 @@ def init(
 ) -> None:  # fmt: skip
     """Make FOLDER with an annotated campaign.yaml that runs as it is."""
     from smartbkg.campaign.begin import begin_campaign
+    from smartbkg.storage.configuration import parse_assignments
 
     keys = {"model": "filter.model", "global_tag": "filter.global_tag", "payload": "filter.payload"}
     overrides = {keys.get(name, name): value for name, value in options.items() if value is not None}
@@ -97,7 +97,7 @@ def dump(folder: Path | None, assignments: tuple[str, ...]) -> None:
     from smartbkg.campaign.begin import PACKAGED_PAYLOAD, PACKAGED_TAG
     from smartbkg.campaign.config import parse_campaign, read_campaign
     from smartbkg.campaign.folder import CampaignFolder
-    from smartbkg.storage.configuration import with_overrides
+    from smartbkg.storage.configuration import as_yaml, parse_assignments, with_overrides
 
     overrides = parse_assignments(assignments)
     if folder is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,13 +13,15 @@ from smartbkg.conditions.client import read_token_file
 from smartbkg.conditions.local_text import LocalTextDatabase
 from smartbkg.conditions.location import PACKAGE, default_places, user_conditions_folder
 from smartbkg.conditions.resolve import find_source
-from smartbkg.conditions.serving.connections import ServerLimits
-from smartbkg.conditions.serving.server import DEFAULT_PORT, ConditionsServer
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.errors import ConditionsError
 from smartbkg.storage.atomic import atomic_path
 from smartbkg.storage.printing import printable
+
+# What `smartbkg.conditions.serving` defines, said here so that --help costs no import of it; a test compares.
+DEFAULT_PORT: Final = 8765
+MOST_CONNECTIONS: Final = 512
 
 _PLACE = "Folder of a store, URL of a server, basf2's database.txt, or 'package'"
 
@@ -140,13 +143,16 @@ def verify(tag: str | None, place: str) -> None:
 @click.option(
     "--connections",
     type=click.IntRange(min=1),
-    default=ServerLimits.n_connections,
+    default=MOST_CONNECTIONS,
     show_default=True,
     help="Connections at once, at most.",
 )
 @place_option
 def serve(host: str, port: int, token_file: Path | None, public_url: str | None, connections: int, place: str) -> None:
     """Offer a store over the Belle II REST protocol, until stopped; read only unless a token is given."""
+    from smartbkg.conditions.serving.connections import ServerLimits
+    from smartbkg.conditions.serving.server import ConditionsServer
+
     store = open_source(place)
     if not isinstance(store, ConditionsStore):
         raise ConditionsError(f"{place}: only a store can be served")

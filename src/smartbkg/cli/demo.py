@@ -5,13 +5,20 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
 
 from smartbkg.cli.options import FILE
-from smartbkg.demo.run import DEFAULT_EVENTS, SKIM, DemoFiles, DemoResult, run_demo
 from smartbkg.errors import SmartBKGError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from smartbkg.demo.run import DemoFiles, DemoResult
+
+# What `smartbkg.demo.run` defines, said here so that --help costs no import of it; a test compares.
+DEFAULT_EVENTS: Final = 80_000
 
 
 class _ConsoleAnnouncer:
@@ -33,6 +40,8 @@ class _ConsoleAnnouncer:
 
 def next_steps(files: DemoFiles) -> tuple[str, ...]:
     """Commands that run on what the demo left behind."""
+    from smartbkg.demo.run import SKIM
+
     path = {name: shlex.quote(str(value)) for name, value in files._asdict().items()}
     folder = files.report.parent
     weighted, kept = (shlex.quote(str(folder / name)) for name in ("weighted.root", "kept-with-another-seed.parquet"))
@@ -68,6 +77,10 @@ def command(events: int, output: Path, seed: int, threads: int | None) -> None:
 
     It takes a few minutes and ends with the path of a report.
     """
+    from rich.console import Console
+
+    from smartbkg.demo.run import run_demo
+
     console = Console(stderr=False)
     result = run_demo(output, events, _ConsoleAnnouncer(console), seed=seed, threads=threads)
     _say_what_came_of_it(console, result)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from smartbkg.cli.options import FILE
-from smartbkg.filtering.merge import METHODS
+
+if TYPE_CHECKING:
+    from smartbkg.filtering.merge import Method
+
+# What `smartbkg.filtering.merge` defines, said here so that --help costs no import of it; a test compares.
+METHODS: Final = ("concatenate", "balance", "union")
 
 
 @click.command()
@@ -20,15 +26,14 @@ from smartbkg.filtering.merge import METHODS
 @click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept different events that carry one id.")
 def command(
-    files: tuple[Path, ...], output: Path, method: str, models: tuple[Path, ...], allow_duplicates: bool
+    files: tuple[Path, ...], output: Path, method: Method, models: tuple[Path, ...], allow_duplicates: bool
 ) -> None:
     """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
     from smartbkg.filtering.merge import merge_files
     from smartbkg.networks.model_file import load_scorer
 
-    chosen = next(one for one in METHODS if one == method)
     scorers = [load_scorer(model) for model in models]
-    summary = merge_files(files, output, chosen, scorers, allow_duplicates=allow_duplicates)
+    summary = merge_files(files, output, method, scorers, allow_duplicates=allow_duplicates)
     for warning in summary.warnings:
         click.echo(f"warning: {warning}", err=True)
     effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 
@@ -38,6 +36,9 @@ def command(
     jobs: int,
 ) -> None:
     """Simulate EVENTS many times each and say how much a perfect filter would save."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from smartbkg.experiment.detector.files import read_detector
     from smartbkg.experiment.oracle import run_oracle
 

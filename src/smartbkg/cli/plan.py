@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
-from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.luminosity import events_of_luminosity
-from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
-from smartbkg.sampling.policy import Policy
 from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
     from smartbkg.networks.scorer import Scorer
+    from smartbkg.sampling.cost import Costs
     from smartbkg.sampling.plan import Outlook, Plan
+    from smartbkg.sampling.policy import Policy
+
+# What `smartbkg.sampling.optimal` defines, said here so that --help costs no import of it; a test compares.
+DEFAULT_MAX_WEIGHT: Final = 25.0
 
 
 @click.command()
@@ -134,6 +134,7 @@ def _training_of(model: Path) -> dict[str, Any] | None:
 
 def _named(text: str) -> Policy:
     from smartbkg.sampling.policies import parse_policy
+    from smartbkg.sampling.policy import Policy
 
     policy = parse_policy(text)
     if not isinstance(policy, Policy):
@@ -173,6 +174,9 @@ def _row(outlook: Outlook) -> list[str]:
 
 
 def _print(plan: Plan, note: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"{', '.join(plan.skims)}: {note}")
     for name in ("policy", "speed-up", "n_eff per 1000", "simulated", "largest weight"):
         table.add_column(name, justify="left" if name == "policy" else "right")

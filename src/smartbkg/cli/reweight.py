@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from smartbkg.cli.options import FILE
 from smartbkg.errors import UsageError
@@ -66,6 +64,9 @@ def command(
 
 
 def _print(report: ReweightingReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title="filtered every other event against the unfiltered rest")
     for name in (
         "mode", "simulated", "n_eff", "yield bias", "mean bias / σ", "n_eff per CPU", "largest weight", "worst KL",

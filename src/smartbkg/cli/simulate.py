@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from smartbkg.errors import UsageError
 
@@ -78,6 +76,9 @@ def command(
         return
     if events is None:
         raise UsageError("give a file of events, or --compare with a file of full simulation")
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=None)

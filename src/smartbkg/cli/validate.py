@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from smartbkg.cli.options import FILE
 from smartbkg.storage.atomic import refuse_same_file
@@ -80,6 +78,9 @@ def command(
 
 
 def _print(report: ClosureReport, what: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"{report.n_kept} kept of {report.n_all} {what} events, n_eff {report.effective_kept:.5g}")
     for name in ("variable", "χ²/bins", "p(χ²)", "KS", "p(KS)", "KL", "KL expected", "coverage"):
         table.add_column(name, justify="left" if name == "variable" else "right")

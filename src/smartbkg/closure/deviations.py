@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 #: A bin of a histogram holds at least this many effective kept events, or is merged with its neighbour.
 LEAST_EFFECTIVE_EVENTS: Final = 10
@@ -233,10 +233,16 @@ class Binning:
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_bins, n_replicas) sums over the events of each bin of (n_events, n_replicas) values."""
-        inside = np.flatnonzero(self.index != _OUTSIDE)
-        ones = np.ones(len(inside))
-        matrix = csr_array((ones, (self.index[inside], inside)), shape=(self.n_bins, len(self.index)))
-        return np.asarray(matrix @ values)
+        sums = np.empty((self.n_bins, values.shape[1]))
+        for position, events in enumerate(self._events_by_bin):
+            sums[position] = values[events].sum(axis=0)
+        return sums
+
+    @cached_property
+    def _events_by_bin(self) -> list[NDArray[np.intp]]:
+        """The positions of each bin's events, ascending."""
+        order = np.argsort(self.index, kind="stable")
+        return np.split(order, np.searchsorted(self.index[order], np.arange(self.n_bins)))[1:]
 
     def chi2(self, difference: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_replicas,) Σ difference² / variance."""

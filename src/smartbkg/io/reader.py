@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from smartbkg.errors import SmartBKGError
-from smartbkg.events import EventBatch
-from smartbkg.events.totals import TOTALS_KEY, Totals
+
+if TYPE_CHECKING:  # numpy's, for options of a verb that --help shows
+    from smartbkg.events import EventBatch
+    from smartbkg.events.totals import Totals
 
 DEFAULT_BATCH_SIZE = 4096
 
@@ -88,6 +90,8 @@ class EventReader(abc.ABC):
         FileFormatError
             They contradict each other.
         """
+        from smartbkg.events.totals import TOTALS_KEY, Totals
+
         stated = self.metadata.get(TOTALS_KEY)
         return None if stated is None or "exact" not in stated else Totals.from_dict(stated, self.source)
 
@@ -130,6 +134,8 @@ class EventWriter(abc.ABC):
 
     def add_totals(self, totals: Totals) -> None:
         """Keep the totals of the sample that the events are of in the file; see `EventReader.totals`."""
+        from smartbkg.events.totals import TOTALS_KEY
+
         self.describe(**{TOTALS_KEY: totals.to_dict()})
 
     @abc.abstractmethod

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any
 
 from smartbkg.errors import PolicyError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def check_simulation_cost(simulation_cost: ArrayLike) -> NDArray[np.float64]:
     PolicyError
         A time is not a positive finite number.
     """
+    import numpy as np  # not at the top: the options of a verb need the costs alone
+
     seconds = np.asarray(simulation_cost, dtype=np.float64)
     is_wrong = ~(np.isfinite(seconds) & (seconds > 0))
     if is_wrong.any():

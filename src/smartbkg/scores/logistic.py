@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
+
+from smartbkg.optional import needed_for
 
 #: Scores stay this far from 0 and 1, so that odds and logarithms exist.
 SMALLEST_SCORE: Final = 1e-12
@@ -54,7 +55,15 @@ def fit_logistic(
     weight : (n_events,) how many events each stands for.
     offset : where the search begins.
     is_offset_free : False fits the scale alone, with the offset that makes the mean score the mean label.
+
+    Raises
+    ------
+    MissingDependencyError
+        SciPy is not installed.
     """
+    with needed_for("fitting scores to labels"):
+        from scipy import optimize
+
     w = weight / weight.sum()
     fraction = float((w * label).sum())
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from smartbkg.errors import DatasetError
+from smartbkg.optional import needed_for
 from smartbkg.scores.logistic import expit
 from smartbkg.surrogate.combination import N_OWN, Combination, design_matrix
 from smartbkg.surrogate.prior import fit_prior
@@ -64,6 +64,9 @@ def _correction(
 ) -> tuple[float, ...]:
     """Coefficients of largest posterior probability under normal priors around 0."""
     widths = np.array([*OWN_WIDTHS, *[OTHER_WIDTH] * (design.shape[1] - N_OWN)])
+    with needed_for("fitting a surrogate's score", "train"):
+        from scipy import optimize
+
     # natural weights would count a thinned failing event as many: the information is that of the events at hand
     w = weight / weight.mean()
 

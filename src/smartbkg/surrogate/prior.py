@@ -15,7 +15,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+
+from smartbkg.optional import needed_for
+from smartbkg.scores.logistic import expit
 
 #: Logits are held within these before powers of them are taken.
 LOGIT_RANGE: Final = (-12.0, 8.0)
@@ -37,7 +39,7 @@ class BetaPrior(NamedTuple):
         """(mean m, strength ν), each (n_events,), for the network's calibrated logits (n_events,)."""
         x = np.clip(logit, *LOGIT_RANGE) / 4
         a, c = self.mean, self.strength
-        mean = special.expit(np.clip(a[0] + a[1] * x + a[2] * x * x, *_MEAN_RANGE))
+        mean = expit(np.clip(a[0] + a[1] * x + a[2] * x * x, *_MEAN_RANGE))
         return mean, np.exp(np.clip(c[0] + c[1] * x, *_STRENGTH_RANGE))
 
     def posterior_mean(
@@ -62,6 +64,9 @@ def fit_prior(
     passed, n_replicas : (n_events,) what the surrogate said.
     weight : (n_events,) natural events each stands for.
     """
+    with needed_for("fitting a surrogate's score", "train"):
+        from scipy import optimize, special
+
     x = np.clip(logit, *LOGIT_RANGE) / 4
     w = weight / weight.mean()
     fraction = float((w * passed).sum() + 0.5) / float((w * n_replicas).sum() + 1.0)
@@ -71,7 +76,7 @@ def fit_prior(
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z, s = design @ parameters[:3], design[:, :2] @ parameters[3:]
-        mean, strength = special.expit(np.clip(z, *_MEAN_RANGE)), np.exp(np.clip(s, *_STRENGTH_RANGE))
+        mean, strength = expit(np.clip(z, *_MEAN_RANGE)), np.exp(np.clip(s, *_STRENGTH_RANGE))
         a, b = mean * strength, (1 - mean) * strength
         failed = n_replicas - passed
         value = -w @ (special.betaln(passed + a, failed + b) - special.betaln(a, b))

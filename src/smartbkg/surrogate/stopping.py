@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from smartbkg.errors import ModelError
 from smartbkg.sampling.optimal import OptimalPolicy
@@ -79,7 +78,7 @@ class StoppingRule:
         for skim, prior in enumerate(combination.priors):
             mean, strength = prior.shape(network_logit[:, skim])
             a, b = passed[:, skim] + mean * strength, n_replicas - passed[:, skim] + (1 - mean) * strength
-            none = np.exp(special.betaln(a, b + n_more) - special.betaln(a, b))
+            none = _no_pass(a, b, n_more)
             without = a / (a + b + n_more)
             with_some = np.clip((a / (a + b) - none * without) / np.maximum(1 - none, 1e-12), without, 1.0)
             moved = [
@@ -123,6 +122,14 @@ def rule_from_dict(content: Mapping[str, Any]) -> StoppingRule:
         return StoppingRule(float(content["lambda"]), float(content["max_weight"]), value, float(content["least_gain"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"stopping rule is damaged: {error!r}") from error
+
+
+def _no_pass(a: NDArray[np.float64], b: NDArray[np.float64], n_more: int) -> NDArray[np.float64]:
+    """(n_events,) probability of no pass in ``n_more`` replicas, given Beta(a, b): B(a, b + n) / B(a, b)."""
+    probability = np.ones_like(a)
+    for n_failed in range(n_more):
+        probability *= (b + n_failed) / (a + b + n_failed)
+    return probability
 
 
 def _with(u: NDArray[np.float64], skim: int, probability: NDArray[np.float64]) -> NDArray[np.float64]:

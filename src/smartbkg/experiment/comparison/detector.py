@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import ParticleStatus
@@ -17,6 +16,7 @@ from smartbkg.experiment.comparison.resolutions import Resolution, compare_resol
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.objects import FROM_PARTICLE, KAON, PID_CODES, PID_HYPOTHESES, PION, DetectorResponse
 from smartbkg.experiment.detector.parameters import BELLE2_WITHOUT_BACKGROUND, DetectorParameters
+from smartbkg.optional import needed_for
 
 #: Agreement asked of the means of the event's multiplicities.
 TOLERANCE: Final = 0.10
@@ -210,6 +210,9 @@ def _compared(
     full, fast = full[np.isfinite(full)], fast[np.isfinite(fast)]
     full_mean, fast_mean = float(full.mean()), float(fast.mean())
     error = float(full.std(ddof=1) / np.sqrt(len(full)))
+    with needed_for("a comparison of simulations", "report"):
+        from scipy import stats
+
     test = stats.ks_2samp(full, fast, method="asymp")
     ratio = fast_mean / full_mean
     return ComparedQuantity(
@@ -261,10 +264,15 @@ def _efficiency(
     n_seen, n_all = float(seen.sum()), float(total.sum())
     with np.errstate(invalid="ignore", divide="ignore"):
         return Efficiency(
-            name, label, edges, seen / total, np.asarray(stats.beta(seen + 0.5, total - seen + 0.5).std()),
+            name, label, edges, seen / total, _beta_spread(seen + 0.5, total - seen + 0.5),
             fast_seen / fast_total, int(n_all), n_seen / n_all,
-            float(stats.beta(n_seen + 0.5, n_all - n_seen + 0.5).std()), float(fast_seen.sum() / fast_total.sum()),
+            float(_beta_spread(n_seen + 0.5, n_all - n_seen + 0.5)), float(fast_seen.sum() / fast_total.sum()),
         )  # fmt: skip
+
+
+def _beta_spread(a: NDArray[np.float64] | float, b: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Standard deviation of Beta(a, b)."""
+    return np.asarray(np.sqrt(a * b / (a + b + 1)) / (a + b))
 
 
 def _found(batch: EventBatch, response: DetectorResponse) -> NDArray[np.float64]:
