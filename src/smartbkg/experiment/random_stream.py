@@ -12,20 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.compilation import part
+from smartbkg.seeds import GOLDEN, MIX_1, MIX_2
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 _SHIFT_1, _SHIFT_2, _SHIFT_3, _SHIFT_OUT = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
 @part
 def uniform(state: NDArray[np.uint64]) -> float:
     """The next number of the stream, uniform in [0, 1); ``state`` (1,) uint64 advances."""
-    state[0] += _GOLDEN
+    state[0] += GOLDEN
     mixed = state[0]
-    mixed = (mixed ^ (mixed >> _SHIFT_1)) * _MIX_1
-    mixed = (mixed ^ (mixed >> _SHIFT_2)) * _MIX_2
+    mixed = (mixed ^ (mixed >> _SHIFT_1)) * MIX_1
+    mixed = (mixed ^ (mixed >> _SHIFT_2)) * MIX_2
     mixed = mixed ^ (mixed >> _SHIFT_3)
     return float(mixed >> _SHIFT_OUT) * 2.0**-53
 

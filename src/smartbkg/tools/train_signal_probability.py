@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from smartbkg.events import EventBatch
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX, KINDS
-from smartbkg.experiment.reconstruction.judging import new_recording
 from smartbkg.experiment.reconstruction.reconstruct import beam_energy, boost_matrix, find_candidates
+from smartbkg.experiment.reconstruction.scoring import new_recording
 from smartbkg.experiment.reconstruction.signal_probability import (
     N_FEATURES,
     N_HIDDEN,
@@ -54,7 +54,7 @@ class Examples(NamedTuple):
     """Candidates to learn from."""
 
     candidate: NDArray[np.void]
-    """(n,) of `smartbkg.experiment.reconstruction.judging.EXAMPLE`"""
+    """(n,) of `smartbkg.experiment.reconstruction.scoring.EXAMPLE`"""
     weight: NDArray[np.float64]
     """(n,) how many candidates each stands for"""
 

@@ -9,10 +9,10 @@ import numpy as np
 from smartbkg.compilation import kernel, part
 from smartbkg.experiment.detector.calorimeter import beam_cluster
 from smartbkg.experiment.detector.clustering import add_hadron_sums, link_tracks, merge_showers
-from smartbkg.experiment.detector.final_state import CYCLE, push_final_state
+from smartbkg.experiment.detector.final_state import CYCLE, Marks, Nodes, push_final_state
 from smartbkg.experiment.detector.objects import FROM_BEAM
 from smartbkg.experiment.detector.passage import add_soft_track, pass_particle
-from smartbkg.experiment.detector.vertexing import LARGEST_RADIUS, V0_COLUMNS, add_hypotheses, pair_vertex
+from smartbkg.experiment.detector.vertexing import LARGEST_RADIUS, V0_COLUMNS, Helix, add_hypotheses, pair_vertex
 from smartbkg.experiment.detector.workspace import (
     CLUSTER_COLUMNS,
     CLUSTERS,
@@ -37,6 +37,12 @@ _SMALLEST_V0_D0 = 0.03
 
 
 @part
+def _helix_of(row, charge):  # type: ignore[no-untyped-def]  # compiled
+    """The `Helix` in a track's row."""
+    return Helix(row[TRACK_PX], row[TRACK_PY], row[TRACK_PZ], charge, row[TRACK_D0], row[TRACK_Z0])
+
+
+@part
 def find_v0s(work, detector, rows):  # type: ignore[no-untyped-def]  # compiled
     """Fill ``rows`` (capacity, V0_COLUMNS) with the V0s of an event's tracks; returns their number."""
     tracks = work.tracks
@@ -51,10 +57,7 @@ def find_v0s(work, detector, rows):  # type: ignore[no-untyped-def]  # compiled
             one, two = tracks[a], tracks[b]
             if abs(one[TRACK_D0]) < _SMALLEST_V0_D0 and abs(two[TRACK_D0]) < _SMALLEST_V0_D0:
                 continue
-            vertex = pair_vertex(
-                one[TRACK_PX], one[TRACK_PY], one[TRACK_PZ], 1.0, one[TRACK_D0], one[TRACK_Z0],
-                two[TRACK_PX], two[TRACK_PY], two[TRACK_PZ], -1.0, two[TRACK_D0], two[TRACK_Z0], field,
-            )  # fmt: skip
+            vertex = pair_vertex(_helix_of(one, 1.0), _helix_of(two, -1.0), field)
             radius = math.hypot(vertex.x, vertex.y)
             if not vertex.is_found or radius < detector.geometry.beam_pipe_radius or radius > LARGEST_RADIUS:
                 continue
@@ -123,11 +126,7 @@ def simulate_events(offsets, particle, mother, columns, keys, parameters, worksp
     detector = parameters[0]
     v0_rows = np.empty((4096, V0_COLUMNS))
     parent = np.empty(len(work.clusters), np.int64)
-    is_mother, decays_outside, decays_deep = (
-        np.empty(most, np.bool_),
-        np.empty(most, np.bool_),
-        np.empty(most, np.bool_),
-    )
+    marks = Marks(np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most, np.bool_))
     tracks, clusters = np.empty((16 * n_events + 16, TRACK_COLUMNS)), np.empty((40 * n_events + 16, CLUSTER_COLUMNS))
     v0s, klm = np.empty((4 * n_events + 16, V0_COLUMNS)), np.empty((4 * n_events + 16, KLM_COLUMNS))
     ends = np.zeros((n_events + 1, 5), np.int64)
@@ -135,10 +134,8 @@ def simulate_events(offsets, particle, mother, columns, keys, parameters, worksp
         for i in range(len(work.count)):
             work.count[i] = 0
         work.state[0] = keys[event]
-        taken = push_final_state(
-            work, detector, offsets[event], offsets[event + 1], particle, mother, columns, is_mother, decays_outside,
-            decays_deep,
-        )  # fmt: skip
+        nodes = Nodes(offsets[event], offsets[event + 1], particle, mother)
+        taken = push_final_state(work, detector, nodes, columns, marks)
         if taken == CYCLE:
             return ends, tracks, clusters, v0s, klm, event
         while work.count[STACKED] > 0:

@@ -9,6 +9,10 @@ decays deep in the drift chamber leaves its own track, while its daughters leave
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from smartbkg.compilation import part
 from smartbkg.experiment.detector.objects import FROM_PARTICLE
@@ -20,22 +24,45 @@ from smartbkg.experiment.detector.workspace import NO_DECAY, NO_TRACK, TRACK_ONL
 CYCLE = -1
 
 
+class Nodes(NamedTuple):
+    """The particles of one event, as nodes of a decay graph."""
+
+    first: int
+    """the first node of the event"""
+    last: int
+    """the node after its last"""
+    particle: NDArray[np.int64]
+    """(n_nodes,) of all events: position of each node in the columns"""
+    mother: NDArray[np.int32]
+    """(n_nodes,) of all events: position of the mother within the event's nodes, -1 where there is none; any order"""
+
+
+class Marks(NamedTuple):
+    """Working space: what is known of each node of an event, (capacity,) each."""
+
+    is_mother: NDArray[np.bool_]
+    decays_outside: NDArray[np.bool_]
+    decays_deep: NDArray[np.bool_]
+
+
 @part
-def push_final_state(work, detector, first, last, particle, mother, columns, is_mother, decays_outside, decays_deep):  # type: ignore[no-untyped-def]  # compiled
+def push_final_state(work, detector, nodes, columns, marks):  # type: ignore[no-untyped-def]  # compiled
     """Put an event's particles on the stack.
 
     Parameters
     ----------
-    first, last : range of the event's nodes.
-    particle : (n_nodes,) position of each node in the columns.
-    mother : (n_nodes,) position of the mother within the event's nodes, -1 where there is none; any order.
-    columns : PDG, px, py, pz, x, y, z, prodTime.
-    is_mother, decays_outside, decays_deep : (capacity,) bool, working space.
+    work : record of `smartbkg.experiment.detector.workspace.WORKSPACE`.
+    detector : record of `smartbkg.experiment.detector.parameters.DetectorParameters.to_record`.
+    nodes : `Nodes`.
+    columns : PDG, px, py, pz, x, y, z, prodTime of the batch, (n_particles,) each.
+    marks : `Marks`.
 
     Returns
     -------
     Number of particles taken, or `CYCLE`.
     """
+    first, last, particle, mother = nodes.first, nodes.last, nodes.particle, nodes.mother
+    is_mother, decays_outside, decays_deep = marks.is_mother, marks.decays_outside, marks.decays_deep
     pdg, px, py, pz, x, y, z, time = columns
     n = last - first
     for node in range(n):

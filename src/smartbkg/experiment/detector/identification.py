@@ -8,7 +8,7 @@ and fake rates as functions of momentum and angle follow; they are not put in. P
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,22 +111,41 @@ def klm_efficiency(momentum: float, kind: int, identification: IdentificationPar
     return identification.klm_pion * turn_on
 
 
+class Seen(NamedTuple):
+    """What the identification of a track is made from."""
+
+    px: float
+    """GeV, measured"""
+    py: float
+    """GeV"""
+    pz: float
+    """GeV"""
+    kind: int
+    """true kind, position in `smartbkg.experiment.detector.objects.PID_HYPOTHESES`"""
+    energy: float
+    """GeV, of the matched cluster, 0 where there is none"""
+    reaches: bool
+    """True = the particle gets to the barrel or endcap detectors"""
+    is_muon_like: bool
+    """True = the K_L and muon detector saw a muon-like track"""
+
+
 @part
-def identify(pid, loglikelihood, px, py, pz, kind, energy, reaches, is_muon_like, identification, state):  # type: ignore[no-untyped-def]  # compiled
-    """Fill ``pid`` (5,) with the probabilities of the hypotheses.
+def identify(pid, loglikelihood, seen, identification, state):  # type: ignore[no-untyped-def]  # compiled
+    """Fill ``pid`` with the probabilities of the hypotheses.
 
     Parameters
     ----------
+    pid : (5,) float64, out.
     loglikelihood : (5,) float64, working space.
-    px, py, pz : GeV.
-    kind : true kind.
-    energy : GeV, of the matched cluster, 0 where there is none.
-    reaches : True = the particle gets to the barrel or endcap detectors.
-    is_muon_like : True = the K_L and muon detector saw a muon-like track.
+    seen : `Seen`.
+    identification : record of `smartbkg.experiment.detector.parameters.IdentificationParameters`.
+    state : (1,) uint64, the event's stream of random numbers.
     """
-    pt = math.hypot(px, py)
-    momentum = max(0.02, math.hypot(pt, pz))
-    theta = math.degrees(math.atan2(pt, pz))
+    kind, energy, reaches = seen.kind, seen.energy, seen.reaches
+    pt = math.hypot(seen.px, seen.py)
+    momentum = max(0.02, math.hypot(pt, seen.pz))
+    theta = math.degrees(math.atan2(pt, seen.pz))
     for h in range(5):
         loglikelihood[h] = 0.0
     add_energy_loss(loglikelihood, momentum, pt, kind, identification, state)
@@ -137,7 +156,7 @@ def identify(pid, loglikelihood, px, py, pz, kind, energy, reaches, is_muon_like
     if energy > 0.0:
         add_energy_over_momentum(loglikelihood, momentum, energy, identification)
     if reaches and momentum > identification.klm_momentum:
-        add_muon_detector(loglikelihood, is_muon_like, momentum, identification)
+        add_muon_detector(loglikelihood, seen.is_muon_like, momentum, identification)
     normalise(pid, loglikelihood, identification.overconfidence)
 
 

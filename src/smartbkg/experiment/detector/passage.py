@@ -20,7 +20,7 @@ from smartbkg.experiment.detector.calorimeter import (
     photon_shower,
 )
 from smartbkg.experiment.detector.decays import DAUGHTERS, DECAY_LENGTH, DECAYING_MASS, conjugated, decay, decay_row
-from smartbkg.experiment.detector.identification import identify, klm_efficiency
+from smartbkg.experiment.detector.identification import Seen, identify, klm_efficiency
 from smartbkg.experiment.detector.objects import ELECTRON, FROM_SECONDARY, KAON, MUON, PID_MASSES, PION, PROTON
 from smartbkg.experiment.detector.propagation import NOWHERE, along_helix, exit_of_helix, exit_of_line, is_inside
 from smartbkg.experiment.detector.tracking import measure_clone, measure_soft_track, measure_track, track_efficiency
@@ -126,12 +126,6 @@ def entry_of(particle, end):  # type: ignore[no-untyped-def]  # compiled
 
 
 @part
-def line_exit(particle, geometry):  # type: ignore[no-untyped-def]  # compiled
-    """`exit_of_line` of a particle."""
-    return exit_of_line(particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz, geometry)
-
-
-@part
 def pass_photon(work, detector, particle):  # type: ignore[no-untyped-def]  # compiled
     """A photon: converts, or showers in the calorimeter."""
     px, py, pz = particle.px, particle.py, particle.pz
@@ -141,7 +135,7 @@ def pass_photon(work, detector, particle):  # type: ignore[no-untyped-def]  # co
         return
     if convert(work, detector, energy, particle):
         return
-    end = line_exit(particle, detector.geometry)
+    end = exit_of_line(particle, detector.geometry)
     photon_shower(work, detector, energy, entry_of(particle, end), particle.time)
 
 
@@ -151,7 +145,7 @@ def pass_neutral_hadron(work, detector, particle):  # type: ignore[no-untyped-de
     px, py, pz = particle.px, particle.py, particle.pz
     x, y, z = particle.x, particle.y, particle.z
     p = math.sqrt(px * px + py * py + pz * pz)
-    end = line_exit(particle, detector.geometry)
+    end = exit_of_line(particle, detector.geometry)
     is_klong = particle.code == 130
     if is_klong and p > 0.0 and particle.flags & NO_DECAY == 0:
         row = decay_row(particle.code)
@@ -221,10 +215,8 @@ def add_track(work, detector, particle, charge, kind):  # type: ignore[no-untype
 def identify_track(work, detector, track, energy, reaches, is_muon_like):  # type: ignore[no-untyped-def]  # compiled
     """Fill the identification of a track from its measured momentum and its cluster's energy (GeV)."""
     row = work.tracks[track]
-    identify(
-        row[TRACK_PID:], work.loglikelihood, row[TRACK_PX], row[TRACK_PY], row[TRACK_PZ], int(row[TRACK_KIND]), energy,
-        reaches, is_muon_like, detector.identification, work.state,
-    )  # fmt: skip
+    seen = Seen(row[TRACK_PX], row[TRACK_PY], row[TRACK_PZ], int(row[TRACK_KIND]), energy, reaches, is_muon_like)
+    identify(row[TRACK_PID:], work.loglikelihood, seen, detector.identification, work.state)
 
 
 @part
@@ -257,7 +249,7 @@ def pass_charged(work, detector, particle, kind):  # type: ignore[no-untyped-def
     ``kind`` is its position in `smartbkg.experiment.detector.objects.PID_HYPOTHESES`.
     """
     geometry, tracking = detector.geometry, detector.tracking
-    px, py, pz, x, y, z = particle.px, particle.py, particle.pz, particle.x, particle.y, particle.z
+    px, py, pz, x, y = particle.px, particle.py, particle.pz, particle.x, particle.y
     flags, truth = particle.flags, particle.truth
     mass = PID_MASSES[kind]
     # Codes of leptons are positive for negative charge.
@@ -266,18 +258,20 @@ def pass_charged(work, detector, particle, kind):  # type: ignore[no-untyped-def
     p = math.hypot(pt, pz)
     if pt <= 0.0:
         return
-    end = exit_of_helix(x, y, z, px, py, pz, charge, geometry)
+    end = exit_of_helix(particle, charge, geometry)
     row = decay_row(particle.code)
     if row >= 0 and flags & (NO_DECAY | TRACK_ONLY) == 0:
         length = DECAY_LENGTH[row] * p / mass * exponential(work.state)
         arc = length * pt / p
         if arc < end.arc:
-            dx, dy, dz, qx, qy, qz = along_helix(x, y, z, px, py, pz, charge, geometry.field, arc)
+            there = along_helix(particle, charge, geometry.field, arc)
             # Deep in the drift chamber the mother is found as a track, and the kinked daughter is not.
-            is_long = math.hypot(dx, dy) > geometry.cdc_inner_radius and math.hypot(dx, dy) > tracking.kink_radius
+            radius = math.hypot(there.x, there.y)
+            is_long = radius > geometry.cdc_inner_radius and radius > tracking.kink_radius
             decaying = Particle(
-                particle.code, qx, qy, qz, dx, dy, dz, particle.time, truth, particle.origin, particle.flags
-            )
+                particle.code, there.px, there.py, there.pz, there.x, there.y, there.z, particle.time, truth,
+                particle.origin, particle.flags,
+            )  # fmt: skip
             push_decay(work, row, decaying, NO_TRACK if is_long else 0)
             if is_long and flags & NO_TRACK == 0:
                 track = add_track(work, detector, particle, charge, kind)

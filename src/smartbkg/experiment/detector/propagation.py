@@ -2,6 +2,9 @@
 
 The field points along +z, so that a positive particle turns clockwise seen from +z. Helix parameters are those of
 basf2: POCA = d0 · (sin φ0, -cos φ0), charge signed radius R = p_T / (0.0029979 · B) in cm, GeV, T.
+
+A particle is here whatever has a point and a momentum there (``x, y, z`` in cm, ``px, py, pz`` in GeV): a `Ray`, or a
+`smartbkg.experiment.detector.workspace.Particle`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,23 @@ BARREL, FORWARD, BACKWARD, NOWHERE = range(4)
 #: A curling particle that has not reached an endcap after this transverse arc (cm) has stopped.
 LONGEST_ARC: Final = 350.0
 _SMALLEST_PT: Final = 1e-4
+
+
+class Ray(NamedTuple):
+    """A point on a particle's way and its momentum there."""
+
+    x: float
+    """cm"""
+    y: float
+    """cm"""
+    z: float
+    """cm"""
+    px: float
+    """GeV"""
+    py: float
+    """GeV"""
+    pz: float
+    """GeV"""
 
 
 class Perigee(NamedTuple):
@@ -52,8 +72,9 @@ def wrapped(angle: float) -> float:
 
 
 @part
-def perigee(x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, field: float) -> Perigee:
-    """Helix parameters of a particle from a point on its way."""
+def perigee(particle, charge, field):  # type: ignore[no-untyped-def]  # compiled
+    """`Perigee` of a particle of a charge (e) in a field (T)."""
+    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
     pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * field)
     cx = x + charge * radius * py / pt
@@ -65,30 +86,29 @@ def perigee(x: float, y: float, z: float, px: float, py: float, pz: float, charg
 
 
 @part
-def along_helix(  # type: ignore[no-untyped-def]
-    x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, field: float, arc: float
-):
-    """Position (cm) and momentum (GeV) after a transverse arc in cm: (x, y, z, px, py, pz)."""
+def along_helix(particle, charge, field, arc):  # type: ignore[no-untyped-def]  # compiled
+    """`Ray` of a particle of a charge (e) in a field (T) after a transverse arc (cm)."""
+    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
     pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * field)
     turn = -charge * arc / radius
     cosine, sine = math.cos(turn), math.sin(turn)
     qx, qy = px * cosine - py * sine, px * sine + py * cosine
-    return (
-        x + charge * radius * (py - qy) / pt,
-        y - charge * radius * (px - qx) / pt,
-        z + arc * pz / pt,
-        qx,
-        qy,
-        pz,
+    return Ray(
+        x + charge * radius * (py - qy) / pt, y - charge * radius * (px - qx) / pt, z + arc * pz / pt, qx, qy, pz
     )
 
 
 @part
-def exit_of_helix(
-    x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, geometry: GeometryParameters
-) -> Exit:
-    """Where a charged particle enters the calorimeter; `NOWHERE` for one that curls until it has stopped."""
+def exit_of_helix(particle, charge, geometry):  # type: ignore[no-untyped-def]  # compiled
+    """`Exit` of a charged particle into the calorimeter; `NOWHERE` for one that curls until it has stopped.
+
+    Parameters
+    ----------
+    charge : e.
+    geometry : record of `smartbkg.experiment.detector.parameters.GeometryParameters`.
+    """
+    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
     pt = max(math.hypot(px, py), _SMALLEST_PT)
     radius = pt / (GEV_PER_TESLA_CM * geometry.field)
     cx = x + charge * radius * py / pt
@@ -107,13 +127,14 @@ def exit_of_helix(
         to_end = (end - z) * pt / pz
         if to_end < arc:
             place, arc = (FORWARD if pz > 0.0 else BACKWARD), max(0.0, to_end)
-    hx, hy, hz, _, _, _ = along_helix(x, y, z, px, py, pz, charge, geometry.field, arc)
-    return Exit(place, arc, hx, hy, hz)
+    there = along_helix(particle, charge, geometry.field, arc)
+    return Exit(place, arc, there.x, there.y, there.z)
 
 
 @part
-def exit_of_line(x: float, y: float, z: float, px: float, py: float, pz: float, geometry: GeometryParameters) -> Exit:
-    """Where a neutral particle enters the calorimeter; the arc is the transverse path."""
+def exit_of_line(particle, geometry):  # type: ignore[no-untyped-def]  # compiled
+    """`Exit` of a neutral particle into the calorimeter; the arc is the transverse path."""
+    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
     pt = max(math.hypot(px, py), _SMALLEST_PT)
     along = (x * px + y * py) / pt
     arc = -along + math.sqrt(max(0.0, along * along + geometry.ecl_radius**2 - x * x - y * y))

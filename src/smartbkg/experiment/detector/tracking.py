@@ -102,11 +102,11 @@ def measure_track(row, particle, charge, kind, detector, state):  # type: ignore
     state : (1,) uint64, the event's stream of random numbers.
     """
     tracking, geometry = detector.tracking, detector.geometry
-    x, y, z, px, py, pz = particle.x, particle.y, particle.z, particle.px, particle.py, particle.pz
+    px, py, pz = particle.px, particle.py, particle.pz
     pt = math.hypot(px, py)
     theta = math.degrees(math.atan2(pt, pz))
-    helix = perigee(x, y, z, px, py, pz, charge, geometry.field)
-    momentum, d0, z0, angle = resolutions(pt, theta, math.hypot(x, y), tracking, geometry)
+    helix = perigee(particle, charge, geometry.field)
+    momentum, d0, z0, angle = resolutions(pt, theta, math.hypot(particle.x, particle.y), tracking, geometry)
     wide = tracking.tail_width if uniform(state) < tracking.tail_fraction else 1.0
     measured_pt = pt / max(0.2, 1.0 + momentum * wide * normal(state))
     phi = helix.phi0 + angle * wide * normal(state)

@@ -21,6 +21,23 @@ _PHOTON_LARGEST_MASS: Final = 0.70
 _ELECTRON_MASS, _PION_MASS, _PROTON_MASS = PID_MASSES[0], PID_MASSES[PION], PID_MASSES[PROTON]
 
 
+class Helix(NamedTuple):
+    """A track at its point of closest approach to the z axis."""
+
+    px: float
+    """GeV"""
+    py: float
+    """GeV"""
+    pz: float
+    """GeV"""
+    charge: float
+    """e"""
+    d0: float
+    """cm, signed"""
+    z0: float
+    """cm"""
+
+
 class PairVertex(NamedTuple):
     """Where two tracks meet, and their momenta there."""
 
@@ -45,9 +62,11 @@ class PairVertex(NamedTuple):
 
 
 @part
-def _at_point(px, py, charge, d0, z0, slope, x, y, field):  # type: ignore[no-untyped-def]  # compiled
-    """Momentum (px, py) and z of a track where it passes the transverse point (x, y)."""
+def _at_point(helix, x, y, field):  # type: ignore[no-untyped-def]  # compiled
+    """Momentum (px, py) and z of a `Helix` where it passes the transverse point (x, y), cm, in a field (T)."""
+    px, py, charge, d0, z0 = helix.px, helix.py, helix.charge, helix.d0, helix.z0
     pt = math.hypot(px, py)
+    slope = helix.pz / pt
     radius = pt / (GEV_PER_TESLA_CM * field)
     phi0 = math.atan2(py, px)
     cx, cy = (d0 + charge * radius) * math.sin(phi0), -(d0 + charge * radius) * math.cos(phi0)
@@ -59,8 +78,8 @@ def _at_point(px, py, charge, d0, z0, slope, x, y, field):  # type: ignore[no-un
 
 
 @part
-def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge_2, d0_2, z0_2, field):  # type: ignore[no-untyped-def]  # compiled
-    """The common vertex of two tracks given at their points of closest approach to the z axis.
+def pair_vertex(one, two, field):  # type: ignore[no-untyped-def]  # compiled
+    """The common vertex of two tracks, each a `Helix`, in a field (T).
 
     The circles of the two helices are intersected in the transverse plane, and of two crossings the one with the
     smaller distance in z is taken; circles that miss one another give the point halfway.
@@ -69,11 +88,11 @@ def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge
     -------
     `PairVertex`; transverse momenta are those at the vertex, p_z is unchanged.
     """
-    pt_1, pt_2 = math.hypot(px_1, py_1), math.hypot(px_2, py_2)
+    pt_1, pt_2 = math.hypot(one.px, one.py), math.hypot(two.px, two.py)
     radius_1, radius_2 = pt_1 / (GEV_PER_TESLA_CM * field), pt_2 / (GEV_PER_TESLA_CM * field)
-    to_1, to_2 = d0_1 + charge_1 * radius_1, d0_2 + charge_2 * radius_2
-    x_1, y_1 = to_1 * py_1 / pt_1, -to_1 * px_1 / pt_1
-    x_2, y_2 = to_2 * py_2 / pt_2, -to_2 * px_2 / pt_2
+    to_1, to_2 = one.d0 + one.charge * radius_1, two.d0 + two.charge * radius_2
+    x_1, y_1 = to_1 * one.py / pt_1, -to_1 * one.px / pt_1
+    x_2, y_2 = to_2 * two.py / pt_2, -to_2 * two.px / pt_2
     dx, dy = x_2 - x_1, y_2 - y_1
     distance = math.hypot(dx, dy)
     nothing = PairVertex(False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -97,8 +116,8 @@ def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge
     best = nothing
     for side in (-1.0, 1.0):
         x, y = x_1 + along * ux - side * half * uy, y_1 + along * uy + side * half * ux
-        ax, ay, z_a = _at_point(px_1, py_1, charge_1, d0_1, z0_1, pz_1 / pt_1, x, y, field)
-        bx, by, z_b = _at_point(px_2, py_2, charge_2, d0_2, z0_2, pz_2 / pt_2, x, y, field)
+        ax, ay, z_a = _at_point(one, x, y, field)
+        bx, by, z_b = _at_point(two, x, y, field)
         gap = abs(z_a - z_b)
         if gap < LARGEST_GAP and (not best.is_found or gap < best.gap):
             best = PairVertex(True, gap, x, y, 0.5 * (z_a + z_b), ax, ay, bx, by)
@@ -108,8 +127,9 @@ def pair_vertex(px_1, py_1, pz_1, charge_1, d0_1, z0_1, px_2, py_2, pz_2, charge
 
 
 @part
-def pair_mass(px_1, py_1, pz_1, mass_1, px_2, py_2, pz_2, mass_2):  # type: ignore[no-untyped-def]  # compiled
-    """Invariant mass (GeV) of two particles."""
+def pair_mass(vertex, pz_1, mass_1, pz_2, mass_2):  # type: ignore[no-untyped-def]  # compiled
+    """Invariant mass (GeV) of two tracks at their `PairVertex`, of these p_z and masses (GeV)."""
+    px_1, py_1, px_2, py_2 = vertex.px_1, vertex.py_1, vertex.px_2, vertex.py_2
     energy = math.sqrt(px_1**2 + py_1**2 + pz_1**2 + mass_1**2) + math.sqrt(px_2**2 + py_2**2 + pz_2**2 + mass_2**2)
     squared = energy**2 - (px_1 + px_2) ** 2 - (py_1 + py_2) ** 2 - (pz_1 + pz_2) ** 2
     return math.sqrt(max(0.0, squared))
@@ -117,11 +137,19 @@ def pair_mass(px_1, py_1, pz_1, mass_1, px_2, py_2, pz_2, mass_2):  # type: igno
 
 @part
 def add_hypotheses(rows, count, positive, negative, vertex, pz_1, pz_2):  # type: ignore[no-untyped-def]  # compiled
-    """Append a V0 for each hypothesis in whose loose mass window the pair lies; returns the new count."""
+    """Append a V0 for each hypothesis in whose loose mass window the pair lies; returns the new count.
+
+    Parameters
+    ----------
+    rows : (capacity, `V0_COLUMNS`) float64, filled up to ``count``.
+    positive, negative : the tracks, counted within the event.
+    vertex : `PairVertex` of the two.
+    pz_1, pz_2 : GeV, of the positive and the negative track.
+    """
     for code in (310, 3122, -3122, 22):
         mass_1 = _PROTON_MASS if code == 3122 else (_ELECTRON_MASS if code == 22 else _PION_MASS)
         mass_2 = _PROTON_MASS if code == -3122 else (_ELECTRON_MASS if code == 22 else _PION_MASS)
-        mass = pair_mass(vertex.px_1, vertex.py_1, pz_1, mass_1, vertex.px_2, vertex.py_2, pz_2, mass_2)
+        mass = pair_mass(vertex, pz_1, mass_1, pz_2, mass_2)
         low, high = 0.0, _PHOTON_LARGEST_MASS
         if code == 310:
             low, high = _KSHORT_WINDOW

@@ -86,6 +86,26 @@ PARTIAL: Final = np.dtype(
 )
 
 
+class Momentum(NamedTuple):
+    """A four-momentum in the centre-of-mass frame, GeV."""
+
+    px: float
+    py: float
+    pz: float
+    energy: float
+
+
+class Found(NamedTuple):
+    """How the search for a channel's combinations stands."""
+
+    n_best: int
+    """combinations in ``Store.best``"""
+    worst: int
+    """the worst of them, once there is no more room"""
+    n_found: int
+    """combinations inside the window"""
+
+
 class Store(NamedTuple):
     """Workspace of one event."""
 
@@ -137,11 +157,18 @@ def _window_of(kind):  # type: ignore[no-untyped-def]
 
 
 @borrowing_part
-def _rank_combination(  # type: ignore[no-untyped-def]
-    store, rows, n, window, beam_energy, px, py, pz, energy
-):
-    """Rank of a complete combination, smaller is better; infinite outside the window, from `_window_of`."""
+def _rank_combination(store, rows, n, window, beam_energy, total):  # type: ignore[no-untyped-def]
+    """Rank of a complete combination, smaller is better; infinite outside the window.
+
+    Parameters
+    ----------
+    rows : (MAX_DAUGHTERS,) int64, the first ``n`` are its daughters in ``store.candidate``.
+    window : of `_window_of`.
+    beam_energy : GeV.
+    total : `Momentum` of all daughters together.
+    """
     rule, low, high, mass, minimum_momentum2 = window
+    px, py, pz, energy = total.px, total.py, total.pz, total.energy
     momentum2 = px * px + py * py + pz * pz
     if momentum2 < minimum_momentum2:
         return np.inf
@@ -172,19 +199,17 @@ def _rank_combination(  # type: ignore[no-untyped-def]
 
 
 @borrowing_part
-def _keep_best(store, rows, n, rank, n_best, bound, worst):  # type: ignore[no-untyped-def]
-    """Insert a combination into the best of its channel.
+def _keep_best(store, rows, n, rank, bound, found):  # type: ignore[no-untyped-def]
+    """`Found` after a combination inside the window, which is inserted into the ``bound`` best of its channel.
 
-    Returns
-    -------
-    How many there are, and which of them is the worst once there is no more room: most combinations are compared with
-    that one alone.
+    Most combinations are compared with the worst of the best alone.
     """
+    n_best, worst, n_found = found.n_best, found.worst, found.n_found + 1
     if n_best < bound:
         place = n_best
         n_best += 1
     elif rank >= store.best[worst].rank:
-        return n_best, worst
+        return Found(n_best, worst, n_found)
     else:
         place = worst
     store.best[place].rank = rank
@@ -195,14 +220,15 @@ def _keep_best(store, rows, n, rank, n_best, bound, worst):  # type: ignore[no-u
         for k in range(1, bound):
             if store.best[k].rank > store.best[worst].rank:
                 worst = k
-    return n_best, worst
+    return Found(n_best, worst, n_found)
 
 
 @borrowing_part
-def _choose_last(  # type: ignore[no-untyped-def]
-    store, lists, n, kind, beam_energy, rows, n_best, worst, n_found
-):
-    """Complete the daughters chosen so far with each of the last list: the innermost loop of the reconstruction."""
+def _choose_last(store, lists, n, kind, beam_energy, rows, found):  # type: ignore[no-untyped-def]
+    """Complete the daughters chosen so far with each of the last list: the innermost loop of the reconstruction.
+
+    Parameters are those of `combine`; ``found``, and what is returned, is `Found` before and after.
+    """
     depth = n - 1
     px, py, pz, energy, tracks, photons = 0.0, 0.0, 0.0, 0.0, np.uint64(0), np.uint64(0)
     if depth > 0:
@@ -217,19 +243,15 @@ def _choose_last(  # type: ignore[no-untyped-def]
         if (tracks & added.tracks) | (photons & added.photons) != 0:
             continue
         rows[depth] = row
-        rank = _rank_combination(
-            store, rows, n, window, beam_energy, px + added.px, py + added.py, pz + added.pz, energy + added.energy
-        )
+        total = Momentum(px + added.px, py + added.py, pz + added.pz, energy + added.energy)
+        rank = _rank_combination(store, rows, n, window, beam_energy, total)
         if rank < np.inf:
-            n_found += 1
-            n_best, worst = _keep_best(store, rows, n, rank, n_best, bound, worst)
-    return n_best, worst, n_found
+            found = _keep_best(store, rows, n, rank, bound, found)
+    return found
 
 
 @borrowing_part
-def combine(  # type: ignore[no-untyped-def]
-    store, lists, n, kind, beam_energy, rows
-):
+def combine(store, lists, n, kind, beam_energy, rows):  # type: ignore[no-untyped-def]
     """All combinations of one candidate from each list, without overlap: the best of them into ``store.best``.
 
     Daughters from one list are taken in increasing order, so that equal daughters must stand side by side. A branch
@@ -237,8 +259,10 @@ def combine(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    lists : (n,) list of each daughter.
+    store : `Store`.
+    lists : (n,) int64, list of each daughter.
     kind : the mother, of `smartbkg.experiment.reconstruction.channels.KIND`.
+    beam_energy : GeV.
     rows : (MAX_DAUGHTERS,) int64 workspace.
 
     Returns
@@ -261,14 +285,12 @@ def combine(  # type: ignore[no-untyped-def]
         now.least = after.least + added_list.lowest
         now.most = after.most + added_list.highest
         now.lightest = after.lightest + added_list.lightest
-    n_best = 0
-    worst = 0
-    n_found = 0
+    found = Found(0, 0, 0)
     depth = 0
     store.partial[0].position = -1
     while depth >= 0:
         if depth == n - 1:
-            n_best, worst, n_found = _choose_last(store, lists, n, kind, beam_energy, rows, n_best, worst, n_found)
+            found = _choose_last(store, lists, n, kind, beam_energy, rows, found)
             depth -= 1
             continue
         place = store.partial[depth].position + 1
@@ -303,7 +325,7 @@ def combine(  # type: ignore[no-untyped-def]
         now.photons = photons
         store.partial[depth + 1].position = place if lists[depth + 1] == lists[depth] else -1
         depth += 1
-    return n_best, n_found
+    return found.n_best, found.n_found
 
 
 @borrowing_part
@@ -326,7 +348,7 @@ def close_lists(store, kind, first, stop, bound, minimum_probability):  # type: 
                 if n_better == bound:
                     break
         if n_better < bound:
-            # marked by a negative channel until all are judged: moving now would disturb the comparison
+            # marked by a negative channel until all are compared: moving now would disturb the comparison
             candidate[row].channel = -candidate[row].channel - 1
     for sign in range(2):
         store.lists[2 * kind + sign].size = 0

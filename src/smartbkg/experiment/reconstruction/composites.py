@@ -9,8 +9,8 @@ import numpy as np
 
 from smartbkg.compilation import borrowing_part
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX, MASS, MASS_DIFFERENCE, SEMILEPTONIC
-from smartbkg.experiment.reconstruction.combinations import CAPACITY, close_lists, combine, cos_theta_by
-from smartbkg.experiment.reconstruction.judging import judge, set_candidate
+from smartbkg.experiment.reconstruction.combinations import CAPACITY, Momentum, close_lists, combine, cos_theta_by
+from smartbkg.experiment.reconstruction.scoring import score_candidate, set_candidate
 from smartbkg.experiment.reconstruction.truth_matching import match
 
 _PI0: Final = KIND_INDEX["pi0"]
@@ -69,7 +69,18 @@ def _composite_features(store, rows, n, row, residual, n_found):  # type: ignore
 
 
 @borrowing_part
-def _residual(store, rows, row, rule, mass, resolution, inner_mass, beam_energy):  # type: ignore[no-untyped-def]
+def _residual(tools, kind, channel, rows, row):  # type: ignore[no-untyped-def]
+    """How far a combination is from its mass, mass difference or the beam energy, in resolutions; or its cosθ_BY.
+
+    Parameters
+    ----------
+    tools : `smartbkg.experiment.reconstruction.tools.Tools`.
+    kind, channel : records of the mother and of its channel.
+    rows : (MAX_DAUGHTERS,) int64, its daughters; ``row`` is the combination itself.
+    """
+    store, beam_energy = tools.store, tools.energy
+    rule, mass, resolution = kind.rule, kind.mass, channel.resolution
+    inner_mass = tools.kinds[channel.daughters[0] // 2].mass
     whole = store.candidate[row]
     if rule == SEMILEPTONIC:
         return cos_theta_by(whole.px, whole.py, whole.pz, whole.energy, beam_energy, mass)
@@ -83,37 +94,45 @@ def _residual(store, rows, row, rule, mass, resolution, inner_mass, beam_energy)
 
 
 @borrowing_part
-def composite_candidates(  # type: ignore[no-untyped-def]
-    store, kinds, channels, classifier, recording, truth, kind, event, first_row, beam_energy, has_truth
-):
-    """All candidates of a composite kind, from all its channels, and its lists. Returns the next free row."""
+def composite_candidates(tools, kind, event, first_row):  # type: ignore[no-untyped-def]
+    """All candidates of a composite kind, from all its channels, and its lists.
+
+    Parameters
+    ----------
+    tools : `smartbkg.experiment.reconstruction.tools.Tools`.
+    kind : position in `smartbkg.experiment.reconstruction.channels.KINDS`.
+    event : position of the event in the batch.
+    first_row : where the candidates begin in ``tools.store.candidate``.
+
+    Returns
+    -------
+    The next free row.
+    """
+    store, kinds = tools.store, tools.kinds
     row = first_row
     lists, rows = store.chosen[0], store.chosen[1]
     rule = kinds[kind]
     for number in range(rule.first_channel, rule.stop_channel):
-        channel = channels[number]
+        channel = tools.channels[number]
         n = channel.n_daughters
         for sign in range(1 if rule.is_self_conjugate else 2):
             for k in range(n):
                 lists[k] = channel.daughters[k]
                 if sign == 1 and not kinds[lists[k] // 2].is_self_conjugate:
                     lists[k] += 1 - 2 * (lists[k] % 2)
-            n_best, n_found = combine(store, lists, n, rule, beam_energy, rows)
+            n_best, n_found = combine(store, lists, n, rule, tools.energy, rows)
             for best in range(min(n_best, CAPACITY - row)):
                 _add_composite(store, channel, best, number - rule.first_channel, sign, row)
                 chosen = store.best[best].rows
-                inner_mass = kinds[channel.daughters[0] // 2].mass
-                residual = _residual(
-                    store, chosen, row, rule.rule, rule.mass, channel.resolution, inner_mass, beam_energy
-                )
+                residual = _residual(tools, rule, channel, chosen, row)
                 _composite_features(store, chosen, n, row, residual, n_found)
                 store.candidate[row].residual = residual
-                if has_truth:
+                if tools.has_truth:
                     code = rule.code if sign == 0 else -rule.code
-                    particle, total = match(truth, store, chosen, n, code, rule.rule == SEMILEPTONIC)
+                    particle, total = match(tools.truth, store, chosen, n, code, rule.rule == SEMILEPTONIC)
                     store.candidate[row].truth = particle
                     store.candidate[row].truth_energy = total
-                judge(store, classifier, recording, kind, row, event, has_truth)
+                score_candidate(tools, kind, row, event)
                 if kind in (_PI0, _ETA):
                     _constrain_mass(store.candidate[row], rule.mass)
                 row += 1
@@ -133,7 +152,7 @@ def _add_composite(store, channel, best, local_channel, sign, row):  # type: ign
         energy += daughter.energy
         tracks |= daughter.tracks
         photons |= daughter.photons
-    set_candidate(store, row, px, py, pz, energy, tracks, photons, local_channel, sign)
+    set_candidate(store, row, Momentum(px, py, pz, energy), tracks, photons, local_channel, sign)
 
 
 @borrowing_part

@@ -1,6 +1,9 @@
 """Final-state candidates of one event, compiled: tracks, clusters and V0s → charged particles, photons, K_S and Λ.
 
-Each list is what the composite stages combine. Lists overlap: a track may be a pion and a kaon.
+Each list is what the composite stages combine. Lists overlap: a track may be a pion and a kaon. In all functions
+``tools`` is a `smartbkg.experiment.reconstruction.tools.Tools`, ``response`` a
+`smartbkg.experiment.detector.objects.DetectorResponse`, ``event`` a position in the batch, and ``first_row`` the place
+in ``tools.store.candidate`` where the candidates begin.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import numpy as np
 from smartbkg.compilation import borrowing_part
 from smartbkg.experiment.detector.objects import DRIFT_CHAMBER_THETA, FROM_PARTICLE, PID_CODES, PID_MASSES, PION, PROTON
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX
-from smartbkg.experiment.reconstruction.combinations import CAPACITY, close_lists
-from smartbkg.experiment.reconstruction.judging import judge, set_candidate
+from smartbkg.experiment.reconstruction.combinations import CAPACITY, Momentum, close_lists
+from smartbkg.experiment.reconstruction.scoring import score_candidate, set_candidate
 
 #: Tracks, photons and V0s of an event that have a bit in a candidate's mask; further ones are not used.
 MAX_TRACKS: Final = 64
@@ -46,8 +49,8 @@ _LAMBDA_RESOLUTION: Final = 0.0015
 
 @borrowing_part
 def boosted(boost, px, py, pz, energy):  # type: ignore[no-untyped-def]
-    """A momentum in the centre-of-mass frame; ``boost`` is (4, 4) in the order px, py, pz, E."""
-    return (
+    """`Momentum` in the centre-of-mass frame of one in the laboratory; ``boost`` (4, 4) in the order px, py, pz, E."""
+    return Momentum(
         boost[0, 0] * px + boost[0, 1] * py + boost[0, 2] * pz + boost[0, 3] * energy,
         boost[1, 0] * px + boost[1, 1] * py + boost[1, 2] * pz + boost[1, 3] * energy,
         boost[2, 0] * px + boost[2, 1] * py + boost[2, 2] * pz + boost[2, 3] * energy,
@@ -56,10 +59,9 @@ def boosted(boost, px, py, pz, energy):  # type: ignore[no-untyped-def]
 
 
 @borrowing_part
-def charged_candidates(  # type: ignore[no-untyped-def]
-    store, kinds, classifier, recording, truth, tracks, boost, event, first_row, has_truth
-):
+def charged_candidates(tools, response, event, first_row):  # type: ignore[no-untyped-def]
     """Fill the lists of e, μ, π, K, p from the tracks of an event. Returns the next free row."""
+    store, kinds, truth, tracks = tools.store, tools.kinds, tools.truth, response.tracks
     start = tracks.offsets[event]
     stop = min(tracks.offsets[event + 1], start + MAX_TRACKS)
     row = first_row
@@ -72,10 +74,11 @@ def charged_candidates(  # type: ignore[no-untyped-def]
                 continue
             pt2 = tracks.px[i] ** 2 + tracks.py[i] ** 2
             energy = math.sqrt(pt2 + tracks.pz[i] ** 2 + _PID_MASSES[hypothesis] ** 2)
-            px, py, pz, energy = boosted(boost, tracks.px[i], tracks.py[i], tracks.pz[i], energy)
+            momentum = boosted(tools.boost, tracks.px[i], tracks.py[i], tracks.pz[i], energy)
+            px, py, pz = momentum.px, momentum.py, momentum.pz
             bit = np.uint64(1) << np.uint64(i - start)
             sign = 0 if tracks.charge[i] > 0 else 1
-            set_candidate(store, row, px, py, pz, energy, bit, np.uint64(0), 0, sign)
+            set_candidate(store, row, momentum, bit, np.uint64(0), 0, sign)
             for k in range(5):
                 store.feature[k] = math.log(max(tracks.pid[i, k], np.float32(1e-4)))
             store.feature[5] = math.sqrt(px * px + py * py + pz * pz)
@@ -85,12 +88,12 @@ def charged_candidates(  # type: ignore[no-untyped-def]
             store.feature[9] = math.log(1.0 + abs(tracks.z0[i]) / (tracks.z0_error[i] + 0.03))
             store.feature[10] = min(tracks.n_cdc_hits[i], 60) / 60.0
             particle = tracks.truth[i]
-            if has_truth and particle >= 0 and tracks.origin[i] == FROM_PARTICLE:
+            if tools.has_truth and particle >= 0 and tracks.origin[i] == FROM_PARTICLE:
                 code = kinds[hypothesis].code * (1 - 2 * sign)
                 if truth[particle].code == code:
                     store.candidate[row].truth = particle
                     store.candidate[row].truth_energy = truth[particle].energy
-            judge(store, classifier, recording, hypothesis, row, event, has_truth)
+            score_candidate(tools, hypothesis, row, event)
             row += 1
         row = close_lists(
             store, hypothesis, kind_first, row, kinds[hypothesis].bound, kinds[hypothesis].minimum_probability
@@ -112,10 +115,9 @@ def _is_photon(clusters, i):  # type: ignore[no-untyped-def]
 
 
 @borrowing_part
-def photon_candidates(  # type: ignore[no-untyped-def]
-    store, kinds, classifier, recording, truth, tracks, clusters, v0s, boost, event, first_row, has_truth
-):
+def photon_candidates(tools, response, event, first_row):  # type: ignore[no-untyped-def]
     """Fill the photon list from neutral clusters and conversions. Returns the next free row."""
+    store, kinds, truth, clusters = tools.store, tools.kinds, tools.truth, response.clusters
     row = first_row
     n_photons = 0
     for i in range(clusters.offsets[event], clusters.offsets[event + 1]):
@@ -137,11 +139,11 @@ def photon_candidates(  # type: ignore[no-untyped-def]
         bit = np.uint64(1) << np.uint64(number)
         number += 1
         across = clusters.energy[i] * math.sin(clusters.theta[i])
-        px, py, pz, energy = boosted(
-            boost, across * math.cos(clusters.phi[i]), across * math.sin(clusters.phi[i]),
+        momentum = boosted(
+            tools.boost, across * math.cos(clusters.phi[i]), across * math.sin(clusters.phi[i]),
             clusters.energy[i] * math.cos(clusters.theta[i]), clusters.energy[i],
         )  # fmt: skip
-        set_candidate(store, row, px, py, pz, energy, np.uint64(0), bit, 0, 0)
+        set_candidate(store, row, momentum, np.uint64(0), bit, 0, 0)
         store.feature[0] = math.log(clusters.energy[i])
         store.feature[1] = math.cos(clusters.theta[i])
         store.feature[2] = clusters.e9_over_e21[i]
@@ -149,18 +151,15 @@ def photon_candidates(  # type: ignore[no-untyped-def]
         store.feature[4] = min(abs(clusters.time[i]), np.float32(200.0)) / 50.0
         store.feature[5] = min(abs(clusters.time[i]) / (clusters.time_error[i] + np.float32(1e-3)), np.float32(5.0))
         store.feature[6] = min(clusters.track_distance[i], np.float32(250.0)) / 100.0
-        store.feature[7] = energy
+        store.feature[7] = momentum.energy
         store.feature[8] = n_photons / 10.0
         particle = clusters.truth[i]
-        if has_truth and particle >= 0 and clusters.origin[i] == FROM_PARTICLE and truth[particle].code == 22:
+        if tools.has_truth and particle >= 0 and clusters.origin[i] == FROM_PARTICLE and truth[particle].code == 22:
             store.candidate[row].truth = particle
             store.candidate[row].truth_energy = truth[particle].energy
-        judge(store, classifier, recording, _GAMMA, row, event, has_truth)
+        score_candidate(tools, _GAMMA, row, event)
         row += 1
-    row = _add_v0s(
-        store, kinds, classifier, recording, truth, tracks, v0s, boost, event, row, has_truth, _GAMMA, 0.0,
-        CONVERSION_MASS,
-    )  # fmt: skip
+    row = _add_v0s(tools, response, event, row, _GAMMA, (0.0, CONVERSION_MASS))
     return close_lists(store, _GAMMA, first_row, row, kinds[_GAMMA].bound, kinds[_GAMMA].minimum_probability)
 
 
@@ -177,10 +176,10 @@ def _v0_truth(truth, tracks, first_track, positive, negative, code):  # type: ig
 
 
 @borrowing_part
-def _add_v0s(  # type: ignore[no-untyped-def]
-    store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind, low, high
-):
-    """Add the V0s of one hypothesis whose mass is in a window to the candidates. Returns the next free row."""
+def _add_v0s(tools, response, event, first_row, kind, window):  # type: ignore[no-untyped-def]
+    """Add the V0s of one hypothesis whose mass is in a window (low, high), GeV. Returns the next free row."""
+    store, kinds, truth, tracks, v0s = tools.store, tools.kinds, tools.truth, response.tracks, response.v0s
+    low, high = window
     row = first_row
     first_track = tracks.offsets[event]
     wanted = kinds[kind].code
@@ -191,17 +190,17 @@ def _add_v0s(  # type: ignore[no-untyped-def]
         if row >= CAPACITY or max(v0s.positive[i], v0s.negative[i]) >= MAX_TRACKS:
             continue
         energy = math.sqrt(v0s.px[i] ** 2 + v0s.py[i] ** 2 + v0s.pz[i] ** 2 + mass * mass)
-        px, py, pz, energy = boosted(boost, v0s.px[i], v0s.py[i], v0s.pz[i], energy)
+        momentum = boosted(tools.boost, v0s.px[i], v0s.py[i], v0s.pz[i], energy)
         bits = (np.uint64(1) << np.uint64(v0s.positive[i])) | (np.uint64(1) << np.uint64(v0s.negative[i]))
         channel = 1 if kind == _GAMMA else 0
-        set_candidate(store, row, px, py, pz, energy, bits, np.uint64(0), channel, 1 if code == -3122 else 0)
+        set_candidate(store, row, momentum, bits, np.uint64(0), channel, 1 if code == -3122 else 0)
         _v0_features(store, row, tracks, v0s, i, first_track, mass - kinds[kind].mass)
-        if has_truth:
+        if tools.has_truth:
             particle = _v0_truth(truth, tracks, first_track, v0s.positive[i], v0s.negative[i], code)
             if particle >= 0:
                 store.candidate[row].truth = particle
                 store.candidate[row].truth_energy = truth[particle].energy
-        judge(store, classifier, recording, kind, row, event, has_truth)
+        score_candidate(tools, kind, row, event)
         row += 1
     return row
 
@@ -229,12 +228,8 @@ def _v0_features(store, row, tracks, v0s, i, first_track, difference):  # type: 
 
 
 @borrowing_part
-def v0_candidates(  # type: ignore[no-untyped-def]
-    store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind
-):
+def v0_candidates(tools, response, event, first_row, kind):  # type: ignore[no-untyped-def]
     """Fill the list of K_S or Λ. Returns the next free row."""
-    low, high = K_SHORT_WINDOW if kind == _K_SHORT else LAMBDA_WINDOW
-    row = _add_v0s(
-        store, kinds, classifier, recording, truth, tracks, v0s, boost, event, first_row, has_truth, kind, low, high
-    )
-    return close_lists(store, kind, first_row, row, kinds[kind].bound, kinds[kind].minimum_probability)
+    row = _add_v0s(tools, response, event, first_row, kind, K_SHORT_WINDOW if kind == _K_SHORT else LAMBDA_WINDOW)
+    rule = tools.kinds[kind]
+    return close_lists(tools.store, kind, first_row, row, rule.bound, rule.minimum_probability)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from smartbkg.experiment.reconstruction.channels import BASIC, KIND_INDEX, KINDS
 from smartbkg.experiment.reconstruction.combinations import new_store
 from smartbkg.experiment.reconstruction.composites import composite_candidates
 from smartbkg.experiment.reconstruction.final_state import charged_candidates, photon_candidates, v0_candidates
-from smartbkg.experiment.reconstruction.judging import Recording, new_recording
+from smartbkg.experiment.reconstruction.scoring import Recording, new_recording
 from smartbkg.experiment.reconstruction.signal_probability import N_FEATURES, N_HIDDEN, Classifier, default_classifier
 from smartbkg.experiment.reconstruction.tagging import EventCleaning, clean_events
+from smartbkg.experiment.reconstruction.tools import Tools
 from smartbkg.experiment.reconstruction.truth_matching import no_truth
 
 #: Kinds that only events within the FEI's event cuts are searched for.
@@ -138,28 +139,6 @@ def beam_energy() -> float:
     return SUPERKEKB.centre_of_mass_energy / 2
 
 
-class _Tools(NamedTuple):
-    """What candidates are made with, and where they are put."""
-
-    store: Any
-    """`smartbkg.experiment.reconstruction.combinations.new_store`: candidates of one event, overwritten by the next"""
-    kinds: NDArray[np.void]
-    """(n_kinds,) of `smartbkg.experiment.reconstruction.channels.KIND`"""
-    channels: NDArray[np.void]
-    """(n_channels,) of `smartbkg.experiment.reconstruction.channels.CHANNEL`"""
-    classifier: Classifier
-    """signal probabilities"""
-    recording: Recording
-    """filled for training"""
-    truth: NDArray[np.void]
-    """generated particles; looked at where ``has_truth``"""
-    has_truth: bool
-    boost: NDArray[np.float64]
-    """(4, 4) of `boost_matrix`"""
-    energy: float
-    """GeV, of `beam_energy`"""
-
-
 class _Search(NamedTuple):
     """Which kinds are searched for in which events."""
 
@@ -172,13 +151,13 @@ class _Search(NamedTuple):
 
 
 @kernel
-def _reconstruct(tools, tracks, clusters, v0s, search, out):  # type: ignore[no-untyped-def]
+def _reconstruct(tools, response, search, out):  # type: ignore[no-untyped-def]
     """Reconstruct all events.
 
     Parameters
     ----------
-    tools : `_Tools`.
-    tracks, clusters, v0s : of `smartbkg.experiment.detector.objects.DetectorResponse`.
+    tools : `smartbkg.experiment.reconstruction.tools.Tools`.
+    response : `smartbkg.experiment.detector.objects.DetectorResponse`.
     search : `_Search`.
     out : `Candidates`, filled as far as there is room.
 
@@ -186,27 +165,18 @@ def _reconstruct(tools, tracks, clusters, v0s, search, out):  # type: ignore[no-
     -------
     How many candidates there are, which may be more than there is room for.
     """
-    store, kinds, channels, classifier = tools.store, tools.kinds, tools.channels, tools.classifier
-    recording, truth, has_truth = tools.recording, tools.truth, tools.has_truth
-    boost, energy = tools.boost, tools.energy
+    store = tools.store
     n_out = 0
     for event in range(len(search.is_clean)):
         for number in range(len(store.lists)):
             store.lists[number].size = 0
-        row = charged_candidates(store, kinds, classifier, recording, truth, tracks, boost, event, 0, has_truth)
-        interesting = photon_candidates(
-            store, kinds, classifier, recording, truth, tracks, clusters, v0s, boost, event, row, has_truth
-        )
-        row = interesting
+        row = charged_candidates(tools, response, event, 0)
+        row = interesting = photon_candidates(tools, response, event, row)
         for kind in (_K_SHORT, _LAMBDA):
-            row = v0_candidates(
-                store, kinds, classifier, recording, truth, tracks, v0s, boost, event, row, has_truth, kind
-            )
-        for kind in range(_FIRST_COMPOSITE, len(kinds)):
+            row = v0_candidates(tools, response, event, row, kind)
+        for kind in range(_FIRST_COMPOSITE, len(tools.kinds)):
             if (search.is_clean[event] and search.wanted[kind]) or search.wanted_without_tags[kind]:
-                row = composite_candidates(
-                    store, kinds, channels, classifier, recording, truth, kind, event, row, energy, has_truth
-                )
+                row = composite_candidates(tools, kind, event, row)
         for found in range(interesting, row):
             if n_out < len(out.kind):
                 candidate = store.candidate[found]
@@ -255,7 +225,7 @@ def find_candidates(
     kind_table, channel_table = tables()
     search = _Search(is_clean, needed_kinds(kinds), needed_kinds(kinds - TAG_KINDS))
     record = new_recording() if recording is None else recording
-    tools = _Tools(
+    tools = Tools(
         store=new_store(N_FEATURES, N_HIDDEN),
         kinds=kind_table,
         channels=channel_table,
@@ -271,7 +241,7 @@ def find_candidates(
         out = _room_for_candidates(len(is_clean), room)
         # Where there was no room for all, the events are reconstructed again, and so recorded again.
         record.state[2] = 0
-        n = _reconstruct(tools, response.tracks, response.clusters, response.v0s, search, out)
+        n = _reconstruct(tools, response, search, out)
         if n <= room:
             return Candidates(
                 out.offsets, out.kind[:n], out.is_antiparticle[:n], out.channel[:n], out.p4[:n], out.probability[:n],

@@ -47,7 +47,7 @@ class _Buffers:
         self._free: list[NDArray[Any]] = []
 
     def borrow(self, n_numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """An uninitialised array (n_numbers,); its memory returns here when it is dropped, whatever views of it are left."""
+        """An uninitialised array (n_numbers,); its memory returns here when it is dropped, whatever views are left."""
         n_bytes = n_numbers * dtype.itemsize
         fitting = [buffer for buffer in self._free if len(buffer) >= n_bytes]
         if fitting:

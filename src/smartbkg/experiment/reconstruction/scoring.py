@@ -1,4 +1,4 @@
-"""Judging a candidate of the reconstruction, compiled: its signal probability, and what training writes down of it."""
+"""Signal probability of a candidate (compiled), and the record of it that training reads."""
 
 from __future__ import annotations
 
@@ -39,13 +39,22 @@ def new_recording(first_kind: int = 0, stop_kind: int = 0, capacity: int = 1) ->
 
 
 @borrowing_part
-def judge(store, classifier, recording, kind, row, event, has_truth):  # type: ignore[no-untyped-def]
-    """Signal probability of the candidate in ``row`` from ``store.feature``; written down if asked for."""
-    value = log_odds(classifier, kind, store.candidate[row].channel, store.feature, store.hidden)
+def score_candidate(tools, kind, row, event):  # type: ignore[no-untyped-def]
+    """Signal probability of the candidate in ``row`` from ``store.feature``; written down if asked for.
+
+    Parameters
+    ----------
+    tools : `smartbkg.experiment.reconstruction.tools.Tools`.
+    kind : position in `smartbkg.experiment.reconstruction.channels.KINDS`.
+    row : position in ``tools.store.candidate``.
+    event : position of the event in the batch.
+    """
+    store, recording = tools.store, tools.recording
+    value = log_odds(tools.classifier, kind, store.candidate[row].channel, store.feature, store.hidden)
     probability = 1.0 / (1.0 + math.exp(-min(max(value, -30.0), 30.0)))
     store.candidate[row].probability = probability
     store.candidate[row].log_probability = math.log(probability)
-    if has_truth and recording.state[0] <= kind < recording.state[1]:
+    if tools.has_truth and recording.state[0] <= kind < recording.state[1]:
         place = recording.state[2]
         recording.state[2] += 1
         if place < len(recording.example):
@@ -59,12 +68,21 @@ def judge(store, classifier, recording, kind, row, event, has_truth):  # type: i
 
 
 @borrowing_part
-def set_candidate(store, row, px, py, pz, energy, tracks, photons, channel, sign):  # type: ignore[no-untyped-def]
+def set_candidate(store, row, momentum, tracks, photons, channel, sign):  # type: ignore[no-untyped-def]
+    """Begin a candidate in ``row``, not matched to the truth, and clear the features.
+
+    Parameters
+    ----------
+    momentum : `smartbkg.experiment.reconstruction.combinations.Momentum`.
+    tracks, photons : uint64, bits of what it is made of.
+    channel : decay channel within its kind.
+    sign : 0 for the particle, 1 for the antiparticle.
+    """
     new = store.candidate[row]
-    new.px = px
-    new.py = py
-    new.pz = pz
-    new.energy = energy
+    new.px = momentum.px
+    new.py = momentum.py
+    new.pz = momentum.pz
+    new.energy = momentum.energy
     new.tracks = tracks
     new.photons = photons
     new.channel = channel
