@@ -67,7 +67,8 @@ def content(event: Any) -> dict[str, Any]:
 
 def main(path: str, version: str) -> None:
     hepmc = load()
-    reader = (hepmc.ReaderAsciiHepMC2 if version == "2" else hepmc.ReaderAscii)(path)
+    kinds = {"2": hepmc.ReaderAsciiHepMC2, "3": hepmc.ReaderAscii, "root": hepmc.ReaderuprootTree}
+    reader = kinds[version](path)
     while not reader.failed():
         event = hepmc.GenEvent()
         reader.read_event(event)

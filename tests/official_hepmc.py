@@ -15,7 +15,7 @@ import pyhepmc.io
 _DUMP = Path(__file__).with_name("hepmc3_dump.py")
 
 
-def read_3_3(path: Path, version: int = 3) -> list[dict[str, Any]]:
+def read_3_3(path: Path, version: int | str = 3) -> list[dict[str, Any]]:
     """Events by the official bindings; a reader that stops says so by having fewer."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run(

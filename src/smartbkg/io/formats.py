@@ -14,6 +14,7 @@ from smartbkg.errors import FileFormatError, UsageError, nearest
 from smartbkg.io.basf2.mdst import MDST
 from smartbkg.io.edm4hep.reader import EDM4HEP
 from smartbkg.io.hepmc import HEPMC2, HEPMC3
+from smartbkg.io.hepmc.root_tree import HEPMC3_ROOT
 from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
@@ -27,6 +28,7 @@ FORMATS: Final[tuple[EventFormat, ...]] = (
     PARQUET,
     HEPMC3,
     HEPMC2,
+    HEPMC3_ROOT,
     MDST,
     EDM4HEP,
     PARTICLE_LIST,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, SmartBKGError
-from smartbkg.events import EventBatch
 from smartbkg.io.reader import EventReader
 from smartbkg.storage.machine import reading
+
+Content = TypeVar("Content", bound=Sized)
 
 
 @contextlib.contextmanager
@@ -75,9 +76,9 @@ def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], 
 
 
 def read_ranges(
-    reader: EventReader, n_entries: int, size: int, read: Callable[[int, int], EventBatch]
-) -> Iterator[EventBatch]:
-    """The entries of a tree in batches; under ``skip_corrupt`` whatever can be read between damaged ones.
+    reader: EventReader, n_entries: int, size: int, read: Callable[[int, int], Content]
+) -> Iterator[Content]:
+    """The entries of a tree in pieces; under ``skip_corrupt`` whatever can be read between damaged ones.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def read_ranges(
         yield from _range(reader, start, min(start + size, n_entries), read)
 
 
-def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int], EventBatch]) -> Iterator[EventBatch]:
+def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int], Content]) -> Iterator[Content]:
     """Halve a range that cannot be read until what is left out is one entry."""
     try:
         batch = read(start, stop)

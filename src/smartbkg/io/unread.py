@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 _HEPEVT: Final = re.compile(rb"^E +-?\d+ +\d+ *\r?\n *-?\d+ +-?\d+ ")
+#: Bytes at the end of a file of ROOT objects in which their classes are named.
+_END_BYTES: Final = 1 << 16
 _STDHEP_START: Final = b"\x00\x00\x00\x01\x00\x00\x00"
 
 
@@ -29,9 +31,21 @@ def named(head: bytes, path: Path) -> str | None:
     for name in (b"IO_Ascii", b"IO_ExtendedAscii"):
         if b"HepMC::" + name + b"-START" in head:
             return f"HepMC2 in its older layout {name.decode()}: HepMC2 reads it, and writes IO_GenEvent"
+    if head.startswith(b"root") and re.search(rb"HepMC3?::GenEventData", _content_of(path)):
+        return (
+            "HepMC3 in single ROOT objects (WriterRoot): HepMC3's convert_example.exe -i root -o treeroot makes a tree "
+            "of it"
+        )
     if head.startswith(b"hmpb"):
         return "HepMC3 in Protocol Buffers: HepMC3's convert_example.exe -i proto -o hepmc3 makes text of it"
     return None
+
+
+def _content_of(path: Path) -> bytes:
+    """The end of a file, where ROOT lists what is in it."""
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, _END_BYTES), 2)
+        return file.read()
 
 
 __all__ = ["named"]

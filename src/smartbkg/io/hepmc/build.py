@@ -1,9 +1,8 @@
-"""Events of other formats as parts of Asciiv3, from their columns."""
+"""Events of other formats as parts of Asciiv3, from their columns, many at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +11,32 @@ from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import VARIATION_PREFIX, WEIGHT, ParticleStatus
 from smartbkg.events.units import SPEED_OF_LIGHT
+from smartbkg.io.hepmc.formatting import cut, joined, lines_of, placed
 from smartbkg.io.hepmc.text import RunHeader
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.hepmc.version2 import EventParts
 from smartbkg.io.hepmc.weights import DEFAULT_NAME
 
+_AXES = ("x", "y", "z")
 
-def _place_line(identity: int, place: Sequence[float]) -> bytes:
-    return b"A %d smartbkg_vertex %.17g %.17g %.17g %.17g\n" % (identity, *place)
+
+class _Tree(NamedTuple):
+    """Particles with mothers before daughters, and the vertices between them."""
+
+    columns: dict[str, NDArray[Any]]
+    event: NDArray[np.int64]
+    """(n_particles,) position of the event."""
+    local: NDArray[np.int64]
+    """(n_particles,) position in the event."""
+    mother: NDArray[np.int64]
+    """(n_particles,) position of the mother in the event, -1 for none."""
+    has_daughters: NDArray[np.bool_]
+    vertex: NDArray[np.int64]
+    """(n_particles,) production vertex; particles without a mother share one of their event."""
+    first_daughter: NDArray[np.int64]
+    """(n_vertices,) particle that is the first of each."""
+    identity: NDArray[np.int64]
+    """(n_vertices,) its number in the format, 0 for "none"."""
 
 
 def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
@@ -30,72 +47,128 @@ def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
     ``smartbkg_vertex``, and status bits that do not follow from the status code are in ``smartbkg_status``.
     """
     names = [name for name in batch.event if name.startswith(VARIATION_PREFIX)]
-    weights = np.stack([batch.event[name] for name in (names or [WEIGHT])], axis=1)
+    weights = np.stack([batch.event[name] for name in (names or [WEIGHT])], axis=1).tolist()
     header = RunHeader(3, (), tuple(name.removeprefix(VARIATION_PREFIX) for name in names) or (DEFAULT_NAME,))
-    return header, [_parts_of(batch, index, weights[index].tolist()) for index in range(len(batch))]
+    n_events = len(batch)
+    if not n_events:
+        return header, []
+    tree = _tree(batch)
+    bodies, attributes, positions = _texts(tree, batch.counts)
+    vertex_event = tree.event[tree.first_daughter]
+    n_vertices = np.bincount(vertex_event[tree.identity < 0], minlength=n_events).tolist()
+    return header, [
+        EventParts(
+            n_vertices[k], n_particles, positions[k], b"GEV CM", tuple(repr(weight).encode() for weight in weights[k]),
+            attributes[k], bodies[k],
+        )
+        for k, n_particles in enumerate(batch.counts.tolist())
+    ]  # fmt: skip
 
 
-def _ordered(batch: EventBatch, index: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """Columns of one event with mothers before daughters, and each particle's mother as a position or -1."""
-    here = slice(int(batch.offsets[index]), int(batch.offsets[index + 1]))
-    columns = {name: column[here] for name, column in batch.particle.items()}
-    own, wanted = columns["arrayIndex"], columns["motherIndex"]
-    order = np.argsort(own, kind="stable")
-    place = np.searchsorted(own[order], wanted).clip(max=max(len(own) - 1, 0))
-    mother = np.where((wanted >= 0) & (own[order][place] == wanted) & (own != wanted), order[place], -1)
-    if (mother < np.arange(len(own))).all():
-        return columns, mother
-    depth, above = np.zeros(len(own), dtype=np.int64), mother.copy()
+def _tree(batch: EventBatch) -> _Tree:
+    counts = np.asarray(batch.counts, dtype=np.int64)
+    start = np.repeat(np.asarray(batch.offsets[:-1], dtype=np.int64), counts)
+    event = np.repeat(np.arange(len(counts)), counts)
+    local = np.arange(len(start)) - start
+    columns = dict(batch.particle)
+    own, wanted = columns["arrayIndex"].astype(np.int64), columns["motherIndex"].astype(np.int64)
+    has_mother = (wanted >= 0) & (wanted < counts[event]) & (wanted != own)
+    mother = np.where(has_mother, wanted, -1)
+    if (own != local).any() or (mother >= local).any():
+        order, mother = _ordered(batch, counts)
+        columns = {name: column[order] for name, column in columns.items()}
+    has_daughters = np.zeros(len(start), dtype=np.bool_)
+    has_daughters[(start + mother)[mother >= 0]] = True
+    _, first_daughter, vertex = np.unique(start + event + mother + 1, return_index=True, return_inverse=True)
+    vertex_event = event[first_daughter]
+    has_none = np.zeros(len(counts), dtype=np.int64)
+    has_none[vertex_event[mother[first_daughter] < 0]] = 1
+    rank = np.arange(len(vertex_event)) - np.searchsorted(vertex_event, vertex_event)
+    identity = has_none[vertex_event] - rank - 1
+    return _Tree(columns, event, local, mother, has_daughters, vertex, first_daughter, identity)
+
+
+def _ordered(batch: EventBatch, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order of all particles with mothers before daughters, and then each one's mother in its event, or -1."""
+    orders, mothers = [], []
+    for index, start in enumerate(batch.offsets[:-1].tolist()):
+        here = slice(start, start + int(counts[index]))
+        own, wanted = batch.particle["arrayIndex"][here], batch.particle["motherIndex"][here]
+        order = np.argsort(own, kind="stable")
+        place = np.searchsorted(own[order], wanted).clip(max=max(len(own) - 1, 0))
+        mother = np.where((wanted >= 0) & (own[order][place] == wanted) & (own != wanted), order[place], -1)
+        if (mother < np.arange(len(own))).all():
+            order = np.arange(len(own))
+        else:
+            order, mother = _mothers_first(mother, batch, index)
+        orders.append(start + order)
+        mothers.append(mother)
+    return np.concatenate(orders), np.concatenate(mothers)
+
+
+def _mothers_first(
+    mother: NDArray[np.int64], batch: EventBatch, index: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of the particles of one event by their generation, and their mothers in that order."""
+    depth, above = np.zeros(len(mother), dtype=np.int64), mother.copy()
     while (above >= 0).any():
         depth += above >= 0
         above = np.where(above >= 0, mother[above], -1)
-        if depth.max() > len(own):
+        if depth.max() > len(mother):
             raise EventError("the decay tree is cyclic", source=batch.source, event=batch.event_id(index))
     order = np.argsort(depth, kind="stable")
     position = np.empty_like(order)
     position[order] = np.arange(len(order))
     mother = mother[order]
-    return {name: column[order] for name, column in columns.items()}, np.where(mother >= 0, position[mother], -1)
+    return order, np.where(mother >= 0, position[mother], -1)
 
 
-def _parts_of(batch: EventBatch, index: int, weights: list[float]) -> EventParts:
-    columns, mother = _ordered(batch, index)
-    n = len(mother)
-    bits = columns["status"].astype(np.int64)
-    place = np.stack([columns[name].astype(np.float64) for name in ("x", "y", "z", "prodTime")], axis=1)
-    place[:, 3] *= SPEED_OF_LIGHT
-    has_daughters = np.bincount(mother[mother >= 0], minlength=n) > 0
-    status = np.where(~has_daughters | (bits & ParticleStatus.STABLE_IN_GENERATOR != 0), 1, 2)
+def _statuses(tree: _Tree) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Status codes of HepMC, and True where the bits do not follow from them."""
+    bits = tree.columns["status"].astype(np.int64)
+    status = np.where(~tree.has_daughters | (bits & ParticleStatus.STABLE_IN_GENERATOR != 0), 1, 2)
     status[bits & ParticleStatus.PRIMARY == 0] = 201
     status[bits & ParticleStatus.VIRTUAL != 0] = 3
     status[bits & ParticleStatus.INITIAL != 0] = 4
-    code = columns["PDG"].astype(np.int64)
-    mothers, first_daughter, vertex = np.unique(mother, return_index=True, return_inverse=True)
-    from_nothing = int(len(mothers) > 0 and mothers[0] < 0)
-    is_elsewhere = (place != place[first_daughter][vertex]).any(axis=1)
-    origin = place[first_daughter[0]] if from_nothing else np.zeros(4)
-    position = b"%.17g %.17g %.17g %.17g" % tuple(origin.tolist()) if origin.any() else None
-    attributes = [
-        b"A %d smartbkg_status %d\n" % (k + 1, bits[k]) for k in np.flatnonzero(bits != status_bits(code, status))
-    ]
-    attributes += [_place_line(int(k) + 1, place[k].tolist()) for k in np.flatnonzero(is_elsewhere)]
-    numbers = [columns[name].tolist() for name in ("px", "py", "pz", "energy", "mass")]
-    lines = zip(
-        range(1, n + 1), (from_nothing - vertex - 1).tolist(), code.tolist(), *numbers, status.tolist(), strict=True
-    )
-    particles = [b"P %d %d %d %.9g %.9g %.9g %.9g %.9g %d\n" % line for line in lines]
-    for k in range(from_nothing, len(mothers)):
-        identity = from_nothing - k - 1
-        line = b"V %d 0 [%d] @ %.17g %.17g %.17g %.17g\n" % (
-            identity,
-            mothers[k] + 1,
-            *place[first_daughter[k]].tolist(),
-        )
-        particles[first_daughter[k]] = line + particles[first_daughter[k]]
-    return EventParts(
-        len(mothers) - from_nothing, n, position, b"GEV CM", tuple(repr(weight).encode() for weight in weights),
-        b"".join(attributes), b"".join(particles),
+    return status, bits != status_bits(tree.columns["PDG"].astype(np.int64), status)
+
+
+def _texts(tree: _Tree, counts: NDArray[np.int64]) -> tuple[list[bytes], list[bytes], list[bytes | None]]:
+    """Lines of particles and vertices, of attributes, and the position, of each event."""
+    columns, first = tree.columns, tree.first_daughter
+    number = tree.local + 1
+    status, is_special = _statuses(tree)
+    time = columns["prodTime"].astype(np.float64) * SPEED_OF_LIGHT
+    place = [*(columns[axis] for axis in _AXES), time]
+    is_elsewhere = np.zeros(len(number), dtype=np.bool_)
+    for values in place:
+        is_elsewhere |= values != values[first][tree.vertex]
+    particles = lines_of(
+        "P", number, tree.identity[tree.vertex], columns["PDG"], columns["px"], columns["py"], columns["pz"],
+        columns["energy"], columns["mass"], status,
     )  # fmt: skip
+    made = first[tree.identity < 0]
+    head = joined("V ", tree.identity[tree.identity < 0], " 0 [", tree.mother[made] + 1, "]")
+    vertices = lines_of(head, "@", *(values[made] for values in place))
+    bodies = cut(joined(placed(vertices, made, len(number)), particles), counts)
+    special, elsewhere = np.flatnonzero(is_special), np.flatnonzero(is_elsewhere)
+    bits = lines_of("A", number[special], "smartbkg_status", columns["status"][special])
+    places = lines_of("A", number[elsewhere], "smartbkg_vertex", *(values[elsewhere] for values in place))
+    n_events = len(counts)
+    attributes = [
+        one + other
+        for one, other in zip(
+            cut(bits, np.bincount(tree.event[special], minlength=n_events)),
+            cut(places, np.bincount(tree.event[elsewhere], minlength=n_events)),
+            strict=True,
+        )
+    ]
+    positions: list[bytes | None] = [None] * n_events
+    origins = first[(tree.identity == 0) & np.any([values[first] != 0 for values in place], axis=0)]
+    texts = joined(*(values[origins] for values in place), by=" ").to_pylist()
+    for index, text in zip(tree.event[origins].tolist(), texts, strict=True):
+        positions[index] = text.encode()
+    return bodies, attributes, positions
 
 
 __all__ = ["parts_of_columns"]
