@@ -33,7 +33,7 @@ _READERS = {
         "report_lines(campaign, read_status(campaign))"
     ),
     "merge, ledger and files": (
-        "from smartbkg.campaign.merge import chunk_files, ledger_of; "
+        "from smartbkg.campaign.chunk_files import chunk_files; from smartbkg.campaign.merge import ledger_of; "
         "from smartbkg.campaign.status import read_status; status = read_status(campaign); "
         "ledger_of(campaign, status.is_done, status).totals; "
         "n_files = sum(len(one.files) for one in chunk_files(campaign, status.is_done))"

@@ -3,20 +3,25 @@
 import glob
 import json
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import awkward as ak
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.dataset
 import pytest
 from click.testing import CliRunner, Result
 from small_campaign import small_campaign
 
+from smartbkg.campaign import merge
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.merge import merge_campaign
 from smartbkg.campaign.status import read_status
 from smartbkg.cli.campaign import command
-from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 from smartbkg.io import open_events
 
 N_FILES = 4
@@ -61,10 +66,87 @@ def test_parts_of_a_merge_add_up_to_the_whole_exactly(campaign: Campaign, tmp_pa
     assert first.totals + second.totals == read_status(campaign).ledger.totals
 
 
-def test_files_of_chunks_are_one_arrow_data_set(campaign: Campaign) -> None:
-    paths = glob.glob(f"{campaign.folder.root}/data/*/*/kept.parquet")  # noqa: PTH207 - as the documentation says
-    table = pyarrow.dataset.dataset(paths).to_table(columns=["weight", "evtNum"])
-    assert table.num_rows == read_status(campaign).ledger.totals.n_kept
+def _with_pyarrow(pattern: str) -> tuple[int, float]:
+    paths = glob.glob(pattern)  # noqa: PTH207 - as the documentation says
+    table = pyarrow.dataset.dataset(paths).to_table(columns=["weight", "px"])
+    return table.num_rows, pc.sum(table["weight"]).as_py()
+
+
+def _with_polars(pattern: str) -> tuple[int, float]:
+    polars = pytest.importorskip("polars")
+    frame = polars.scan_parquet(pattern).select("weight", polars.col("px").list.len()).collect()
+    return frame.height, frame["weight"].sum()
+
+
+def _with_duckdb(pattern: str) -> tuple[int, float]:
+    duckdb = pytest.importorskip("duckdb")
+    query = f"SELECT count(*), sum(weight) FROM read_parquet('{pattern}') WHERE len(px) > 0"
+    with duckdb.connect() as connection:
+        found: tuple[int, float] = connection.execute(query).fetchone()
+    return found
+
+
+def _with_awkward(pattern: str) -> tuple[int, float]:
+    events = ak.from_parquet(glob.glob(pattern), columns=["weight", "px"])  # noqa: PTH207
+    assert int(ak.num(events["px"]).to_numpy().min()) > 0
+    return len(events), float(ak.sum(events["weight"]))
+
+
+@pytest.mark.parametrize("read", [_with_pyarrow, _with_polars, _with_duckdb, _with_awkward])
+def test_files_of_chunks_are_one_data_set_for_every_reader(
+    campaign: Campaign, read: Callable[[str], tuple[int, float]]
+) -> None:
+    n_events, sum_weight = read(f"{campaign.folder.root}/data/*/*/kept.parquet")
+    totals = read_status(campaign).ledger.totals
+    assert n_events == totals.n_kept
+    assert sum_weight == pytest.approx(float(totals.sum_kept_weight))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "hepmc3"])
+def test_a_large_merge_by_parts_is_the_same_and_goes_on_where_it_was_killed(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    flat, output = tmp_path / f"flat.{suffix}", tmp_path / f"kept.{suffix}"
+    expected = merge_campaign(campaign, flat)
+    monkeypatch.setattr(merge, "CHUNKS_A_PART", 2)
+    stream, made = merge._stream, []
+
+    def killed_at_the_end(sources: Iterable[Path], target: Path, *details: Any) -> int:
+        found = list(sources)
+        made.append(target.name)
+        if target == output and len(made) == 3:
+            raise KeyboardInterrupt
+        return stream(found, target, *details)
+
+    monkeypatch.setattr(merge, "_stream", killed_at_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        merge_campaign(campaign, output)
+    assert len(made) == 3, "two parts and the whole"
+    assert not output.exists()
+    assert merge_campaign(campaign, output) == expected
+    assert len(made) == 4, "a part that was there was made again"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [flat.name, output.name]
+    assert weights_of(output).tolist() == weights_of(flat).tolist()
+    with open_events(output) as mine, open_events(flat) as its:
+        assert mine.totals == its.totals == expected.totals
+
+
+@pytest.mark.slow
+def test_parts_that_processes_make_side_by_side_are_the_same(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "CHUNKS_A_PART", 2)
+    for n_jobs in (1, 2):
+        merge_campaign(campaign, tmp_path / f"kept{n_jobs}.parquet", n_jobs=n_jobs)
+    assert weights_of(tmp_path / "kept1.parquet").tolist() == weights_of(tmp_path / "kept2.parquet").tolist()
+
+
+def test_a_merge_into_a_folder_that_does_not_exist_is_one_line(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "CHUNKS_A_PART", 2)
+    with pytest.raises(SmartBKGError, match="nowhere"):
+        merge_campaign(campaign, tmp_path / "nowhere" / "kept.parquet")
 
 
 def test_an_incomplete_campaign_is_merged_only_when_asked(campaign: Campaign, tmp_path: Path) -> None:
@@ -107,7 +189,9 @@ def test_verbs_say_what_there_is(campaign: Campaign, tmp_path: Path) -> None:
     process = report["processes"]["mixed"]
     assert process["events_an_inverse_femtobarn"] == 5e5
     assert process["luminosity_inverse_femtobarn"] == pytest.approx(240 / 5e5)
-    assert "MetaData: GenFiltEff" in run("report", root).output
+    # as programs read it that others have written
+    said = [line.split("=")[1] for line in run("report", root).output.splitlines() if "MetaData:" in line]
+    assert [float(number) for number in said] == pytest.approx([0.5, process["n_kept"] / 240], rel=1e-5)
     assert "valid, 4 chunks" in run("validate", root).output
     assert "chunk_events" in run("dump", root).output
     assert json.loads(run("schema").output)["title"] == "CampaignConfig"

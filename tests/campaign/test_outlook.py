@@ -86,7 +86,7 @@ def test_the_promise_is_kept_within_its_errors_where_processes_differ(tmp_path: 
     write_config(tmp_path / "embedded", settings | {"events": 6000, "chunk_events": 3000})
     outlook = foresee(tmp_path / "embedded", 2000)
     assert outlook.n_pilot == 2000
-    assert "by the events simulated now" in "\n".join(outlook_lines(outlook))
+    assert "by events simulated now" in "\n".join(outlook_lines(outlook))
     campaign = open_campaign(tmp_path / "embedded")
     for index in range(2):
         assert attempt_chunk(campaign, index).state == "done"

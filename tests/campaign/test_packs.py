@@ -15,7 +15,8 @@ from small_campaign import small_campaign
 from smartbkg.campaign.campaign import Campaign, open_campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.chunk.record import as_bytes, read_record
-from smartbkg.campaign.merge import chunk_files, ledger_of
+from smartbkg.campaign.chunk_files import chunk_files
+from smartbkg.campaign.merge import ledger_of
 from smartbkg.campaign.packs import WORTH_PACKING
 from smartbkg.campaign.publication import publish_once
 from smartbkg.campaign.record_table import RecordTable

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import itertools
+import multiprocessing
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,22 +14,25 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from smartbkg.campaign.campaign import Campaign
+from smartbkg._version import __version__
+from smartbkg.campaign.campaign import Campaign, worker_campaign
 from smartbkg.campaign.chunk.chain import NTUPLE
 from smartbkg.campaign.chunk.record import read_record
+from smartbkg.campaign.chunk_files import chunk_files
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.campaign.records import record_groups
 from smartbkg.campaign.status import Status, read_status
-from smartbkg.errors import FileFormatError, UsageError
+from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.totals import Totals
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.parquet import PARQUET
-from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS
-from smartbkg.storage.provenance import record, sha256_of_file
+from smartbkg.storage.provenance import digest_of, record
 
 _ROOT: Final = ".root"
+#: Chunks that are merged at once; of more than that, parts are made first.
+CHUNKS_A_PART: Final = 1000
 
 
 class MergedCampaign(NamedTuple):
@@ -39,18 +46,24 @@ class MergedCampaign(NamedTuple):
 
 
 def merge_campaign(
-    campaign: Campaign, output: Path, *, chunks: range | None = None, is_incomplete_allowed: bool = False
+    campaign: Campaign,
+    output: Path,
+    *,
+    chunks: range | None = None,
+    is_incomplete_allowed: bool = False,
+    n_jobs: int = 1,
 ) -> MergedCampaign:
     """Merge the kept events of a campaign into Parquet or HepMC3, or its n-tuples into ROOT.
 
-    Parts of a large campaign are merged by ranges of chunks, and the parts by `smartbkg merge`: their totals add up to
-    those of the whole, exactly.
+    More than `CHUNKS_A_PART` chunks are merged in two levels: parts of so many chunks, beside the output and kept if
+    the merge is killed, then the parts. Totals of ranges of chunks add up to those of the whole, exactly.
 
     Parameters
     ----------
     output : file to write; the suffix chooses the format.
     chunks : a range; all if not given.
     is_incomplete_allowed : merge what is done although some chunks are not.
+    n_jobs : processes that make parts.
 
     Raises
     ------
@@ -72,56 +85,21 @@ def merge_campaign(
     if not n_chosen:
         raise UsageError("no chunk is done: nothing to merge")
     ledger = ledger_of(campaign, chosen, status)
-    if output.name.endswith(_ROOT):
-        n_written = _merge_ntuples(campaign, chosen, output)
+    role = NTUPLE if output.name.endswith(_ROOT) else KEPT
+    if role == NTUPLE and not campaign.config.outputs.ntuple:
+        raise UsageError(
+            f"{output}: the campaign writes no n-tuples (outputs.ntuple: false); merge events into .parquet"
+        )
+    settings = {
+        "campaign": campaign.config.name, "physics_digest": campaign.identity["physics_digest"],
+        "policy": campaign.identity["policy"], "skims": list(campaign.skims), "chunks": n_chosen,
+    }  # fmt: skip
+    if n_chosen > CHUNKS_A_PART:
+        n_written = _by_parts(campaign, chosen, output, role, settings, ledger.totals, n_jobs)
     else:
-        n_written = _merge_events(campaign, chosen, output, ledger)
+        sources = (files.checked(role) for files in chunk_files(campaign, chosen))
+        n_written = _stream(sources, output, settings, ledger.totals)
     return MergedCampaign(n_chosen, n_written, ledger.totals)
-
-
-class ChunkFiles(NamedTuple):
-    """Where the files of a chunk are, and what its record says of them."""
-
-    chunk: int
-    folder: Path
-    files: dict[str, Any]
-    """Role → name, bytes and SHA-256."""
-
-    def checked(self, role: str) -> Path:
-        """A file, which must be the one that the record describes.
-
-        Raises
-        ------
-        FileFormatError
-            It is missing, or was changed.
-        """
-        about = self.files[role]
-        path = self.folder / str(about["name"])
-        if not path.is_file():
-            raise FileFormatError(
-                f"{path}: missing, although chunk {self.chunk} is done: remove its record and run again"
-            )
-        if path.stat().st_size != about["bytes"] or sha256_of_file(path) != about["sha256"]:
-            raise FileFormatError(
-                f"{path}: not the file that the record of chunk {self.chunk} describes: remove the record and run again"
-            )
-        return path
-
-
-def chunk_files(campaign: Campaign, chosen: NDArray[np.bool_]) -> Iterator[ChunkFiles]:
-    """Files of chunks that are done, in order; memory is that of the records of a thousand chunks.
-
-    Parameters
-    ----------
-    chosen : (n_chunks,) True = this chunk.
-    """
-    for group in record_groups(campaign):
-        table = group.table
-        for position in np.argsort(table.chunk).tolist():
-            index = int(table.chunk[position])
-            if chosen[index]:
-                folder = campaign.folder.data(index, bytes(table.attempt[position]).decode())
-                yield ChunkFiles(index, folder, table.files_of(position))
 
 
 def ledger_of(campaign: Campaign, chosen: NDArray[np.bool_], status: Status) -> Ledger:
@@ -134,28 +112,25 @@ def ledger_of(campaign: Campaign, chosen: NDArray[np.bool_], status: Status) -> 
     return ledger
 
 
-def _merge_events(campaign: Campaign, chosen: NDArray[np.bool_], output: Path, ledger: Ledger) -> int:
-    settings = {"campaign": campaign.config.name, "physics_digest": campaign.identity["physics_digest"]}
-    settings |= {"policy": campaign.identity["policy"], "skims": list(campaign.skims), "chunks": int(chosen.sum())}
+def _merge_events(sources: Iterable[Path], output: Path, settings: dict[str, Any], totals: Totals | None = None) -> int:
+    """Stream files of kept events into one; returns the number of events."""
     options = ReadOptions(keep_originals=not output.name.endswith(PARQUET.suffixes))
     writer = None
-    with_draws: Any = None
     try:
-        for files in chunk_files(campaign, chosen):
-            with open_events(files.checked(KEPT), options) as reader:
+        for source in sources:
+            with open_events(source, options) as reader:
                 batches: Iterator[EventBatch] = reader.batches()
                 first = next(batches, None)
                 if writer is None:
-                    with_draws = reader.metadata.get("draws")
-                    further = {} if with_draws is None else {"draws": with_draws}
+                    draws = reader.metadata.get("draws")
+                    further = {} if draws is None else {"draws": draws}
                     writer = create_events(output, record(KEPT, SCHEMA_VERSIONS[KEPT], settings, **further))
-                if first is not None:
-                    writer.write(first)
-                for batch in batches:
+                for batch in itertools.chain([] if first is None else [first], batches):
                     writer.write(batch)
         if writer is None:
             raise UsageError("no chunk is done: nothing to merge")
-        writer.describe(totals=ledger.totals.to_dict())
+        if totals is not None:
+            writer.describe(totals=totals.to_dict())
     except BaseException:
         if writer is not None:
             writer.abort()
@@ -164,16 +139,13 @@ def _merge_events(campaign: Campaign, chosen: NDArray[np.bool_], output: Path, l
     return writer.n_written
 
 
-def _merge_ntuples(campaign: Campaign, chosen: NDArray[np.bool_], output: Path) -> int:
-    if not campaign.config.outputs.ntuple:
-        raise UsageError(
-            f"{output}: the campaign writes no n-tuples (outputs.ntuple: false); merge events into .parquet"
-        )
+def _merge_ntuples(sources: Iterable[Path], output: Path) -> int:
+    """Stream n-tuples into one; returns the number of rows."""
     n_rows = 0
     with atomic_path(output) as partial, uproot.recreate(partial) as new:
         tree = None
-        for files in chunk_files(campaign, chosen):
-            with uproot.open(files.checked(NTUPLE)) as file:
+        for source in sources:
+            with uproot.open(source) as file:
                 columns = file["events"].arrays(library="np")
             if tree is None:
                 tree = new.mktree("events", {name: values.dtype for name, values in columns.items()})
@@ -182,3 +154,62 @@ def _merge_ntuples(campaign: Campaign, chosen: NDArray[np.bool_], output: Path) 
                 tree.extend(columns)
             n_rows += n_here
     return n_rows
+
+
+def _stream(sources: Iterable[Path], output: Path, settings: dict[str, Any], totals: Totals | None = None) -> int:
+    if output.name.endswith(_ROOT):
+        return _merge_ntuples(sources, output)
+    return _merge_events(sources, output, settings, totals)
+
+
+class _Part(NamedTuple):
+    """A part of a large merge: the files of some chunks, and the file that they become."""
+
+    root: Path
+    chunks: tuple[int, ...]
+    output: Path
+    role: str
+
+
+def _make_part(part: _Part) -> Path:
+    """Make a part unless it is there; its name says what it was made from, so that one that is there is right."""
+    if not part.output.exists():
+        campaign = worker_campaign(part.root)
+        chosen = np.zeros(len(campaign.plan), dtype=np.bool_)
+        chosen[list(part.chunks)] = True
+        _stream((files.checked(part.role) for files in chunk_files(campaign, chosen)), part.output, {"part": True})
+    return part.output
+
+
+def _parts(campaign: Campaign, chosen: NDArray[np.bool_], output: Path, role: str) -> list[_Part]:
+    """The parts of a merge, in order."""
+    parts: list[_Part] = []
+    folder = _parts_folder(output)
+    listed = ((one.chunk, one.files[role]["sha256"]) for one in chunk_files(campaign, chosen))
+    while group := list(itertools.islice(listed, CHUNKS_A_PART)):
+        name = f"part-{len(parts):04d}-{digest_of({'files': group, 'version': __version__})[:16]}.{output.name}"
+        parts.append(_Part(campaign.folder.root, tuple(chunk for chunk, _ in group), folder / name, role))
+    return parts
+
+
+def _parts_folder(output: Path) -> Path:
+    return output.with_name(f".{output.name}.parts")
+
+
+def _by_parts(
+    campaign: Campaign, chosen: NDArray[np.bool_], output: Path, role: str, settings: dict[str, Any], totals: Totals,
+    n_jobs: int,
+) -> int:  # fmt: skip
+    """Merge parts side by side, then the parts: a merge that was killed goes on with the parts that are there."""
+    parts = _parts(campaign, chosen, output, role)
+    folder = _parts_folder(output)
+    with disk_errors(folder):
+        folder.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        made: Iterable[Path] = map(_make_part, parts)
+        if n_jobs > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(n_jobs, len(parts))))
+            made = pool.imap(_make_part, parts)
+        n_written = _stream(made, output, settings, totals)
+    shutil.rmtree(folder, ignore_errors=True)
+    return n_written

@@ -20,6 +20,7 @@ from smartbkg.campaign.chunk.chunks import plan_chunks
 from smartbkg.campaign.config import CampaignConfig, read_campaign
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.identity import describe, described_sources, read_identities
+from smartbkg.campaign.ledger import SkimResult
 from smartbkg.campaign.pilot import Pilot, run_pilot
 from smartbkg.campaign.status import read_status
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_columns
@@ -50,6 +51,8 @@ class Outlook:
     """Skim → what the scores promise at Belle II's costs."""
     speed_up_simulated_at_belle_ii_costs: dict[str, Estimate]
     """... and what the simulated events do."""
+    passing: dict[str, tuple[int, float]]
+    """Skim → simulated events of the pilot that passed, and how many the scores say."""
     bytes_an_event: float
     """Of files, per generated event."""
     chunk_seconds: float
@@ -100,18 +103,16 @@ def foresee(root: Path, n_pilot: int = PILOT_EVENTS) -> Outlook:
     uncertainty = _cost_uncertainty(pilot) if "measured now" in source else 0.0
     plan = campaign.plan
     first = plan[0].n_events or n
+    spreads, expected = _spreads(campaign, pilot.columns), _expected(campaign, pilot.columns)
     own, belle = ledger.skims(costs), ledger.skims(BELLE_II_COSTS)
     return Outlook(
         n_chunks=len(plan), n_events=plan.n_events, n_pilot=n, kept_fraction=Estimate(kept, float(spread)),
         costs=costs, costs_from=source,
         speed_up=_promised(campaign, pilot.columns, costs, kept, uncertainty),
-        speed_up_simulated={
-            skim: _wider(one.speed_up, uncertainty) for skim, one in own.items() if one.speed_up is not None
-        },
+        speed_up_simulated=_simulated(own, spreads, uncertainty),
         speed_up_at_belle_ii_costs=_promised(campaign, pilot.columns, BELLE_II_COSTS, kept),
-        speed_up_simulated_at_belle_ii_costs={
-            skim: one.speed_up for skim, one in belle.items() if one.speed_up is not None
-        },
+        speed_up_simulated_at_belle_ii_costs=_simulated(belle, spreads),
+        passing={skim: (one.n_passing, expected.get(skim, 0.0)) for skim, one in own.items()},
         bytes_an_event=ledger.n_bytes / n,
         chunk_seconds=(costs.before_decision + kept * costs.simulation) * first,
     )  # fmt: skip
@@ -197,6 +198,39 @@ def _promised(
     return found
 
 
+def _spreads(campaign: Campaign, columns: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Skim → relative error of the simulated speed-up as the scores foresee it.
+
+    What happens to have passed knows nothing of rare events of large weight that did not; the scores know them. Σ over
+    kept events of p·(u/Σpu − v/Σpv)², u = w²/q and v = (w/q)².
+    """
+    found = {}
+    for skim, name in zip(campaign.skims, score_columns(campaign.skims), strict=True):
+        if columns and len(columns[name]):
+            p, q, w = columns[name], columns[KEEP_PROBABILITY], columns[GENERATOR_WEIGHT]
+            u, v = w * w / q, (w / q) ** 2
+            found[skim] = float(np.sqrt((p * np.square(u / (p * u).sum() - v / (p * v).sum())).sum()))
+    return found
+
+
+def _expected(campaign: Campaign, columns: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Skim → how many of the kept events pass, by their scores."""
+    names = zip(campaign.skims, score_columns(campaign.skims), strict=True)
+    return {skim: float(columns[name].sum()) if columns else 0.0 for skim, name in names}
+
+
+def _simulated(
+    results: Mapping[str, SkimResult], spreads: Mapping[str, float], uncertainty: float = 0.0
+) -> dict[str, Estimate]:
+    """Skim → speed-up by the simulated events, with the larger of its two errors and that of the costs."""
+    found = {}
+    for skim, result in results.items():
+        if result.speed_up is not None:
+            value, error = result.speed_up
+            found[skim] = _wider(Estimate(value, max(error, spreads.get(skim, 0.0) * value)), uncertainty)
+    return found
+
+
 def outlook_lines(outlook: Outlook) -> list[str]:
     """What a campaign will be, in words."""
     c = outlook.costs
@@ -219,5 +253,9 @@ def outlook_lines(outlook: Outlook) -> list[str]:
         lines.append(f"{skim}: speed-up {value} at these costs, {theirs} at Belle II's (by the model's own scores)")
     for skim, value in outlook.speed_up_simulated.items():
         theirs = outlook.speed_up_simulated_at_belle_ii_costs[skim]
-        lines.append(f"{skim}: speed-up {value} at these costs, {theirs} at Belle II's (by the events simulated now)")
+        n_passing, expected = outlook.passing[skim]
+        lines.append(
+            f"{skim}: speed-up {value} at these costs, {theirs} at Belle II's (by events simulated now: {n_passing} "
+            f"passed, {expected:.0f} by their scores)"
+        )
     return lines

@@ -15,8 +15,8 @@ from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.chain import make_chunk
 from smartbkg.campaign.chunk.chunks import Chunk, count_events
 from smartbkg.campaign.chunk.stages import cpu_seconds
+from smartbkg.campaign.chunk_files import ChunkFiles
 from smartbkg.campaign.ledger import Ledger
-from smartbkg.campaign.merge import ChunkFiles
 from smartbkg.errors import UsageError
 from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_columns
 from smartbkg.experiment.external import DEFAULT_BATCH_SIZE, simulate_file_externally

@@ -47,13 +47,16 @@ def report_dict(campaign: Campaign, status: Status) -> dict[str, Any]:
     }
 
 
-def generator_filter_lines(totals: Totals, process: str) -> list[str]:
-    """Cross-section and filter efficiency in the words that job transforms of LHC experiments print and others read."""
+def generator_filter_lines(totals: Totals) -> list[str]:
+    """Cross-section and filter efficiency in the words that job transforms of LHC experiments print.
+
+    Others read them as ``float(line.split("=")[1])``: nothing may follow the number.
+    """
     lines = []
     if totals.cross_section is not None:
-        lines.append(f"MetaData: cross-section (nb) = {totals.cross_section / 1000:.6g}  # {process}")
+        lines.append(f"MetaData: cross-section (nb)= {totals.cross_section / 1000:.6e}")
     if totals.filter_efficiency is not None:
-        lines.append(f"MetaData: GenFiltEff = {totals.filter_efficiency:.6e}  # {process}; weights make up for it")
+        lines.append(f"MetaData: GenFiltEff = {totals.filter_efficiency:.6e}")
     return lines
 
 
@@ -69,7 +72,8 @@ def report_lines(campaign: Campaign, status: Status) -> list[str]:
             f"{about['weight_to_one_inverse_femtobarn']:.6g} for 1 /fb"
         )  # fmt: skip
         lines.append(f"{process}: {totals.n_events} generated, {totals.n_kept} kept; stand for {said}")
-        lines += [f"  {line}" for line in generator_filter_lines(totals, process)]
+        lines += generator_filter_lines(totals)
+    lines.append("GenFiltEff is the share of events kept; weights make up for it, so that weighted sums take 1 instead")
     cpu = {stage: seconds for stage, seconds in status.ledger.cpu.items() if seconds}
     whole = sum(cpu.values()) or 1.0
     lines.append(

@@ -232,14 +232,15 @@ def retry(folder: Path, chunks: tuple[int, ...]) -> None:
 @click.option("--output", "-o", type=FILE, required=True, help=".parquet, .hepmc3[.gz], or .root for the n-tuples.")
 @click.option("--chunks", "bounds", metavar="FIRST:LAST", help="This range alone, both included.")
 @click.option("--incomplete", is_flag=True, help="Merge what is done although some chunks are not.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for a large merge.")
 @_ACCEPT
-def merge(folder: Path, output: Path, bounds: str | None, incomplete: bool, accept: bool) -> None:
+def merge(folder: Path, output: Path, bounds: str | None, incomplete: bool, jobs: int, accept: bool) -> None:
     """Merge the kept events of FOLDER into one file, in constant memory."""
     from smartbkg.campaign.campaign import open_campaign
     from smartbkg.campaign.merge import merge_campaign
 
     campaign = open_campaign(folder, is_accepted=accept)
-    merged = merge_campaign(campaign, output, chunks=_range(bounds), is_incomplete_allowed=incomplete)
+    merged = merge_campaign(campaign, output, chunks=_range(bounds), is_incomplete_allowed=incomplete, n_jobs=jobs)
     click.echo(
         f"{output}: {merged.n_written} events of {merged.n_chunks} chunks, standing for {merged.totals.n_events} "
         f"generated ones; sum of weights {float(merged.totals.sum_kept_weight):.6g}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,10 +33,13 @@ from smartbkg.io import create_events
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.seeds import derive_seed
 from smartbkg.storage.kinds import FLAGS, KEPT, SCHEMA_VERSIONS
+from smartbkg.storage.machine import MachineError, is_of_machine
 from smartbkg.storage.partial import scratch_folder
 from smartbkg.storage.provenance import digest_of, record, sha256_of_file
 
 NTUPLE: Final = "ntuple"
+#: Free bytes below which a disk counts as full.
+_FULL_BYTES: Final = 1 << 20
 
 
 class _Columns:
@@ -82,7 +87,7 @@ def make_chunk(campaign: Campaign, chunk: Chunk, attempt: str, folder: Path) -> 
     wall = time.monotonic()
     config = campaign.config
     _check_source(campaign, chunk)
-    with scratch_folder("chunk", config.run.scratch) as scratch:
+    with scratch_folder("chunk", config.run.scratch) as scratch, _full_disks_told(scratch, folder):
         filtered = _filter(campaign, chunk, folder, scratch, clock)
         flags = _simulate(campaign, folder, filtered, clock)
         with clock.stage("bookkeeping"):
@@ -111,6 +116,19 @@ def make_chunk(campaign: Campaign, chunk: Chunk, attempt: str, folder: Path) -> 
         }
     seconds = {stage: round(value, 6) for stage, value in clock.seconds.items()}
     return content | {"cpu": seconds, "wall": round(time.monotonic() - wall, 6)}
+
+
+@contextlib.contextmanager
+def _full_disks_told(*folders: Path) -> Iterator[None]:
+    """Turn any failure beside a full disk into one of the machine: programs of the user's do not tell them apart."""
+    try:
+        yield
+    except Exception as error:
+        for folder in folders:
+            if not is_of_machine(error) and shutil.disk_usage(folder).free < _FULL_BYTES:
+                said = " ".join(str(error).split())
+                raise MachineError(f"{folder}: no space left on the disk; what failed first: {said}") from error
+        raise
 
 
 def _check_source(campaign: Campaign, chunk: Chunk) -> None:

@@ -1,4 +1,4 @@
-"""What a running campaign shows: a line that moves in a terminal, a line now and then in a log."""
+"""What a running campaign shows: a table that moves in a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
 
 from smartbkg.campaign.campaign import Campaign
 from smartbkg.campaign.chunk.attempt import Outcome
+from smartbkg.campaign.chunk.stages import STAGES
 from smartbkg.campaign.engines.dispatcher import Dispatcher
+from smartbkg.campaign.ledger import Ledger
 from smartbkg.campaign.production import ProductionResult
 from smartbkg.campaign.status import Status
 from smartbkg.campaign.watch.alarms import Alarm
@@ -21,33 +25,53 @@ from smartbkg.campaign.watch.monitor import Monitor
 from smartbkg.campaign.watch.text import status_lines
 
 _LOG_SECONDS: Final = 60.0
+_REFRESH: Final = 2.0
+#: Stages that only kept events go through: their cost is told per kept event.
+_OF_KEPT: Final = ("write", "simulate")
 
 
 class Display:
-    """Tells how a run of a campaign goes on, on stderr."""
+    """Tells how a run of a campaign goes on, on stderr.
 
-    def __init__(self, campaign: Campaign, page: Callable[[Status, list[Alarm]], None] | None = None) -> None:
+    Parameters
+    ----------
+    page : writes the status page.
+    console : where it is shown; stderr if not given.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        page: Callable[[Status, list[Alarm]], None] | None = None,
+        console: Console | None = None,
+    ) -> None:
         self._campaign = campaign
-        self._console = Console(stderr=True)
+        self._console = console or Console(stderr=True)
         self._monitor = Monitor(campaign, self._say, page)
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(), console=self._console, transient=True, disable=not self._console.is_terminal,
+            console=self._console,
         )  # fmt: skip
         done = self._monitor.status.n_done
         self._task = self._progress.add_task("chunks", total=len(campaign.plan), completed=done)
         self._started = self._said = time.monotonic()
-        self._n_events = self._n_failures = 0
+        self._n_events = self._n_failures = self._n_new = 0
         self._seconds: list[float] = []
+        self._live = Live(
+            console=self._console, transient=True, refresh_per_second=_REFRESH, get_renderable=self.render,
+            redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._live.is_started:
+            self._live.stop()
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -61,9 +85,14 @@ class Display:
             self._say(f"chunk {outcome.chunk} failed on {outcome.host}: {outcome.message}")
             return
         self._n_events += outcome.n_events
+        self._n_new += int(is_new)
         if outcome.state == "done":
             self._seconds.append(outcome.seconds)
-        self._progress.update(self._task, advance=int(is_new), description=self._line())
+        self._progress.update(self._task, advance=int(is_new))
+
+    def render(self) -> RenderableType:
+        """The bar, how fast it goes, and a table of the stages."""
+        return Group(self._progress, self._line(), stage_table(self._monitor.status.ledger))
 
     def _line(self) -> str:
         elapsed = max(time.monotonic() - self._started, 1e-9)
@@ -74,7 +103,14 @@ class Display:
         said = "" if kept is None else f", {kept:.1%} kept"
         for skim, result in ledger.skims(ledger.costs()).items():
             said += "" if result.speed_up is None else f", speed-up {result.speed_up} ({skim})"
-        return f"{self._n_events / elapsed:,.0f} events/s, {median:.1f} s per chunk{said}{failures}"
+        left = f", {self._time_left(elapsed)} left" if self._n_new else ""
+        return f"{self._n_events / elapsed:,.0f} events/s, {median:.1f} s per chunk{said}{failures}{left}"
+
+    def _time_left(self, elapsed: float) -> str:
+        """Of the chunks to do, at the pace of this run so far."""
+        seconds = round(len(self._monitor.status.pending) * elapsed / self._n_new)
+        hours, minutes = divmod(seconds // 60, 60)
+        return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds % 60:02d} s"
 
     def tick(self, dispatcher: Dispatcher) -> None:
         """Look for alarms; say something in a log that is no terminal, once a minute."""
@@ -90,3 +126,18 @@ class Display:
         for line in status_lines(self._campaign, result.status):
             self._say(line)
         return result.is_stopped
+
+
+def stage_table(ledger: Ledger) -> Table:
+    """What each stage costs: CPU time, its share, and per event that went through it."""
+    table = Table("stage", box=None, pad_edge=False)
+    for name in ("CPU time", "share", "per event"):
+        table.add_column(name, justify="right")
+    totals, cpu = ledger.totals, ledger.cpu
+    whole = sum(cpu.values())
+    for stage in STAGES:
+        n_events = totals.n_kept if stage in _OF_KEPT else totals.n_events
+        if cpu[stage] and n_events:
+            milliseconds = f"{1000 * cpu[stage] / n_events:.3g} ms" + (" (kept)" if stage in _OF_KEPT else "")
+            table.add_row(stage, f"{cpu[stage]:,.0f} s", f"{cpu[stage] / whole:.1%}", milliseconds)
+    return table
