@@ -399,19 +399,149 @@ def test_payload_creation_stores_what_the_filter_reads(basf2: ModuleType, tmp_pa
     assert predictions(tmp_path, stored) == predictions(tmp_path, from_file)
 
 
-@pytest.mark.parametrize("name", ["SmartBKGEvtGen", "SmartBKGSkimFlag", "SmartBKGTrainDataProduction"])
-def test_the_file_itself_runs(
-    basf2: ModuleType, mdst: Path, name: str, reference_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_upstreams_preprocessing_of_a_list_of_particles_gives_upstreams_records(mdst: Path, tmp_path: Path) -> None:
+    """From the data store, event by event, as from the file."""
+    pandas = pytest.importorskip("pandas")
+    import basf2
+    import modularAnalysis as ma
+    from ROOT import Belle2
+    from smartBKG import TOKENIZE_DICT
+    from smartBKG.utils.preprocess import ak_from_df, load_particle_list, preprocessed
+
+    tables: list[Any] = []
+
+    class Collect(basf2.Module):  # type: ignore[misc]
+        def event(self) -> None:
+            number = Belle2.PyStoreObj("EventMetaData").getEvent()
+            particles = Belle2.PyStoreArray("MCParticles")
+            tables.append(load_particle_list(particles, evtNum=number, label=number % 3 == 0))
+
+    path = basf2.create_path()
+    ma.inputMdst(filename=str(mdst), path=path)
+    path.add_module(Collect())
+    basf2.process(path, max_event=20)
+    table = pandas.concat(tables)
+    records = preprocessed(table)
+    for record, (indices, tokens, times, mothers) in zip(records, upstreams_records(mdst, TOKENIZE_DICT), strict=False):
+        assert record.particles.arrayIndex.tolist() == indices
+        assert record.particles.PDG.tolist() == tokens
+        assert record.particles.motherIndex.tolist() == mothers
+        np.testing.assert_allclose(record.particles.prodTime, times, atol=1e-6)
+    assert len(records) == 20
+    assert records.label.tolist() == [number % 3 == 0 for number in records.evtNum.tolist()]
+    everything = preprocessed(table, particle_selection=lambda array: abs(array.particles.z) > -1.0)
+    assert ak.num(everything.particles).tolist() == [len(one) for one in tables]
+    some = pandas.DataFrame({"evtNum": [int(table.evtNum.iloc[0])], "Mbc": [np.nan]})
+    joined = ak_from_df(table, some, missing_values=True)
+    assert len(joined) == 1
+    assert joined.Mbc.tolist() == [None]
+    assert joined.particles.energy.type.content.content.primitive == "float32"
+
+
+def payloads(basf2: ModuleType, folder: Path, reference_data: Path, *, is_local: bool) -> None:
+    """A model of the C++ module's signature and its configuration object, in the main tag or as testing payloads."""
+    pytest.importorskip("onnxruntime")
+    from ROOT import Belle2
+
+    content = json.loads((reference_data / "belle2" / "smartbackground_config.json").read_text())
+    config = Belle2.SmartBackgroundConfig(
+        {int(code): token for code, token in content["token_by_pdg"].items()},
+        {skim["code"]: skim["output_index"] for skim in content["skims"]},
+        {skim["code"]: [skim["a"], skim["b"]] for skim in content["skims"]},
+        {skim["code"]: skim["name"] for skim in content["skims"]},
+        content["event_type"],
+        content["max_weight"],
+    )
+    model = write_toy_model(folder / "toy.onnx")
+    if is_local:
+        always = Belle2.IntervalOfValidity(0, 0, -1, -1)
+        Belle2.Database.Instance().addPayload("SmartBackgroundWeights_default", str(model), always)
+        Belle2.Database.Instance().storeData("SmartBackgroundConfig_default", config, always)
+    else:
+        basf2.conditions.central["main_2026"] = {
+            "SmartBackgroundWeights_default": model, "SmartBackgroundConfig_default": config,
+        }  # fmt: skip
+
+
+def steering_file(name: str) -> Path:
+    """Belle II's own file of a name; the test is skipped where it is not there."""
     folder = os.environ.get(FILES_VARIABLE)
     if not folder:
         pytest.skip(f"{FILES_VARIABLE} names no folder with basf2's own steering files")
-    Path("mdst.root").symlink_to(mdst)
+    path = Path(folder) / f"{name}.py"
+    if not path.is_file():
+        pytest.skip(f"{path}: absent")
+    return path
+
+
+def run_file(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
+    """Run a steering file as `basf2 FILE ARGUMENTS` does; its names."""
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    return runpy.run_path(str(steering_file(name)), run_name="__main__")
+
+
+#: Steering file → arguments of the files that run one after another, and the file that is written.
+FLOWS = {
+    "SmartBKGEvtGen": ((("SmartBKGEvtGen", "0"),), "AfterGen.root"),
+    "SmartBKGSkimFlag": ((("SmartBKGSkimFlag", "0"),), "_flag0.parquet"),
+    "SmartBKGSkimTracking": ((("SmartBKGSkimTracking", "1"),), "_flag1.parquet"),
+    "SmartBKGTrainDataProduction": (
+        (("SmartBKGSkimFlag", "0"), ("SmartBKGTrainDataProduction", "-j", "0")), "preprocessed0.parquet",
+    ),
+    "SmartBkgExampleSteering": ((("SmartBkgExampleSteering",),), "test_smartbkg_fei.udst.root"),
+    "SmartBkgDebugMode": ((("SmartBkgDebugMode",),), "test_flags_and_predictions.root"),
+    "SmartBkgPayloadCreation": ((("SmartBkgPayloadCreation",),), "localdb/database.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_file_itself_runs(
+    basf2: ModuleType, mdst: Path, name: str, reference_model: Path, reference_data: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    flows, written = FLOWS[name]
+    steering_file(name)
+    for link in ("mdst.root", "mdst1.root"):
+        Path(link).symlink_to(mdst)
+    payloads(basf2, tmp_path, reference_data, is_local=name == "SmartBkgExampleSteering")
     basf2.conditions.central["SmartBKG_GATGAP"] = {"GATGAPgen.pth": reference_model}
-    scripts = ["SmartBKGSkimFlag", name] if name == "SmartBKGTrainDataProduction" else [name]
-    for script in scripts:
-        arguments = ["-j", "0"] if script == "SmartBKGTrainDataProduction" else ["0"]
-        monkeypatch.setattr(sys, "argv", [script, *arguments])
-        runpy.run_path(str(Path(folder) / f"{script}.py"), run_name="__main__")
-    written = {"SmartBKGEvtGen": "AfterGen.root", "SmartBKGSkimFlag": "_flag0.parquet"}
-    assert Path(written.get(name, "preprocessed0.parquet")).is_file()
+    for script, *arguments in flows:
+        names = run_file(script, monkeypatch, *arguments)
+    assert Path(written).is_file()
+    if name == "SmartBkgDebugMode":
+        with uproot.open(written) as file:
+            tree = file["predictions"].arrays(library="np")
+        (prediction,) = (branch for branch in tree if branch.startswith("eventExtraInfo") or "Prediction" in branch)
+        assert len(tree["__event__"]) == 100
+        assert ((tree[prediction] > 0) & (tree[prediction] <= 1)).all()
+    if name == "SmartBkgPayloadCreation":
+        assert names["config"].getMaxWeight() == 100.0
+
+
+def test_upstreams_training_script_runs_with_awkwards_two_old_names(
+    basf2: ModuleType, mdst: Path, reference_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole script on five jobs' files; `ak.packed` and `ak.partitioned` are of awkward 1, and are given here."""
+    import torch
+    from smartBKG import MODEL_CONFIG
+    from smartBKG.b2modules.NN_trainer_module import data_production
+    from smartBKG.models.gatgap import GATGAPModel
+
+    from smartbkg.b2modules.passing_events import write_flags
+
+    steering_file("SmartBKGTrain")
+    with uproot.open(mdst) as file:
+        meta = file["tree"]["EventMetaData"]
+        numbers = [meta[f"m_{part}"].array(library="np") for part in ("experiment", "run", "event")]
+    for job in range(5):
+        Path(f"_submdst{job}.root").symlink_to(mdst)
+        write_flags(Path(f"_flag{job}.parquet"), [tuple(int(n[row]) for n in numbers) for row in range(job, 100, 4)])
+        data_production(in_dir="./", out_dir="./", job_id=job).process()
+    torch.manual_seed(1)
+    monkeypatch.setattr(ak, "packed", ak.to_packed, raising=False)
+    monkeypatch.setattr(ak, "partitioned", ak.concatenate, raising=False)
+    names = run_file("SmartBKGTrain", monkeypatch)
+    assert len(names["record"]["pred"]) == 500
+    assert np.isfinite(names["history"]["val_loss"]).all()
+    model = GATGAPModel(**MODEL_CONFIG)
+    model.load_state_dict(torch.load("GATGAP.pth", weights_only=True)["model_state_dict"])

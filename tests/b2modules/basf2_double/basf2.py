@@ -246,8 +246,9 @@ def register_module(name_or_module: str | Module, **kwargs: Any) -> Module:
         import modularAnalysis
         import root_files
         import source_modules
+        import udst
 
-        for place in (root_files, source_modules, modularAnalysis):
+        for place in (root_files, source_modules, modularAnalysis, udst):
             kind = getattr(place, name_or_module, None)
             if isinstance(kind, type) and issubclass(kind, CppModule):
                 module = kind()
@@ -267,10 +268,11 @@ def list_available_modules() -> dict[str, str]:
     import modularAnalysis
     import root_files
     import source_modules
+    import udst
 
     names = {
         name
-        for place in (root_files, source_modules, modularAnalysis)
+        for place in (root_files, source_modules, modularAnalysis, udst)
         for name, kind in vars(place).items()
         if isinstance(kind, type) and issubclass(kind, CppModule) and not name.startswith("_") and kind is not CppModule
     }

@@ -206,7 +206,13 @@ def _in_local_metadata(database: Path, name: str, run: tuple[int, int]) -> tuple
 
 
 def _testing_payload(database: Path, name: str, run: tuple[int, int]) -> tuple[Any, str, int] | None:
-    """TestingPayloadStorage.cc:31: the last line of the file that holds; revision 0, global tag temp://FILE."""
+    """TestingPayloadStorage.cc:31: the last line of the file that holds; revision 0, global tag temp://FILE.
+
+    TestingPayloadStorage.cc:70: a file that does not exist is a warning, and no payload is found in it.
+    """
+    if not database.is_file():
+        logging_system.B2WARNING("Given testing payload storage file doesn't exist or is not a regular file")
+        return None
     for line in reversed(database.read_text().splitlines()):
         words = line.split("#")[0].split()
         if not words or words[0] != f"dbstore/{name}":

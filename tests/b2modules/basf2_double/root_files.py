@@ -138,7 +138,8 @@ class RootOutput(CppModule):
 
         branches = {f"EventMetaData.{EVENT_MEMBERS[name]}": np.array(values) for name, values in self._meta.items()}
         branches |= {
-            f"MCParticles.{PARTICLE_MEMBERS[name]}": ak.Array(values) for name, values in self._particles.items()
+            f"MCParticles.{PARTICLE_MEMBERS[name]}": ak.Array(values or ak.Array([[0.0]])[:0])
+            for name, values in self._particles.items()
         }
         with uproot.recreate(path) as file:
             tree = file.mktree(
@@ -148,7 +149,8 @@ class RootOutput(CppModule):
                     for name, column in branches.items()
                 },
             )
-            tree.extend(branches)
+            if self._meta["event"]:
+                tree.extend(branches)
             if has_extra:
                 _write_extra_info(file, self._extra)
 

@@ -69,6 +69,16 @@ class BaseSkim:
         path.add_module(InitialiseSkimFlag(self))
         self.additional_setup(path)
         self.add_lists(self._conditional_path or path)
+        if self._udstOutput:
+            self.output_udst(self._conditional_path or path)
+
+    def output_udst(self, path: Path) -> None:
+        """core.py:240 and 432."""
+        import udst
+
+        udst.add_skimmed_udst_output(
+            skimDecayMode=self.code, skimParticleLists=[self.list_name], outputFile=self.OutputFileName, path=path
+        )
 
     def add_lists(self, path: Path) -> None:
         """core.py:235 and 238."""
