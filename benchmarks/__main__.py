@@ -9,7 +9,7 @@ from pathlib import Path
 NAMES = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
 
 #: Take about an hour and have options of their own: run them by themselves.
-LONG = ("few_events", "policies", "quality")
+LONG = ("few_events", "policies", "quality", "surrogate_labels", "surrogate_skims")
 
 
 def main(wanted: list[str]) -> int:

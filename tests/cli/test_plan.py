@@ -183,3 +183,21 @@ def test_a_model_judged_on_its_training_data_uses_what_it_did_not_learn_from(cha
     assert len(on_validation.events) == pytest.approx(0.2 * 4000, rel=0.1)
     assert "too good" in on_validation.note
     assert np.isfinite(on_validation.filter_seconds)
+
+
+def test_a_model_under_the_name_of_a_payload_is_judged_by_what_it_did_not_learn_from(
+    chain: Chain, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from smartbkg.networks.bundle import save_bundle
+
+    split = {"validation_fraction": 0.2, "test_fraction": 0.3, "split_seed": 0}
+    bundle = replace(load_bundle(chain.model), training=record("training", 1, {}, [chain.dataset], split=split))
+    save_bundle(tmp_path / "trained.safetensors", bundle)
+    payload = tmp_path / "trained.safetensors_r1.root"
+    (tmp_path / "trained.safetensors").rename(payload)
+    result = run(payload, chain.dataset)
+    assert "test events" in " ".join(result.output.split())
+    run(payload, chain.dataset, "--output", tmp_path / "planned.safetensors")
+    assert load_bundle(tmp_path / "planned.safetensors").policy

@@ -106,11 +106,12 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
 def _with_replicas(model: Path, dataset: Path, costs: Costs, options: dict[str, Any]) -> Scorer | None:
     """The scorer of a model with a surrogate, asked as often as is best at these costs; None for other models."""
     from smartbkg.networks.bundle import load_bundle
+    from smartbkg.networks.model_file import model_suffix
     from smartbkg.networks.scorer import scorer_of
     from smartbkg.training.surrogate.combined_score import SurrogateSettings
     from smartbkg.training.surrogate.files import choose_replicas
 
-    if model.suffix != ".safetensors" or (bundle := load_bundle(model)).surrogate is None:
+    if model_suffix(model) != ".safetensors" or (bundle := load_bundle(model)).surrogate is None:
         return None
     if options["recalibrate"]:
         raise UsageError(f"{model}: has a surrogate, whose score `smartbkg calibrate` fits again")
@@ -128,8 +129,10 @@ def _with_replicas(model: Path, dataset: Path, costs: Costs, options: dict[str, 
 
 def _training_of(model: Path) -> dict[str, Any] | None:
     from smartbkg.networks.bundle import load_bundle
+    from smartbkg.networks.model_file import model_suffix
 
-    return dict(load_bundle(model).training) if model.suffix == ".safetensors" else None
+    # of a payload the suffix says nothing
+    return dict(load_bundle(model).training) if model_suffix(model) == ".safetensors" else None
 
 
 def _named(text: str) -> Policy:

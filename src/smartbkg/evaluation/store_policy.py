@@ -10,6 +10,7 @@ from typing import Any
 from smartbkg.errors import UsageError
 from smartbkg.events.skim_choice import choose_skims
 from smartbkg.networks.bundle import load_bundle, save_bundle
+from smartbkg.networks.model_file import model_suffix
 from smartbkg.sampling.plan import Plan
 from smartbkg.scores.calibration import Calibration
 from smartbkg.surrogate.stored import SurrogateRecord
@@ -33,7 +34,7 @@ def store_policy(
     UsageError
         The file is no ``.safetensors``: other formats have no place for a policy.
     """
-    if model.suffix != ".safetensors":
+    if model_suffix(model) != ".safetensors":
         raise UsageError(f"{model}: a policy can be stored in .safetensors only: `smartbkg model convert` makes one")
     bundle = load_bundle(model)
     policy = {**plan.recommended.to_dict(), "skims": list(plan.skims), "costs": plan.costs.to_dict()}

@@ -11,6 +11,7 @@ from smartbkg.datasets.header import read_header
 from smartbkg.errors import DatasetError, ModelError, UsageError, nearest
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
 from smartbkg.networks.config import NoNetworkConfig
+from smartbkg.networks.model_file import model_suffix
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, SURROGATE
 from smartbkg.storage.provenance import record
@@ -118,7 +119,7 @@ def choose_replicas(bundle: ModelBundle, source: str, dataset: Path, settings: S
 
 
 def _of_model(model: Path, skims: Sequence[str]) -> ModelBundle:
-    if model.suffix != ".safetensors":
+    if model_suffix(model) != ".safetensors":
         raise UsageError(f"{model}: a surrogate can be stored in .safetensors only: `smartbkg model convert` makes one")
     if skims:
         raise UsageError(f"--skim: {model} has its skims; for others calibrate without MODEL, or train a network")
