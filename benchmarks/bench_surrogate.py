@@ -1,7 +1,7 @@
 """What a fast simulation inside the filter is worth where it is right, nearly right and wrong.
 
 The surrogate is the embedded experiment with the detector ``belle2``; the truth is simulated with the same, the
-``alternative`` and a far detector. The combined score is fitted on hard labels of one simulation an event, at Belle
+``alternative`` and a far detector. The combined score is fitted on hard labels of one simulation per event, at Belle
 II's costs with what asking adds, and judged on other events by the pass fraction of many simulations.
 
     python -m benchmarks surrogate                                  # about six minutes of CPU

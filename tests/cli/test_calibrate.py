@@ -113,3 +113,15 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
         error = capsys.readouterr().err
         assert message in error
         assert "Traceback" not in error
+
+
+def test_too_few_passing_events_are_named_with_their_skim(folder: Path, tmp_path: Path) -> None:
+    from smartbkg.errors import DatasetError
+    from smartbkg.surrogate.registry import open_surrogate
+    from smartbkg.training.surrogate.combined_score import SurrogateSettings
+    from smartbkg.training.surrogate.files import add_surrogate
+
+    surrogate = open_surrogate(f"{sys.executable} {folder / 'mysim.py'} {{input}} {{output}}.csv")
+    with pytest.raises(DatasetError, match=r"events that were asked pass 'mine', 10 are needed"):
+        add_surrogate(None, [folder / "data.parquet"], tmp_path / "m.safetensors", surrogate, SurrogateSettings(2, 30))
+    assert not list(tmp_path.iterdir())

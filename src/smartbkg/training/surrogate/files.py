@@ -15,6 +15,7 @@ from smartbkg.networks.model_file import model_suffix
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, SURROGATE
 from smartbkg.storage.provenance import record
+from smartbkg.surrogate.fit import LEAST_PASSING
 from smartbkg.surrogate.protocol import Surrogate
 from smartbkg.surrogate.replicas import stages_of
 from smartbkg.surrogate.stored import SurrogateRecord
@@ -80,6 +81,12 @@ def add_surrogate(
         bundle, str(model or ""), datasets, surrogate, stages,
         seed=settings.seed, max_events=settings.max_events, threads=settings.threads, progress=progress,
     )  # fmt: skip
+    for skim, n_passing in zip(bundle.skims, asked.n_passing, strict=True):
+        if n_passing < LEAST_PASSING:
+            raise DatasetError(
+                f"{datasets[0]}: {n_passing} of {len(asked)} events that were asked pass '{skim}', {LEAST_PASSING} are "
+                "needed: simulate more events, or ask more of them (--max-events)"
+            )
     fitted = SurrogateRecord.of(surrogate, fit_stages(asked, stages), seed=settings.seed, seconds_per_replica=seconds)
     solved = solve_record(fitted, asked, settings, keep_replicas=True)
     judged = judge_record(solved, asked, settings, has_network=model is not None)
