@@ -96,6 +96,38 @@ def test_decisions_and_weights_are_those_of_the_filter(basf2: ModuleType, mdst: 
     np.testing.assert_allclose(column(seen, "NN_prediction_weight"), decision.weight, rtol=1e-5)
 
 
+def test_a_model_with_a_surrogate_scores_as_on_the_command_line(
+    basf2: ModuleType, mdst: Path, reference_model: Path, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from smartbkg.experiment.embedded_surrogate import EmbeddedSurrogate
+    from smartbkg.networks.bundle import save_bundle
+    from smartbkg.networks.upstream import load_state_dict_file
+    from smartbkg.sampling.cost import BELLE_II_COSTS
+    from smartbkg.sampling.optimal import solve_optimal
+    from smartbkg.surrogate.combination import N_OWN, Combination
+    from smartbkg.surrogate.prior import BetaPrior
+    from smartbkg.surrogate.stored import SurrogateRecord
+
+    believed = Combination((BetaPrior((-3.0, 1.0, 0.0), (0.0, 0.0)),), ((0.0,) * N_OWN,))
+    policy = solve_optimal(np.linspace(0.001, 0.9, 50), BELLE_II_COSTS).to_dict()
+    record = SurrogateRecord.of(EmbeddedSurrogate(), ((4, believed),), policy=policy)
+    network = replace(load_state_dict_file(reference_model), skims=("feiHadronicB0",))
+    model = tmp_path / "surrogate.safetensors"
+    save_bundle(model, replace(network, surrogate=record))
+    seen = extra_infos(basf2.create_path(), make(model_file=model), mdst)
+    scores = column(seen, "NN_prediction")
+    batch = read(mdst)
+    np.testing.assert_allclose(scores, load_scorer(model).scores(batch)[:, 0], rtol=1e-5)
+    alone = load_scorer(model, without_surrogate=True).scores(batch)[:, 0]
+    assert (np.abs(scores - alone) > 1e-3).sum() > 20
+    weights = column(seen, "NN_prediction_weight")
+    is_kept = weights > 0
+    assert 0 < is_kept.sum() < 100
+    np.testing.assert_allclose(weights[is_kept] * column(seen, "NN_prediction_keep_probability")[is_kept], 1, rtol=1e-5)
+
+
 def test_policy_can_be_chosen(basf2: ModuleType, mdst: Path, reference_model: Path) -> None:
     module = make(model_file=reference_model)
     module.policy = "exp=0.46,-0.25"
