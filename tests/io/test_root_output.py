@@ -48,7 +48,7 @@ def test_a_file_without_events_has_the_branches(tmp_path: Path) -> None:
         open_events(tmp_path / "none.root")
 
 
-@pytest.mark.parametrize("name", ["x.edm4hep.root", "x.hepmc3.tree.root"])
+@pytest.mark.parametrize("name", ["x.hepmc3.tree.root"])
 def test_a_name_of_another_layout_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="is not written; valid"):
         create_events(tmp_path / name, {})

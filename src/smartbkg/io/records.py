@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from smartbkg.compilation import kernel
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import PARTICLE_DTYPES
+from smartbkg.events.columns import EVENT_DTYPES, PARTICLE_DTYPES
 from smartbkg.io.reader import EventReader
 
 _FLAWS: Final = {
@@ -195,6 +195,13 @@ def assemble(
     return batch.select(is_good)
 
 
+def no_events() -> EventBatch:
+    """A batch with all columns and no event."""
+    event = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
+    particle = {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
+    return EventBatch.from_columns([], event, particle)
+
+
 #: Particles whose mass tells the unit of energies: PDG code → mass in GeV (Particle Data Group, 2024).
 _MASSES: Final = {211: 0.13957, 321: 0.49368, 2212: 0.93827, 13: 0.10566}
 _FEWEST_FOR_UNITS: Final = 4
@@ -246,4 +253,4 @@ def _not_finite(batch: EventBatch) -> dict[int, str]:
     return messages
 
 
-__all__ = ["assemble", "charges", "check_units"]
+__all__ = ["assemble", "charges", "check_units", "no_events"]

@@ -17,13 +17,14 @@ from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_DTYPES
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.io.records import no_events
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.provenance import METADATA_KEY
 
 TREE: Final = "events"
 PARTICLES: Final = "particle"
 #: Suffixes by which programs know ROOT files of another layout.
-_OTHERS: Final = {".edm4hep.root": "EDM4hep", ".hepmc3.tree.root": "HepMC3 in ROOT"}
+_OTHERS: Final = {".hepmc3.tree.root": "HepMC3 in ROOT"}
 NTUPLE_SUFFIX: Final = ".rntuple.root"
 
 
@@ -63,7 +64,7 @@ class RootWriter(EventWriter):
     def close(self) -> None:
         try:
             if not self._is_made:
-                self.write(_no_events())
+                self.write(no_events())
             with disk_errors(self.path):
                 self._file[METADATA_KEY] = json.dumps(self._provenance, sort_keys=True)
         except BaseException as error:
@@ -90,17 +91,6 @@ def _columns(batch: EventBatch) -> dict[str, Any]:
     particles = {name: array[name] for name in batch.particle}
     content[PARTICLES] = ak.to_packed(ak.zip(particles))
     return content
-
-
-def _no_events() -> EventBatch:
-    import numpy as np
-
-    from smartbkg.events.columns import PARTICLE_DTYPES
-
-    event = {name: np.empty(0, dtype=dtype) for name, dtype in EVENT_DTYPES.items()}
-    return EventBatch.from_columns(
-        [], event, {name: np.empty(0, dtype=dtype) for name, dtype in PARTICLE_DTYPES.items()}
-    )
 
 
 def _open(path: Path, _options: ReadOptions) -> EventReader:

@@ -207,3 +207,32 @@ def test_further_weights_of_the_header_are_columns(tmp_path: Path, members: dict
     assert [name for name in event if name.startswith("weight_")] == ["weight_nominal", "weight_0", "weight_1"]
     assert set(event["weight_nominal"]) == {0.25}
     assert event["weight_1"].tolist() == [10.0 + k for k in range(N_EVENTS)]
+
+
+def test_names_of_weights_and_the_cross_section_are_read(tmp_path: Path, members: dict[str, Any]) -> None:
+    """Parameters as podio's ``RNTupleWriter.cc`` writes them, members as EDM4hep's ``edm4hep.yaml`` has them."""
+    write_ntuple(tmp_path / "plain.root", members, header=False)
+    with uproot.open(tmp_path / "plain.root") as file:
+        particles = {name: file["events"][name].array() for name in ("MCParticles", "_MCParticles_parents")}
+    n = np.arange(N_EVENTS)
+    header = {"eventNumber": n, "runNumber": n, "weight": 0.5 + n, "weights_begin": 0 * n, "weights_end": 0 * n + 2}
+    parameters = {"crossSections_begin": 0 * n, "crossSections_end": 0 * n + 1}
+    content = particles | {
+        "EventHeader": ak.unflatten(ak.zip(header), 1),
+        "_EventHeader_weights": ak.Array([[2.0 * k, 3.0 * k] for k in range(N_EVENTS)]),
+        "GeneratorEventParameters": ak.unflatten(ak.zip(parameters), 1),
+        "_GeneratorEventParameters_crossSections": ak.Array([[100.0 + k] for k in range(N_EVENTS)]),
+        "_GeneratorEventParameters_crossSectionErrors": ak.Array([[0.5] for _ in range(N_EVENTS)]),
+    }
+    with uproot.recreate(tmp_path / "a.edm4hep.root") as file:
+        file.mkrntuple("events", content)
+        keys = {"GPStringKeys": ak.Array([["EventWeightNames"]]), "GPStringValues": ak.Array([[["up", "down"]]])}
+        file.mkrntuple("metadata", keys)
+    with open_events(tmp_path / "a.edm4hep.root") as reader:
+        batch = next(iter(reader.batches()))
+        assert reader.cross_section == (100.0 + N_EVENTS - 1, 0.5)
+    assert [name for name in batch.event if name.startswith("weight")] == [
+        "weight", "weight_nominal", "weight_up", "weight_down",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(batch.event["weight"], 0.5 + n)
+    np.testing.assert_array_equal(batch.event["weight_down"], 3.0 * n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events.columns import EVENT_DTYPES, EVENT_NUMBER, RUN, VARIATION_PREFIX, WEIGHT
+from smartbkg.io.hepmc.weights import OUR_NAMES, distinct_names, weight_columns
 
 #: The collection that EDM4hep reserves for it; others in the order of the file.
 USUAL: Final = "EventHeader"
@@ -47,10 +48,14 @@ class EventHeaders:
     ----------
     n_events : entries of the file.
     warn : tells the user.
+    weight_names : of the weights of each header, where the file names them.
     """
 
-    def __init__(self, members: Members, n_events: int, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, members: Members, n_events: int, warn: Callable[[str], None], weight_names: Sequence[str] = ()
+    ) -> None:
         self._members = members
+        self._weight_names = weight_names
         self._n_events = n_events
         self._name = header_of(members)
         if self._name is not None and not len(self._read(_NUMBER, 0, n_events, is_complete=False)):
@@ -128,7 +133,11 @@ class EventHeaders:
             return {}
         at = (np.cumsum(counts) - counts + first)[:, None] + np.arange(n_weights)
         table = values[at].astype(np.float64)
-        columns = {f"{VARIATION_PREFIX}{k}": table[:, k] for k in range(n_weights)}
+        names = self._weight_names if len(self._weight_names) == n_weights else tuple(map(str, range(n_weights)))
+        if set(OUR_NAMES) & set(names):  # a file of ours, whose first weight is the one that counts
+            return weight_columns(names, table)
+        distinct = distinct_names(["nominal", *names])[1:]
+        columns = {f"{VARIATION_PREFIX}{name}": table[:, k] for k, name in enumerate(distinct)}
         return {f"{VARIATION_PREFIX}nominal": weight, **columns}
 
 

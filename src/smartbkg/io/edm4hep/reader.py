@@ -6,6 +6,7 @@ Layout: https://edm4hep.web.cern.ch. Units GeV, mm, ns. Parents are indices in a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +19,19 @@ from smartbkg.events import EventBatch
 from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
 from smartbkg.io.edm4hep.header import EventHeaders
+from smartbkg.io.edm4hep.parameters import file_parameters, own_parameters
+from smartbkg.io.edm4hep.writer import WEIGHT_NAMES, create
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors
+from smartbkg.storage.provenance import METADATA_KEY
 
 TREE: Final = "events"
 #: Collections taken without being asked for, in this order, where a file holds several.
 _USUAL: Final = ("MCParticles", "MCParticle", "Particle", "GenParticles")
 _MM: Final = 0.1  # cm
+_CROSS_SECTIONS: Final = ".crossSections_begin"
 #: Bit of ``simulatorStatus``: made by the detector simulation.
 _CREATED_IN_SIMULATION: Final = 1 << 30
 
@@ -100,8 +105,22 @@ class Edm4hepReader(EventReader):
         self._parents = next((name for name in names if self._columns.has(name, "index")), None)
         if self._parents is None:
             raise FileFormatError(f"{self.source}: no parents of '{self._collection}': neither {' nor '.join(names)}")
-        self._headers = EventHeaders(self._columns, self.n_events, self.warn)
-        self.metadata = {"format": "EDM4hep", "collection": self._collection}
+        self._parameters = file_parameters(self._file, self.source)
+        weight_names = self._parameters.get(WEIGHT_NAMES, [])
+        self._headers = EventHeaders(self._columns, self.n_events, self.warn, weight_names)
+        self.metadata = {**self._record(), "format": "EDM4hep", "collection": self._collection}
+
+    def _record(self) -> dict[str, Any]:
+        """The provenance record of our writer, empty where another program wrote the file."""
+        stated = self._parameters.get(METADATA_KEY)
+        if not stated:
+            return {}
+        try:
+            content = json.loads(stated[0])
+        except ValueError:
+            self.warn(f"its record '{METADATA_KEY}' cannot be read")
+            return {}
+        return content if isinstance(content, dict) else {}
 
     def _choose(self) -> str:
         found = collections_of(self._columns)
@@ -133,6 +152,8 @@ class Edm4hepReader(EventReader):
         code, generator_status = values["PDG"].astype(np.int64), values["generatorStatus"].astype(np.int64)
         status = status_bits(code, generator_status)
         status[values["simulatorStatus"].astype(np.int64) & _CREATED_IN_SIMULATION != 0] = 0
+        own, bits = own_parameters(self._columns, start, stop) if METADATA_KEY in self._parameters else ({}, {})
+        self._restore(status, bits, counts, start)
         momentum = [values[f"momentum.{axis}"].astype(np.float64) for axis in "xyz"]
         mass = values["mass"].astype(np.float64)
         ends = np.cumsum(counts)
@@ -144,7 +165,19 @@ class Edm4hepReader(EventReader):
         }  # fmt: skip
         particle |= {f"p{axis}": component for axis, component in zip("xyz", momentum, strict=True)}
         particle |= {axis: values[f"vertex.{axis}"].astype(np.float64) * _MM for axis in "xyz"}
-        return assemble(self, counts, self._event_columns(start, stop), particle)
+        return assemble(self, counts, self._event_columns(start, stop, own), particle)
+
+    def _restore(
+        self, status: NDArray[np.int32], bits: dict[int, list[int]], counts: NDArray[np.int64], start: int
+    ) -> None:
+        """Put the status bits that our writer kept in their place."""
+        ends = np.cumsum(counts)
+        for index, stated in bits.items():
+            if len(stated) != counts[index]:
+                raise FileFormatError(
+                    f"{self.source}: entry {start + index}: status bits of {len(stated)} particles, not {counts[index]}"
+                )
+            status[ends[index] - counts[index] : ends[index]] = stated
 
     def _mothers(
         self,
@@ -169,7 +202,7 @@ class Edm4hepReader(EventReader):
         is_documentation = status & ParticleStatus.VIRTUAL != 0
         return nearest_mothers(counts, n_parents, related[index].astype(np.int64), is_documentation)
 
-    def _event_columns(self, start: int, stop: int) -> dict[str, Any]:
+    def _event_columns(self, start: int, stop: int, own: dict[str, NDArray[Any]]) -> dict[str, Any]:
         n = stop - start
         event: dict[str, Any] = {
             "experiment": np.full(n, self.options.experiment or 0),
@@ -177,9 +210,25 @@ class Edm4hepReader(EventReader):
             "process": np.full(n, self.options.process or ""),
         }
         stated = self._headers.columns(start, stop)
-        if self.options.run is not None:
-            stated.pop("run", None)
+        stated |= own
+        self._note_cross_section(start, stop)
+        for name in ("experiment", "run", "process"):
+            if getattr(self.options, name) is not None:
+                stated.pop(name, None)
         return event | stated
+
+    def _note_cross_section(self, start: int, stop: int) -> None:
+        """Remember what the generator states last: the first of its cross-sections, in pb."""
+        found = [name.removesuffix(_CROSS_SECTIONS) for name in self._columns.names if name.endswith(_CROSS_SECTIONS)]
+        if not found or stop == start:
+            return
+        name = found[0].removesuffix(".")
+        both = (f"_{name}_crossSections", f"_{name}_crossSectionErrors")
+        if not all(one in self._columns.names for one in both):
+            return
+        values = [self._columns.read_vector(one, stop - 1, stop)[1] for one in both]
+        if all(len(one) for one in values) and np.isfinite([one[0] for one in values]).all():
+            self.cross_section = float(values[0][0]), float(values[1][0])
 
     def close(self) -> None:
         self._file.close()
@@ -198,9 +247,10 @@ def _recognises(head: bytes, path: Path) -> bool:
 EDM4HEP = EventFormat(
     name="edm4hep",
     description="EDM4hep (podio) with MCParticles, TTree or RNTuple",
-    suffixes=(".edm4hep.root", ".root"),
+    suffixes=(".edm4hep.root",),
     recognises=_recognises,
     open=Edm4hepReader,
+    create=create,
 )
 
 __all__ = ["EDM4HEP", "Edm4hepReader", "collections_of"]

@@ -20,7 +20,7 @@ from smartbkg.io.hepmc.weights import DEFAULT_NAME
 _AXES = ("x", "y", "z")
 
 
-class _Tree(NamedTuple):
+class DecayTree(NamedTuple):
     """Particles with mothers before daughters, and the vertices between them."""
 
     columns: dict[str, NDArray[Any]]
@@ -52,7 +52,7 @@ def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
     n_events = len(batch)
     if not n_events:
         return header, []
-    tree = _tree(batch)
+    tree = decay_tree(batch)
     bodies, attributes, positions = _texts(tree, batch.counts)
     vertex_event = tree.event[tree.first_daughter]
     n_vertices = np.bincount(vertex_event[tree.identity < 0], minlength=n_events).tolist()
@@ -65,7 +65,14 @@ def parts_of_columns(batch: EventBatch) -> tuple[RunHeader, list[EventParts]]:
     ]  # fmt: skip
 
 
-def _tree(batch: EventBatch) -> _Tree:
+def decay_tree(batch: EventBatch) -> DecayTree:
+    """The particles of a batch in the order in which formats with relations want them.
+
+    Raises
+    ------
+    EventError
+        A particle is its own ancestor.
+    """
     counts = np.asarray(batch.counts, dtype=np.int64)
     start = np.repeat(np.asarray(batch.offsets[:-1], dtype=np.int64), counts)
     event = np.repeat(np.arange(len(counts)), counts)
@@ -85,7 +92,7 @@ def _tree(batch: EventBatch) -> _Tree:
     has_none[vertex_event[mother[first_daughter] < 0]] = 1
     rank = np.arange(len(vertex_event)) - np.searchsorted(vertex_event, vertex_event)
     identity = has_none[vertex_event] - rank - 1
-    return _Tree(columns, event, local, mother, has_daughters, vertex, first_daughter, identity)
+    return DecayTree(columns, event, local, mother, has_daughters, vertex, first_daughter, identity)
 
 
 def _ordered(batch: EventBatch, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -123,7 +130,7 @@ def _mothers_first(
     return order, np.where(mother >= 0, position[mother], -1)
 
 
-def _statuses(tree: _Tree) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def status_codes(tree: DecayTree) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Status codes of HepMC, and True where the bits do not follow from them."""
     bits = tree.columns["status"].astype(np.int64)
     status = np.where(~tree.has_daughters | (bits & ParticleStatus.STABLE_IN_GENERATOR != 0), 1, 2)
@@ -133,11 +140,11 @@ def _statuses(tree: _Tree) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return status, bits != status_bits(tree.columns["PDG"].astype(np.int64), status)
 
 
-def _texts(tree: _Tree, counts: NDArray[np.int64]) -> tuple[list[bytes], list[bytes], list[bytes | None]]:
+def _texts(tree: DecayTree, counts: NDArray[np.int64]) -> tuple[list[bytes], list[bytes], list[bytes | None]]:
     """Lines of particles and vertices, of attributes, and the position, of each event."""
     columns, first = tree.columns, tree.first_daughter
     number = tree.local + 1
-    status, is_special = _statuses(tree)
+    status, is_special = status_codes(tree)
     time = columns["prodTime"].astype(np.float64) * SPEED_OF_LIGHT
     place = [*(columns[axis] for axis in _AXES), time]
     is_elsewhere = np.zeros(len(number), dtype=np.bool_)
@@ -171,4 +178,4 @@ def _texts(tree: _Tree, counts: NDArray[np.int64]) -> tuple[list[bytes], list[by
     return bodies, attributes, positions
 
 
-__all__ = ["parts_of_columns"]
+__all__ = ["DecayTree", "decay_tree", "parts_of_columns", "status_codes"]
