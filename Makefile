@@ -6,6 +6,7 @@ TORCH := torch==2.13.0
 DEMO_EVENTS ?=
 DEMO_OUTPUT ?= demo
 OLDEST := .venv-oldest
+WORKFLOWS := .venv-workflows
 NEWEST := .venv-newest
 WHEEL := .venv-wheel
 # Parts and levels whose machine code goes into the wheel (hatch_build.py).
@@ -36,9 +37,14 @@ demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends
 test: $(VENV)/.installed lint types ## lint, types and the whole test-suite but for clusters
 	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/cluster
 
-test-cluster: $(VENV)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it)
+test-cluster: $(VENV)/.installed $(WORKFLOWS)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it), under Snakemake and b2luigi, their page in Chromium
 	$(BIN)/python tests/cluster/slurm.py install
-	$(BIN)/python -m pytest -q tests/cluster
+	SMARTBKG_WORKFLOWS=$(abspath $(WORKFLOWS)/bin) $(BIN)/python -m pytest -q tests/cluster
+
+$(WORKFLOWS)/.installed: tests/cluster/workflows.txt
+	$(PYTHON) -m venv $(WORKFLOWS)
+	$(WORKFLOWS)/bin/python -m pip install --quiet -r tests/cluster/workflows.txt
+	@touch $@
 
 coverage: $(VENV)/.installed ## lines and branches that no test reaches (inside compiled code they cannot be counted)
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term-missing:skip-covered --cov-report=html
@@ -94,4 +100,4 @@ image: wheel ## the container image of the core (Containerfile), with podman or 
 	$$(command -v podman || echo docker) build --tag smartbkg .
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(WHEEL) site demo dist
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(WHEEL) $(WORKFLOWS) site demo dist

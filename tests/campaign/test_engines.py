@@ -61,6 +61,37 @@ def test_a_dask_scheduler_by_address_makes_the_same_files_although_a_worker_is_k
     assert digests_of(campaign.folder.root) == digests_of(undisturbed.folder.root)
 
 
+def test_a_scheduler_that_speaks_tls_takes_who_has_its_certificate_and_nobody_else(
+    undisturbed: Campaign, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=campaign"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    # as docs/campaign.md says to write it into Dask's configuration
+    tls = {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": str(certificate)}
+    for who in ("scheduler", "worker", "client"):
+        tls |= {f"distributed.comm.tls.{who}.cert": str(certificate), f"distributed.comm.tls.{who}.key": str(key)}
+    campaign = fresh(undisturbed, tmp_path / "small")
+    with dask.config.set(tls):
+        security = distributed.Security()
+        with distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, host="tls://127.0.0.1",
+            security=security,
+        ) as cluster:  # fmt: skip
+            address = cluster.scheduler_address
+            assert address.startswith("tls://")
+            with dask.config.set(dict.fromkeys(tls)):
+                stranger = choose_engine(address, campaign.config)
+                with pytest.raises(UsageError, match=r"wants distributed\.comm\.tls\.ca-file"):
+                    produce(campaign, stranger, n_workers=1)
+            assert produce(campaign, choose_engine(address, campaign.config), n_workers=1).n_made == N_FILES
+    assert digests_of(campaign.folder.root) == digests_of(undisturbed.folder.root)
+
+
 def test_no_scheduler_and_no_place_are_one_line(undisturbed: Campaign) -> None:
     pytest.importorskip("distributed")
     with pytest.raises(UsageError, match="--on slrm: did you mean 'slurm'"):

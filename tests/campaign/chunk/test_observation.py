@@ -1,11 +1,15 @@
 """What a chunk keeps for the alarms: D has mean 0 and variance V, in every bin, whatever the scores are worth."""
 
+import itertools
+
 import numpy as np
 import pytest
 from synthetic import random_events
 
 from smartbkg.campaign.chunk.observation import VARIABLES, ClosureSums, Observation, ScoreSums, variables_of
 from smartbkg.errors import FileFormatError
+from smartbkg.events import EventBatch
+from smartbkg.events.columns import ParticleStatus
 from smartbkg.filtering.event_filter import Decision
 
 
@@ -51,3 +55,30 @@ def test_sums_survive_the_way_through_a_record_and_damage_is_seen() -> None:
         np.testing.assert_allclose(mine, its, rtol=1e-6)
     with pytest.raises(FileFormatError, match="expected those of an array"):
         ScoreSums.raw(closure.encoded())
+
+
+def test_variables_are_those_of_a_loop_over_particles_and_0_of_events_without_any() -> None:
+    full = random_events(40, seed=8)
+    offsets = np.sort(np.concatenate([full.offsets, full.offsets[[0, 7, 7, -1, -1]]]))
+    n_events = len(offsets) - 1
+    event = {name: np.resize(column, n_events) for name, column in full.event.items()}
+    events = EventBatch(offsets, event, full.particle)
+    found = variables_of(events)
+    for index, (start, stop) in enumerate(itertools.pairwise(offsets.tolist())):
+        particle = {name: column[start:stop].astype(float) for name, column in full.particle.items()}
+        stable = (full.particle["status"][start:stop] & ParticleStatus.STABLE_IN_GENERATOR) != 0
+        code = np.abs(particle["PDG"])
+        transverse = np.hypot(particle["px"], particle["py"])
+        expected = {
+            "particles": stop - start,
+            "charged particles": (stable & (particle["charge"] != 0)).sum(),
+            "photons": (stable & (code == 22)).sum(),
+            "kaons": (stable & np.isin(code, (130, 310, 321))).sum(),
+            "leptons": (stable & np.isin(code, (11, 13))).sum(),
+            "charged share of the energy": particle["energy"][stable & (particle["charge"] != 0)].sum()
+            / max(particle["energy"][stable].sum(), 1e-300),
+            "transverse share of the momentum": transverse[stable].sum()
+            / max(np.hypot(transverse, particle["pz"])[stable].sum(), 1e-300),
+        }
+        for name, value in expected.items():
+            assert found[name][index] == pytest.approx(value, rel=1e-9), name

@@ -42,16 +42,21 @@ _PHOTON: Final = 22
 
 def variables_of(batch: EventBatch) -> dict[str, NDArray[np.float64]]:
     """Each variable of each event, (n_events,), in the order of `VARIABLES`."""
-    event, code = batch.event_index, np.abs(batch.particle["PDG"])
-    stable = (batch.particle["status"] & ParticleStatus.STABLE_IN_GENERATOR) != 0
-    charged, photon = stable & (batch.particle["charge"] != 0), stable & (code == _PHOTON)
-    energy = batch.particle["energy"].astype(np.float64)
-    transverse = np.hypot(batch.particle["px"].astype(np.float64), batch.particle["py"])
-    momentum = np.hypot(transverse, batch.particle["pz"])
+    code, status, charge = np.abs(batch.particle["PDG"]), batch.particle["status"], batch.particle["charge"]
+    stable = (status & ParticleStatus.STABLE_IN_GENERATOR) != 0
+    charged, photon = stable & (charge != 0), stable & (code == _PHOTON)
+    energy, px, py, pz = (batch.particle[name].astype(np.float64) for name in ("energy", "px", "py", "pz"))
+    squared = px * px + py * py
+    transverse, momentum = np.sqrt(squared), np.sqrt(squared + pz * pz)
+    starts, is_empty = batch.offsets[:-1], batch.counts == 0
 
     def total(chosen: NDArray[np.bool_], values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        weights = None if values is None else values[chosen]
-        return np.bincount(event[chosen], weights, minlength=len(batch)).astype(np.float64)
+        summands = np.zeros(len(chosen) + 1)  # the last is there for events without particles at the end
+        summands[:-1] = chosen if values is None else np.where(chosen, values, 0.0)
+        return np.where(is_empty, 0.0, np.add.reduceat(summands, starts))
+
+    def one_of(codes: tuple[int, ...]) -> NDArray[np.bool_]:
+        return np.asarray(np.logical_or.reduce([code == one for one in codes]))
 
     def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.divide(part, whole, out=np.zeros(len(batch)), where=whole > 0)
@@ -61,8 +66,8 @@ def variables_of(batch: EventBatch) -> dict[str, NDArray[np.float64]]:
         batch.counts.astype(np.float64),
         total(charged),
         total(photon),
-        total(stable & np.isin(code, _KAONS)),
-        total(stable & np.isin(code, _LEPTONS)),
+        total(stable & one_of(_KAONS)),
+        total(stable & one_of(_LEPTONS)),
         share(total(charged, energy), all_energy),
         share(total(photon, energy), all_energy),
         share(total(stable, transverse), total(stable, momentum)),

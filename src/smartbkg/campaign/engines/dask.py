@@ -93,6 +93,7 @@ def _client(place: str, config: CampaignConfig, root: Path, n_workers: int) -> I
         raise MissingDependencyError("distributed", "cluster", f"--on {place}") from error
     distributed: Any = imported
     if place not in CLUSTERS:
+        _check_certificates(place, distributed.Security())
         try:
             client = distributed.Client(place, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -111,6 +112,16 @@ def _client(place: str, config: CampaignConfig, root: Path, n_workers: int) -> I
         cluster.adapt(minimum=n_workers, maximum=n_workers)
         with distributed.Client(cluster, set_as_default=False) as client:
             yield client
+
+
+def _check_certificates(place: str, security: Any) -> None:
+    """Refuse an encrypted address where Dask's configuration names no certificates: it would fail in its own words."""
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    if place.startswith("tls://") and None in [getattr(security, name) for name in names]:
+        raise UsageError(
+            f"--on {place}: Dask's configuration names no certificates; it wants distributed.comm.tls.ca-file, "
+            "distributed.comm.tls.client.cert and distributed.comm.tls.client.key"
+        )
 
 
 def run_on_client(
