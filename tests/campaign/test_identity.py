@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from smartbkg.campaign.campaign import Campaign, open_campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.status import read_status
 from smartbkg.errors import FileFormatError, SmartBKGError
+from smartbkg.networks.bundle import load_bundle, save_bundle
+from smartbkg.scores.histogram import N_SCORE_BINS, TOGETHER
 
 
 @pytest.fixture
@@ -148,3 +151,21 @@ def test_a_damaged_identity_is_named(campaign: Campaign) -> None:
 def test_a_folder_without_a_campaign_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SmartBKGError, match="smartbkg campaign init"):
         open_campaign(tmp_path)
+
+
+def test_a_model_of_a_conditions_database_is_compared_with_its_own_histograms(tmp_path: Path) -> None:
+    from smartbkg.campaign.watch.monitor import new_watch
+
+    campaign = small_campaign(tmp_path / "small", 1)
+    bundle = load_bundle(campaign.folder.root / str(campaign.config.filter.model))
+    metrics = {TOGETHER: {skim: [1.0] * N_SCORE_BINS for skim in bundle.skims}}
+    save_bundle(tmp_path / "model.safetensors", replace(bundle, metrics=metrics))
+    payload = (tmp_path / "model.safetensors").rename(tmp_path / "SmartBackground_r1.root")
+    other = tmp_path / "other"
+    shutil.copytree(campaign.folder.root, other, ignore=lambda _, names: set(names) - {"campaign.yaml"})
+    content = yaml.safe_load((other / "campaign.yaml").read_text())
+    content["filter"]["model"] = str(payload)
+    (other / "campaign.yaml").write_text(yaml.safe_dump(content))
+    found = open_campaign(other)
+    assert identity_module.copied_model(found.config, found.folder).name == "model.safetensors"
+    assert set(new_watch(found).stored) == set(bundle.skims)

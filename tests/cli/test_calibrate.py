@@ -115,6 +115,20 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
         assert "Traceback" not in error
 
 
+def test_a_campaign_compares_with_the_scores_of_network_and_surrogate_together(folder: Path) -> None:
+    from smartbkg.campaign.watch.alarms import stored_scores
+    from smartbkg.networks.model_file import load_scorer
+    from smartbkg.scores.histogram import score_bin
+
+    bundle = load_bundle(folder / "model.safetensors")
+    assert bundle.surrogate is not None
+    stored = stored_scores(bundle.surrogate.training).together["mine"]
+    score = load_scorer(folder / "model.safetensors").scores(toy_events(600))[:, 0]
+    found = np.bincount(score_bin(score.astype(float)), minlength=len(stored))
+    np.testing.assert_allclose(stored, found, atol=12)  # a program's numbers depend on what else is in its input
+    assert stored.sum() == pytest.approx(600)
+
+
 def test_too_few_passing_events_are_named_with_their_skim(folder: Path, tmp_path: Path) -> None:
     from smartbkg.errors import DatasetError
     from smartbkg.surrogate.registry import open_surrogate

@@ -16,6 +16,7 @@ from smartbkg.campaign.config import CampaignConfig
 from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.campaign.publication import publish_once, read_published
 from smartbkg.errors import FileFormatError, SchemaError, UsageError
+from smartbkg.networks.model_file import model_suffix
 from smartbkg.storage.atomic import atomic_path
 from smartbkg.storage.provenance import digest_of, library_versions, sha256_of_file
 
@@ -60,10 +61,7 @@ def model_source(config: CampaignConfig, folder: CampaignFolder) -> Path:
 def copied_model(config: CampaignConfig, folder: CampaignFolder) -> Path:
     """The campaign's own copy of its model, made at the first call: what it came from may change later."""
     source = model_source(config, folder)
-    suffix = (
-        ".safetensors" if config.filter.payload and config.filter.payload.endswith(".safetensors") else source.suffix
-    )
-    copy = folder.model / f"model{suffix}"
+    copy = folder.model / f"model{model_suffix(source)}"
     if not copy.exists():
         folder.model.mkdir(parents=True, exist_ok=True)
         with atomic_path(copy) as partial:

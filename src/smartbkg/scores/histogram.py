@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,3 +47,20 @@ def histograms(score: NDArray[np.float64], weight: NDArray[np.float64], skims: S
     weight : (n_events,) how many events each stands for.
     """
     return {skim: score_histogram(score[:, column], weight) for column, skim in enumerate(skims)}
+
+
+def histogram_metrics(
+    score: NDArray[np.float64], weight: NDArray[np.float64], skims: Sequence[str], process: NDArray[np.str_]
+) -> dict[str, Any]:
+    """The metrics `TOGETHER` and `BY_PROCESS` of a model.
+
+    Parameters
+    ----------
+    score, weight : as in `histograms`.
+    process : (n_events,) names.
+    """
+    here = {str(name): process == name for name in np.unique(process)}
+    return {
+        TOGETHER: histograms(score, weight, skims),
+        BY_PROCESS: {name: histograms(score[chosen], weight[chosen], skims) for name, chosen in here.items()},
+    }

@@ -19,7 +19,7 @@ from smartbkg.networks.architectures import architecture_named
 from smartbkg.networks.bundle import state_of
 from smartbkg.networks.config import ModelConfig, processes_of
 from smartbkg.scores.fit import fit_calibration
-from smartbkg.scores.histogram import BY_PROCESS, TOGETHER, histograms
+from smartbkg.scores.histogram import histogram_metrics
 from smartbkg.seeds import derive_seed
 from smartbkg.storage.atomic import refuse_same_file, sole_writer
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, TRAINING
@@ -248,11 +248,7 @@ def finish(
         policy=policy.to_dict(),
         metrics={
             "validation": {skim.skim: skim.to_dict() for skim in figures},
-            TOGETHER: histograms(score, weight, data.skims),
-            BY_PROCESS: {
-                str(name): histograms(score[process == name], weight[process == name], data.skims)
-                for name in np.unique(process)
-            },
+            **histogram_metrics(score, weight, data.skims, process),
         },
         training=training,
     )

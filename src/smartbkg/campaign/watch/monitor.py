@@ -14,9 +14,9 @@ from smartbkg.campaign.engines.dispatcher import Dispatcher
 from smartbkg.campaign.identity import copied_model
 from smartbkg.campaign.record_table import RecordTable
 from smartbkg.campaign.status import Status, read_status
-from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, stored_scores
+from smartbkg.campaign.watch.alarms import Alarm, AlarmWatch, StoredScores, stored_scores
 from smartbkg.errors import SmartBKGError
-from smartbkg.networks.bundle import load_bundle
+from smartbkg.networks.bundle import ModelBundle, load_bundle
 
 _LOOK_SECONDS: Final = 30.0
 
@@ -24,8 +24,13 @@ _LOOK_SECONDS: Final = 30.0
 def new_watch(campaign: Campaign) -> AlarmWatch:
     """A watch over a campaign that has seen nothing yet."""
     model = copied_model(campaign.config, campaign.folder)
-    stored = stored_scores(load_bundle(model).metrics) if model.suffix == ".safetensors" else None
+    stored = _stored(load_bundle(model)) if model.suffix == ".safetensors" else None
     return AlarmWatch(campaign.config.alarms, len(campaign.plan), stored, len(campaign.plan.processes))
+
+
+def _stored(bundle: ModelBundle) -> StoredScores:
+    """Histograms of the scores that decide: those of network and surrogate together where a model has both."""
+    return stored_scores(bundle.metrics if bundle.surrogate is None else bundle.surrogate.training)
 
 
 def watched_status(campaign: Campaign) -> tuple[Status, list[Alarm]]:

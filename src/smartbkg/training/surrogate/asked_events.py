@@ -15,7 +15,7 @@ from smartbkg.datasets.header import read_header
 from smartbkg.datasets.split import VALIDATION, assign_split
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, LABEL_PREFIX, SAMPLING_WEIGHT, WEIGHT
+from smartbkg.events.columns import EVENT_ID, LABEL_PREFIX, PROCESS, SAMPLING_WEIGHT, WEIGHT
 from smartbkg.io import open_events
 from smartbkg.networks.bundle import ModelBundle
 from smartbkg.networks.scorer import scorer_of
@@ -42,6 +42,7 @@ class AskedEvents:
     multiplicity : (n_events,) natural events each stands for.
     weight : (n_events,) the generator's.
     fold : (n_events,) 0 to `N_FOLDS` - 1, a function of the event's id.
+    process : (n_events,) names.
     """
 
     network_logit: NDArray[np.float64]
@@ -50,6 +51,7 @@ class AskedEvents:
     multiplicity: NDArray[np.float64]
     weight: NDArray[np.float64]
     fold: NDArray[np.int64]
+    process: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -120,7 +122,8 @@ def ask_datasets(
                 )
                 multiplicity = np.asarray(chosen.event.get(SAMPLING_WEIGHT, np.ones(len(chosen))), dtype=np.float64)
                 weight, fold = chosen.event[WEIGHT].astype(np.float64), (uniform * N_FOLDS).astype(np.int64)
-                parts.append(AskedEvents(logit(network.scores(chosen)), passed, label, multiplicity, weight, fold))
+                logits, process = logit(network.scores(chosen)), chosen.event[PROCESS].astype(np.str_)
+                parts.append(AskedEvents(logits, passed, label, multiplicity, weight, fold, process))
                 progress(len(chosen))
     if not parts:
         raise DatasetError(f"{datasets[0]}: no event that the network has not learned from: give further events")

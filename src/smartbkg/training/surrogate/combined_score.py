@@ -13,6 +13,7 @@ from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy
 from smartbkg.sampling.plan import make_plan
 from smartbkg.sampling.statistics import Estimate
+from smartbkg.scores.histogram import histogram_metrics
 from smartbkg.scores.logistic import expit
 from smartbkg.scores.metrics import roc
 from smartbkg.surrogate.combination import Combination
@@ -127,6 +128,11 @@ def solve_record(
         solved[stage] = replace(upto, policy=stored)
     best = unsolved.n_replicas if keep_replicas else max(trade, key=lambda row: row["expected_speed_up"])["replicas"]
     return replace(solved[int(best)], trade=tuple(trade))
+
+
+def score_histograms(solved: SurrogateRecord, asked: AskedEvents, skims: Sequence[str]) -> dict[str, Any]:
+    """What a campaign compares its scores with: histograms of the combined scores, together and by process."""
+    return histogram_metrics(_score(solved, asked, _stopped(solved, asked)), asked.multiplicity, skims, asked.process)
 
 
 def judge_record(

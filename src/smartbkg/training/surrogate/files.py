@@ -25,6 +25,7 @@ from smartbkg.training.surrogate.combined_score import (
     SurrogateSettings,
     fit_stages,
     judge_record,
+    score_histograms,
     solve_record,
 )
 
@@ -94,7 +95,7 @@ def add_surrogate(
         SURROGATE, SCHEMA_VERSIONS[SURROGATE], {"n_replicas": settings.n_replicas, "costs": settings.costs.to_dict()},
         list(datasets), n_events=len(asked), n_passing=list(asked.n_passing), mean_replicas=judged.mean_replicas,
         speed_up=list(judged.with_surrogate), speed_up_without=None if judged.without is None else list(judged.without),
-        auc=list(judged.area),
+        auc=list(judged.area), **score_histograms(solved, asked, bundle.skims),
     )  # fmt: skip
     finished = replace(bundle, surrogate=replace(solved, training=training))
     save_bundle(output, finished)
@@ -122,7 +123,8 @@ def choose_replicas(bundle: ModelBundle, source: str, dataset: Path, settings: S
         seed=old.seed, max_events=settings.max_events, threads=settings.threads, progress=lambda _: None,
     )  # fmt: skip
     solved = solve_record(replace(old, seconds_per_replica=seconds), asked, settings, keep_replicas=False)
-    return replace(bundle, surrogate=solved)
+    training = {**solved.training, **score_histograms(solved, asked, bundle.skims)}
+    return replace(bundle, surrogate=replace(solved, training=training))
 
 
 def _of_model(model: Path, skims: Sequence[str]) -> ModelBundle:
