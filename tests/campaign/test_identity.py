@@ -154,7 +154,7 @@ def test_a_folder_without_a_campaign_says_how_to_make_one(tmp_path: Path) -> Non
 
 
 def test_a_model_of_a_conditions_database_is_compared_with_its_own_histograms(tmp_path: Path) -> None:
-    from smartbkg.campaign.watch.monitor import new_watch
+    from smartbkg.campaign.watch.monitor import watched_status
 
     campaign = small_campaign(tmp_path / "small", 1)
     bundle = load_bundle(campaign.folder.root / str(campaign.config.filter.model))
@@ -168,4 +168,5 @@ def test_a_model_of_a_conditions_database_is_compared_with_its_own_histograms(tm
     (other / "campaign.yaml").write_text(yaml.safe_dump(content))
     found = open_campaign(other)
     assert identity_module.copied_model(found.config, found.folder).name == "model.safetensors"
-    assert set(new_watch(found).stored) == set(bundle.skims)
+    assert attempt_chunk(found, 0).state == "done"
+    assert set(watched_status(found)[0].stored) == set(found.skims)
