@@ -1,14 +1,16 @@
 """What a clean, read-only installation does: `python scripts/check_installation.py ENVIRONMENT`.
 
 Run with a Python that can import the package; ENVIRONMENT is a virtual environment with the wheel alone.
-Filters 100 events there with no folder that can be written but the output's, and fails if anything was compiled, if
-it took more CPU time or memory than is promised, or if an optional library slipped into the core.
+Filters 100 events there with no folder that can be written but the output's (where root runs it, the environment is
+mounted read-only for the command), and fails if anything was compiled, if it took more CPU time or memory than is
+promised, or if an optional library slipped into the core.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +49,17 @@ def write_inputs(folder: Path) -> None:
     save_bundle(folder / "model.safetensors", ModelBundle(config, state))
 
 
+#: Mounts the first argument on itself, read-only, for the command that follows alone.
+MOUNTED = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && ! touch "$0/written" 2>/dev/null && exec "$@"'
+
+
+def read_only(environment: Path) -> list[str]:
+    """What makes a command see the environment read-only, where this user may do that."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return []
+    return ["unshare", "--mount", "sh", "-c", MOUNTED, str(environment)]
+
+
 def run(command: list[str], folder: Path) -> tuple[float, float, str]:
     """CPU seconds, megabytes and messages of a command that has no folder for caches."""
     nowhere = folder / "nowhere"
@@ -64,7 +77,8 @@ def run(command: list[str], folder: Path) -> tuple[float, float, str]:
 def check(environment: Path) -> list[str]:
     """What is not as promised."""
     wrong = []
-    command = environment / "bin" / "smartbkg"
+    command = [*read_only(environment), str(environment / "bin" / "smartbkg")]
+    print("environment mounted read-only" if len(command) > 1 else "environment not mounted read-only: that takes root")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(folder)
@@ -72,7 +86,7 @@ def check(environment: Path) -> list[str]:
         before = spent.ru_utime + spent.ru_stime
         for source in ("events.parquet", "events.hepmc3"):
             arguments = ["filter", source, "--model", "model.safetensors", "--policy", "score", "-o", f"kept-{source}"]
-            total, megabytes, messages = run([str(command), *arguments], folder)
+            total, megabytes, messages = run([*command, *arguments], folder)
             seconds, before = total - before, total
             print(f"filter of {N_EVENTS} events from {source}: {seconds:.2f} CPU s, {megabytes:.0f} MB")
             if "compiling" in messages:

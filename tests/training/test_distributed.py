@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from training.toys import toy_events, toy_flags, write_events, write_flags
 
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.networks import load_bundle
+from smartbkg.training.distributed import backend_of, own_device
 
 CONFIG = {
     "network": {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "emb_size": 4},
@@ -20,6 +22,22 @@ CONFIG = {
     "optimiser": {"epochs": 2, "batch_size": 100},
     "run": {"threads": 1, "device": "cpu"},
 }
+
+
+def test_processes_take_a_gpu_each_and_share_them_where_there_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert own_device(cuda) == cuda
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert (own_device(cuda), own_device(torch.device("cuda:0")), own_device(cpu)) == (
+        torch.device("cuda:1"), torch.device("cuda:0"), cpu,
+    )  # fmt: skip
+    assert (backend_of(own_device(cuda)), backend_of(cpu)) == ("cpu:gloo,cuda:nccl", "gloo")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert own_device(cuda) == torch.device("cuda:1")
+    assert backend_of(own_device(cuda)) == "gloo"
 
 
 @pytest.mark.slow

@@ -59,13 +59,33 @@ class Workers:
         return [float(number) for number in box]
 
 
+def own_device(device: torch.device) -> torch.device:
+    """The device of this process: of those that torchrun starts on one machine with ``cuda``, each takes the next GPU.
+
+    Where there are fewer GPUs than processes they share them.
+    """
+    place = os.environ.get("LOCAL_RANK")
+    if device.type != "cuda" or device.index is not None or place is None:
+        return device
+    return torch.device("cuda", int(place) % torch.cuda.device_count())
+
+
+def backend_of(device: torch.device) -> str:
+    """How the processes talk: NCCL between GPUs and gloo for the rest; gloo alone where processes share a GPU."""
+    if device.type != "cuda" or int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > torch.cuda.device_count():
+        return "gloo"
+    return "cpu:gloo,cuda:nccl"
+
+
 def join_workers(device: torch.device) -> Workers:
     """This process's place, from the environment that torchrun sets; alone without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return Workers()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        distributed.init_process_group(backend_of(device))
     return Workers(distributed.get_rank(), size)
 
 

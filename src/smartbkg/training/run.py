@@ -26,7 +26,7 @@ from smartbkg.storage.kinds import SCHEMA_VERSIONS, TRAINING
 from smartbkg.storage.provenance import digest_of, inputs_of, record
 from smartbkg.training.checkpoint import checkpoint_path, load_checkpoint
 from smartbkg.training.config import TrainingConfig
-from smartbkg.training.distributed import Workers, join_workers, leave_workers
+from smartbkg.training.distributed import Workers, join_workers, leave_workers, own_device
 from smartbkg.training.fine_tuning import load_start, start_from
 from smartbkg.training.input.data import TrainingData, load_training_data
 from smartbkg.training.loop import Trainer
@@ -84,7 +84,7 @@ def train(
     check_output(output, paths)
     start = None if init_from is None else load_start(init_from, config)
     rule = config.graph_rule
-    device = choose_device(config.run.device)
+    device = own_device(choose_device(config.run.device))
     with _torch_settings(config, device):
         workers = join_workers(device)
         try:
