@@ -72,8 +72,8 @@ def test_pulls_beyond_the_usual_range_are_inside_the_axis() -> None:
 
 
 def test_the_last_best_epoch_is_marked() -> None:
-    rows = [{"epoch": k, "training_loss": 1.0, "validation_loss": 1.0, "auc": 0.7, "speed_up": 1.0, "is_best": k in (1, 3)}
-            for k in range(1, 5)]  # fmt: skip
+    same = {"training_loss": 1.0, "validation_loss": 1.0, "auc": 0.7, "speed_up": 1.0}
+    rows = [same | {"epoch": k, "is_best": k in (1, 3)} for k in range(1, 5)]
     above = plot_learning(rows).axes[0]
     assert [line.get_xdata()[0] for line in above.lines if line.get_linestyle() == ":"] == [3]
 

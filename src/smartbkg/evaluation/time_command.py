@@ -25,10 +25,9 @@ def time_command(command: str, n_events: int) -> float:
     """
     import resource
 
-    arguments = shlex.split(command.replace("{events}", str(n_events)))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        subprocess.run(arguments, check=True, capture_output=True)
+        subprocess.run(shlex.split(command.replace("{events}", str(n_events))), check=True, capture_output=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot run '{command}': {error}") from error
     except subprocess.CalledProcessError as error:
