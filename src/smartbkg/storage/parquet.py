@@ -242,6 +242,8 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
             return None
         content = json.loads(further[CHECKSUMS_KEY.encode()])
         groups = [_Group(*(int(number) for number in group)) for group in content["groups"]]
+        if "footer" not in content:
+            raise ValueError("its checksums are those of an earlier version of smartbkg, or damaged: write it again")
         if not _is_as_written(footer, content["footer"]):
             raise ValueError(
                 "the footer is not the one that was written: it is damaged, or a program that changed the rows copied "
