@@ -65,7 +65,7 @@ def own_device(device: torch.device) -> torch.device:
     Where there are fewer GPUs than processes they share them.
     """
     place = os.environ.get("LOCAL_RANK")
-    if device.type != "cuda" or device.index is not None or place is None:
+    if str(device) != "cuda" or place is None:
         return device
     return torch.device("cuda", int(place) % torch.cuda.device_count())
 
