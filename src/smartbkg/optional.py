@@ -25,9 +25,12 @@ class Library(NamedTuple):
 
 #: Module at the top of an optional library → the library.
 LIBRARIES: Final[Mapping[str, Library]] = {
+    "aiohttp": Library("aiohttp", ("remote",)),
     "dask": Library("dask", ("cluster",)),
     "dask_jobqueue": Library("dask-jobqueue", ("cluster",)),
     "distributed": Library("distributed", ("cluster",)),
+    "fsspec": Library("fsspec", ("remote",)),
+    "fsspec_xrootd": Library("fsspec-xrootd", ("remote",)),
     "hep_ml": Library("hep_ml", ("train",)),
     "hist": Library("hist", ("report",)),
     "jinja2": Library("jinja2", ("report",)),

@@ -10,14 +10,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from smartbkg.errors import FileFormatError, UsageError, nearest
+from smartbkg.errors import FileFormatError, SmartBKGError, UsageError, nearest
 from smartbkg.io.basf2.mdst import MDST
 from smartbkg.io.edm4hep.reader import EDM4HEP
 from smartbkg.io.hepmc import HEPMC2, HEPMC3
 from smartbkg.io.hepmc.root_tree import HEPMC3_ROOT
+from smartbkg.io.hepmc.text import version_of
 from smartbkg.io.opendata import PADDED_ARRAY, PARTICLE_LIST
 from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
+from smartbkg.io.remote import address_of, local_copy
 from smartbkg.io.root import check_whole
 from smartbkg.io.root_output import ROOT_NTUPLE
 from smartbkg.io.streams import STANDARD, open_source, source_name
@@ -60,12 +62,17 @@ def known_formats() -> tuple[EventFormat, ...]:
 def open_events(path: str | Path, options: ReadOptions | None = None) -> EventReader:
     """A reader of a file of events, its format found from content first, then suffix; ``-`` is standard input.
 
+    An address (``root://``, ``https://``, ``s3://``...) is read through fsspec: `smartbkg.io.remote`.
+
     Raises
     ------
     FileFormatError
         The file is missing, empty, of no known format, or of one that cannot be read from a pipe.
     """
     source = open_source(path)
+    if source.is_remote and version_of(source.head) is None:
+        source.stream.close()
+        return _open_copy(str(address_of(path)), options)
     name, options = source_name(path), options or ReadOptions()
     found = next((known for known in known_formats() if known.recognises(source.head, source.path)), None)
     if found is None:
@@ -86,6 +93,17 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         where = "compressed; unpack it first" if source.is_file else "a pipe; save it to a file first"
         raise FileFormatError(f"{name}: {found.name} cannot be read from {where}")
     return found.open_stream(source.stream, name, options)
+
+
+def _open_copy(address: str, options: ReadOptions | None) -> EventReader:
+    """A reader of a copy of a file elsewhere, which calls it by its address."""
+    copy = local_copy(address)
+    try:
+        reader = open_events(copy, options)
+    except SmartBKGError as error:
+        raise type(error)(str(error).replace(str(copy), address)) from error
+    reader.source = address
+    return reader
 
 
 def _refuse_damaged(head: bytes, path: Path) -> None:

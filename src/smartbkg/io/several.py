@@ -15,6 +15,7 @@ from smartbkg.events.columns import EVENT_DTYPES
 from smartbkg.events.totals import Totals
 from smartbkg.io.formats import open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
+from smartbkg.io.remote import address_of, expand_address
 from smartbkg.io.streams import STANDARD
 
 
@@ -30,6 +31,10 @@ def expand(patterns: Sequence[Path]) -> tuple[Path, ...]:
     """
     found: list[Path] = []
     for pattern in patterns:
+        address = address_of(pattern)
+        if address is not None and not pattern.exists():
+            found += [Path(one) for one in expand_address(address)]
+            continue
         if pattern.exists() or not glob.has_magic(str(pattern)):
             found.append(pattern)
             continue

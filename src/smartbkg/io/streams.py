@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from smartbkg.errors import FileFormatError
+from smartbkg.io.remote import address_of, open_address
 from smartbkg.io.zstandard import zstandard, zstandard_errors
 from smartbkg.storage.machine import MachineError, reading, reason_of
 
@@ -70,6 +71,7 @@ class Source:
     is_file : whether it can be opened again: no pipe.
     is_plain_file : whether it is a file and not compressed, so that it can be read at any place.
     is_unproven : whether it is compressed without a checksum of its content, so that damage can give other numbers.
+    is_remote : whether it is an address: no file of this machine.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class Source:
     is_file: bool
     is_plain_file: bool
     is_unproven: bool = False
+    is_remote: bool = False
 
 
 def _damages() -> tuple[type[BaseException], ...]:
@@ -166,7 +169,7 @@ def _head_of(stream: IO[bytes], source: str) -> bytes:
 
 
 def open_source(path: str | Path) -> Source:
-    """Open a file, a FIFO or standard input (``-``), and look at its beginning.
+    """Open a file, a FIFO, an address (`smartbkg.io.remote`) or standard input (``-``), and look at its beginning.
 
     Raises
     ------
@@ -179,6 +182,8 @@ def open_source(path: str | Path) -> Source:
         if sys.stdin is None:
             raise FileFormatError(f"{source}: it is closed")
         raw: IO[bytes] = sys.stdin.buffer
+    elif (address := address_of(path)) is not None and not path.exists():
+        raw = open_address(address)
     else:
         try:
             raw = path.open("rb")
@@ -206,13 +211,17 @@ def open_source(path: str | Path) -> Source:
             stream.close()
             raise
         stream = io.BufferedReader(_Prefixed(head, unpacked, source, stream), BLOCK_BYTES)
-    is_file = str(path) != STANDARD and path.is_file()
-    return Source(path, head, stream, is_file, is_file and unpacked is None, is_unproven)
+    is_remote = address_of(path) is not None and not path.exists()
+    is_file = is_remote or (str(path) != STANDARD and path.is_file())
+    return Source(path, head, stream, is_file, is_file and unpacked is None, is_unproven, is_remote)
 
 
 def source_name(path: str | Path) -> str:
     """What a message calls a path."""
-    return "standard input" if str(path) == STANDARD else str(path)
+    if str(path) == STANDARD:
+        return "standard input"
+    address = address_of(path)
+    return address if address is not None and not Path(path).exists() else str(path)
 
 
 __all__ = ["HEAD_BYTES", "STANDARD", "Source", "open_source", "read_blocks", "source_name"]

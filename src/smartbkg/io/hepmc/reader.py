@@ -25,7 +25,7 @@ from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version
 from smartbkg.io.hepmc.weights import OUR_NAMES, names_of_numbers, weight_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.streams import open_source
+from smartbkg.io.streams import open_source, source_name
 from smartbkg.storage.provenance import METADATA_KEY
 
 _NUMBER: Final = re.compile(rb"E +(-?\d+)")
@@ -323,7 +323,7 @@ def open_path(path: Path, options: ReadOptions) -> EventReader:
     """A reader of a file, plain or compressed, that can be read again."""
     source = open_source(path)
     source.stream.close()
-    reader = HepMCReader(lambda: open_source(path).stream, str(path), version_of(source.head) or 3, options)
+    reader = HepMCReader(lambda: open_source(path).stream, source_name(path), version_of(source.head) or 3, options)
     reader.look_at_header()
     if source.is_unproven:
         reader.warn("is compressed without a checksum: damage may give other numbers without an error (zstd --check)")
