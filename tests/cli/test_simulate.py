@@ -202,3 +202,21 @@ def test_a_detector_from_a_file_simulates_and_is_recorded(
     mine.write_text('{"base": "belle2", "name": "mine", "backgrund": {}}')
     assert run(str(events), "--output", str(output), "--detector", str(mine)) == 2
     assert "did you mean 'background'" in capsys.readouterr().err
+
+
+def test_several_files_and_patterns_are_simulated_as_one_with_their_totals(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.parquet", "b.hepmc3")):
+        with create_events(tmp_path / name, record("events", 1, {})) as writer:
+            writer.write(random_events(20, seed=number, first_event=100 * number))
+    one, other = tmp_path / "one.parquet", tmp_path / "other.parquet"
+    assert run(str(tmp_path / "a.parquet"), str(tmp_path / "*.hepmc3"), "--output", str(one), "--skim", "BtoXll") == 0
+    assert run(str(tmp_path / "a.parquet"), "--output", str(other), "--skim", "BtoXll") == 0
+    found, first = read_table(one, "flags"), read_table(other, "flags")
+    assert found["evtNum"].tolist() == [*range(20), *range(100, 120)]
+    for name, values in first.columns.items():
+        np.testing.assert_array_equal(found[name][:20], values, err_msg=name)
+    totals = found.metadata["totals"]
+    assert (totals["n_events"], totals["sum_weight"], totals["sum_weight_squared"]) == (40, 40.0, 40.0)
+    program = f'{sys.executable} -c "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])" {{input}} {{output}}'
+    assert run(str(tmp_path / "[ab].*"), "--output", str(one), "--simulation", program) == 0
+    assert read_table(one, "flags").metadata["totals"]["n_events"] == 40

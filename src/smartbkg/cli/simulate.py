@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command("simulate")
-@click.argument("events", type=FILE, required=False)
+@click.argument("events", metavar="[EVENTS]...", type=FILE, nargs=-1)
 @click.option("--output", required=True, type=FILE, help="Parquet file to write: ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
 @click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
@@ -45,7 +45,7 @@ FILE = click.Path(path_type=Path)
     help="Compare with full simulation, and EVENTS or 10,000 new ones with EvtGen, instead: writes an HTML page.",
 )
 def command(
-    events: Path | None,
+    events: tuple[Path, ...],
     output: Path,
     seed: int,
     skims: tuple[str, ...],
@@ -60,6 +60,8 @@ def command(
 ) -> None:
     """Simulate, reconstruct and skim EVENTS with the embedded experiment, by default with all ten skims.
 
+    EVENTS are files of any readable format, or patterns such as 'run*.hepmc3.gz'.
+
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
     embedded = {"--detector": detector is not None, "--jobs": jobs > 1, "--allow-duplicates": allow_duplicates}
@@ -72,9 +74,11 @@ def command(
     else:
         _refuse(external, "without --simulation")
     if compare is not None:
-        _compare(compare, events, output, seed)
+        if len(events) > 1:
+            raise UsageError(f"--compare takes one file of EVENTS, got {len(events)}")
+        _compare(compare, next(iter(events), None), output, seed)
         return
-    if events is None:
+    if not events:
         raise UsageError("give a file of events, or --compare with a file of full simulation")
     from rich.console import Console
     from rich.progress import Progress
@@ -102,7 +106,7 @@ def _refuse(options: dict[str, bool], where: str) -> None:
 
 
 def _simulate(
-    events: Path,
+    events: Sequence[Path],
     output: Path,
     seed: int,
     skims: tuple[str, ...],
@@ -130,7 +134,7 @@ def _simulate(
 
 
 def _simulate_externally(
-    events: Path,
+    events: Sequence[Path],
     output: Path,
     simulation: str,
     input_suffix: str,

@@ -34,8 +34,11 @@ from smartbkg.events.columns import (
     VARIATION_PREFIX,
     WEIGHT,
 )
+from smartbkg.events.totals import Totals
 from smartbkg.io import open_events
+from smartbkg.io.convert import SampleTally
 from smartbkg.io.parquet import ParquetWriter
+from smartbkg.io.several import expand
 from smartbkg.sampling.draw_key import merged_draws, recorded_draws
 from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.seeds import derive_seed, event_uniforms
@@ -85,7 +88,7 @@ def build_dataset(
 
     Parameters
     ----------
-    events : files in any readable format.
+    events : files in any readable format, or patterns.
     flags : tables of flags (`FlagFiles`); none where the events carry labels of their own.
     output : Parquet file to write, whole or not at all.
 
@@ -94,7 +97,7 @@ def build_dataset(
     DatasetError
         Flags of another sample, duplicates, an unknown skim, or labels of one class only.
     """
-    options = options or DatasetOptions()
+    options, events = options or DatasetOptions(), expand(events, allow_twice=True)
     refuse_same_file(output, *events, *flags)
     source = FlagFiles(flags, options.skims) if flags else OwnLabels(events, options.skims)
     with contextlib.closing(source), contextlib.ExitStack() as stack:
@@ -109,6 +112,7 @@ def build_dataset(
         if not options.is_part:
             check_classes(summary, str(output))
         writer.describe(**summary.to_metadata(), is_soft=source.is_soft)
+        writer.add_totals(join.totals)
     return summary
 
 
@@ -146,6 +150,14 @@ def _batches(path: Path) -> Iterator[EventBatch]:
         yield from reader.batches()
 
 
+def _counted(path: Path, join: _Join) -> Iterator[EventBatch]:
+    """The events of a file, whose totals are added to those of the data set."""
+    with open_events(path) as reader:
+        tally = SampleTally(reader)
+        yield from tally.batches()
+        join.totals += tally.totals
+
+
 def _labelled_batches(
     source: FlagFiles | OwnLabels,
     events: Sequence[Path],
@@ -157,10 +169,11 @@ def _labelled_batches(
     """The events with labels: one index of all flags where it fits into memory, else partition after partition."""
     if isinstance(source, OwnLabels):
         for batch, block in source.batches():
+            join.totals += Totals.of(generator_weights(batch.event), batch.event[WEIGHT])
             yield from join.finish(batch, block.labels, {})
         return
     name = ", ".join(str(path) for path in source.paths)
-    all_events = (batch for path in events for batch in _batches(path))
+    all_events = (batch for path in events for batch in _counted(path, join))
     if source.n_rows <= options.flags_in_memory:
         whole: tuple[Iterator[FlagBlock], Iterator[EventBatch]] = (source.blocks(), all_events)
         partitions = iter([whole])
@@ -185,6 +198,7 @@ class _Join:
         self.failing_kept = failing_kept
         self.counts: dict[str, Counts] = {}
         self.n_seen = 0
+        self.totals = Totals()
         self.n_matched = 0
         self.n_missing = 0
         self.first_missing: tuple[int, int, int] | None = None

@@ -21,8 +21,11 @@ from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
+from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
-from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io import ReadOptions, create_events
+from smartbkg.io.convert import SampleTally
+from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter, read_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
@@ -160,7 +163,7 @@ def _unreadable(batch: EventBatch, error: Exception) -> SimulationError:
 
 
 def simulate_file_externally(
-    source: Path,
+    source: Path | Sequence[Path],
     output: Path,
     command: str,
     *,
@@ -176,7 +179,7 @@ def simulate_file_externally(
 
     Parameters
     ----------
-    source : events in any format that is readable.
+    source : events in any format that is readable; several files, or a pattern, are read as one.
     output : table with ids and ``passes_<skim>``; whole or not at all.
     skip_failures : leave out the events of failed calls and lost events, and report them, instead of stopping.
     progress : called with the number of events of each call that is done.
@@ -188,15 +191,17 @@ def simulate_file_externally(
     SimulationError
         A call failed or lost events, unless ``skip_failures``.
     """
-    refuse_same_file(output, source)
+    sources = expand([source] if isinstance(source, Path) else source)
+    refuse_same_file(output, *sources)
     settings = {"command": command, "skim": skim, "timeout": timeout}
     n_events, n_passing, messages = 0, 0, []
     n_written = 0
     with (
-        open_events(source) as reader,
-        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=[source])) as writer,
+        open_all(sources) as reader,
+        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=sources)) as writer,
     ):
-        for batch in reader.batches(batch_size):
+        tally = SampleTally(reader)
+        for batch in tally.batches(batch_size):
             result, message = _guarded(batch, command, timeout, input_suffix, working_folder)
             if message is not None:
                 if not skip_failures:
@@ -211,7 +216,8 @@ def simulate_file_externally(
             if progress is not None:
                 progress(len(batch))
         if n_events == 0:
-            raise UsageError(f"{source}: holds no events")
+            raise UsageError(f"{reader.source}: holds no events")
+        writer.describe(**{TOTALS_KEY: tally.totals.to_dict()})
     return ExternalSummary(n_events, n_passing, n_events - n_written, tuple(messages))
 
 

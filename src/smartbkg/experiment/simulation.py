@@ -26,12 +26,14 @@ from smartbkg.events.columns import (
     WEIGHT,
 )
 from smartbkg.events.identity import unique_events
+from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, ReconstructedEvents, reconstruct
 from smartbkg.experiment.skims.belle2 import BELLE2_SKIMS
 from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
-from smartbkg.io import open_events
+from smartbkg.io.convert import SampleTally
+from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
@@ -177,7 +179,7 @@ def ordered_map(function: Callable[[EventBatch], Any], batches: Iterator[EventBa
 
 
 def simulate_file(
-    source: Path,
+    source: Path | Sequence[Path],
     output: Path,
     *,
     seed: int = 1,
@@ -191,7 +193,7 @@ def simulate_file(
 
     Parameters
     ----------
-    source : events in any format that is readable.
+    source : events in any format that is readable; several files, or a pattern, are read as one.
     output : file to write, whole or not at all.
     seed : fixes the simulation of each event.
     skims : names or ``module:function``.
@@ -205,7 +207,8 @@ def simulate_file(
     EventError
         An event id comes twice.
     """
-    refuse_same_file(output, source)
+    sources = expand([source] if isinstance(source, Path) else source)
+    refuse_same_file(output, *sources)
     chosen = [find_skim(name) for name in skims]
     settings = {
         "seed": seed,
@@ -215,14 +218,15 @@ def simulate_file(
     n_passing: collections.Counter[str] = collections.Counter({skim.name: 0 for skim in chosen})
     n_events = n_unknown = 0
     with (
-        open_events(source) as reader,
-        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=[source])) as writer,
+        open_all(sources) as reader,
+        TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=sources)) as writer,
     ):
 
         def simulate(batch: EventBatch) -> SimulationResult:
             return simulate_events(batch, seed, skims=chosen, detector=detector)
 
-        batches = unique_events(reader.batches(BATCH_SIZE), allow_duplicates=allow_duplicates)
+        tally = SampleTally(reader)
+        batches = unique_events(tally.batches(BATCH_SIZE), allow_duplicates=allow_duplicates)
         for result in ordered_map(simulate, batches, n_jobs):
             writer.write(result.columns())
             n_events += len(result)
@@ -232,6 +236,7 @@ def simulate_file(
                 progress(len(result))
         if n_events == 0:
             writer.write(simulate_events(empty_batch(), seed, skims=chosen, detector=detector).columns())
+        writer.describe(**{TOTALS_KEY: tally.totals.to_dict()})
     return SimulationSummary(n_events, dict(n_passing), n_unknown)
 
 

@@ -16,6 +16,7 @@ from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.events.totals import Totals
 from smartbkg.io import EventReader, ReadOptions, create_events, open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
+from smartbkg.io.several import expand
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
@@ -60,6 +61,7 @@ def convert_events(
     EventError
         An event cannot be read, or comes twice.
     """
+    inputs = expand(inputs, allow_twice=allow_duplicates)
     refuse_same_file(output, *inputs)
     options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((".parquet", ".pq", ".root")))
     seen, n_events, messages, n_skipped = EventIds(), 0, [], 0
@@ -70,16 +72,15 @@ def convert_events(
         writer = stack.enter_context(create_events(output, _record(readers, settings, inputs)))
         totals = Totals()
         for reader in readers:
-            counted = Totals()
+            tally = SampleTally(reader)
             batches = unique_events(
-                _batches(reader, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
+                _batches(tally, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
             )
             for batch in batches:
                 writer.write(batch)
                 n_events += len(batch)
-                counted += Totals.of(batch.event.get(GENERATOR_WEIGHT, batch.event[WEIGHT]), batch.event[WEIGHT])
                 progress(n_events)
-            totals += sample_totals(reader, counted)
+            totals += tally.totals
         writer.add_totals(totals)
         for reader in readers:
             messages += reader.skipped.messages
@@ -87,6 +88,31 @@ def convert_events(
         if n_events == 0:
             raise FileFormatError(f"{', '.join(map(str, inputs))}: no event that can be used ({n_skipped} left out)")
     return ConversionSummary(n_events, tuple(messages), n_skipped, seen.n_duplicates)
+
+
+class SampleTally:
+    """Counts the events that pass through it, for the totals of their sample.
+
+    Parameters
+    ----------
+    reader : of the events.
+    """
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+        self._counted = Totals()
+
+    def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        """The events of the reader."""
+        for batch in self._reader.batches(size):
+            weight = batch.event[WEIGHT]
+            self._counted += Totals.of(batch.event.get(GENERATOR_WEIGHT, weight), weight)
+            yield batch
+
+    @property
+    def totals(self) -> Totals:
+        """Totals of the sample, once all events were read: what its file says of it, else what was counted."""
+        return sample_totals(self._reader, self._counted)
 
 
 def sample_totals(reader: EventReader, counted: Totals) -> Totals:
@@ -125,8 +151,8 @@ def _record(readers: Sequence[EventReader], settings: Mapping[str, Any], inputs:
     return record(KEPT, SCHEMA_VERSIONS[KEPT], first.get("settings", {}), inputs, **further)
 
 
-def _batches(reader: EventReader, size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
-    for batch in reader.batches(size):
+def _batches(tally: SampleTally, size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
+    for batch in tally.batches(size):
         if is_mixed:
             common = {name: column for name, column in batch.event.items() if name in _COMMON}
             yield replace(batch, event=common, originals=None)
@@ -134,4 +160,4 @@ def _batches(reader: EventReader, size: int, *, is_mixed: bool) -> Iterator[Even
             yield batch
 
 
-__all__ = ["ConversionSummary", "convert_events", "sample_totals"]
+__all__ = ["ConversionSummary", "SampleTally", "convert_events", "sample_totals"]

@@ -11,16 +11,21 @@ from pathlib import Path
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES
+from smartbkg.events.columns import EVENT_DTYPES, WEIGHT
 from smartbkg.events.totals import Totals
 from smartbkg.io.formats import open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.remote import address_of, expand_address
 from smartbkg.io.streams import STANDARD
+from smartbkg.storage.kinds import KEPT
 
 
-def expand(patterns: Sequence[Path]) -> tuple[Path, ...]:
+def expand(patterns: Sequence[Path], *, allow_twice: bool = False) -> tuple[Path, ...]:
     """The files that names and patterns stand for; a pattern's in the order of their names.
+
+    Parameters
+    ----------
+    allow_twice : let a file come twice.
 
     Raises
     ------
@@ -43,13 +48,16 @@ def expand(patterns: Sequence[Path]) -> tuple[Path, ...]:
             raise FileFormatError(f"{pattern}: no file matches this pattern")
         found += matching
     twice = sorted({str(path) for path in found if found.count(path) > 1})
-    if twice:
+    if twice and not allow_twice:
         raise UsageError(f"{twice[0]}: comes twice among the files of events")
     return tuple(found)
 
 
 class SeveralReader(EventReader):
     """The events of several files, one file after the other; skipped events and warnings are those of all.
+
+    Totals are the sum of what the files say of their samples, and of what is counted of generated events in files that
+    do not say.
 
     Files of different formats keep the event columns that all formats have (`EVENT_FIELDS`).
     """
@@ -70,26 +78,39 @@ class SeveralReader(EventReader):
                         f"{path}: its events came through other draws than those of {paths[0]}: filter them one by one"
                     )
         self._is_mixed = len(kinds) > 1
-        self._totals: list[Totals | None] = []
+        #: Of each file its totals, None where nobody can know them, and whether it states them.
+        self._totals: list[tuple[Totals | None, bool]] = []
 
     @property
     def totals(self) -> Totals | None:
         """Totals of the files read so far together; None where none of them says."""
-        known = [totals for totals in self._totals if totals is not None]
-        if known and len(known) < len(self._totals):
+        if not any(is_stated for _, is_stated in self._totals):
+            return None
+        if any(totals is None for totals, _ in self._totals):
             raise FileFormatError(f"{self.source}: some files state the totals of their sample, and some do not")
-        return reduce(add, known) if known else None
+        return reduce(add, (totals for totals, _ in self._totals if totals is not None))
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         self._totals = []
         for path in self._paths:
             with open_events(path, self.options) as reader:
                 reader.skipped = self.skipped
+                counted = Totals()
                 for batch in reader.batches(size):
+                    counted += Totals.of(batch.event[WEIGHT], batch.event[WEIGHT])
                     yield _common(batch) if self._is_mixed else batch
                 self.warnings += reader.warnings
-                self._totals.append(reader.totals)
+                self._totals.append(_totals_of(reader, counted))
                 self.cross_section = reader.cross_section or self.cross_section
+
+
+def _totals_of(reader: EventReader, counted: Totals) -> tuple[Totals | None, bool]:
+    """Totals of a file that was read, and whether it states them; what a filter kept does not tell of the rest."""
+    if reader.totals is not None:
+        return reader.totals, True
+    if reader.metadata.get("kind") == KEPT:
+        return None, False
+    return counted.with_cross_section(*reader.cross_section) if reader.cross_section else counted, False
 
 
 def _common(batch: EventBatch) -> EventBatch:

@@ -84,7 +84,7 @@ class TableWriter:
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
         self.path = path
         self.n_rows = 0
-        self._provenance = provenance
+        self._provenance = dict(provenance)
         self._stack = contextlib.ExitStack()
         self._partial: Path | None = None
         self._writer: CheckedParquetWriter | None = None
@@ -111,12 +111,17 @@ class TableWriter:
             self._writer.write(batch)
         self.n_rows += batch.num_rows
 
+    def describe(self, **further: Any) -> None:
+        """Add to the provenance record what is known only at the end."""
+        self._provenance |= further
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if self._writer is not None:
                 with disk_errors(self.path):
+                    self._writer.describe(json.dumps(self._provenance, sort_keys=True))
                     self._writer.__exit__(kind, error, trace)
             elif kind is None:
                 raise UsageError(f"{self.path}: a table without columns cannot be written")

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
+from smartbkg.events.columns import WEIGHT
+from smartbkg.events.totals import Totals
 from smartbkg.experiment.child import exit_with_parent
 from smartbkg.experiment.generator.generate import (
     GENERATOR_VERSION,
@@ -78,7 +80,7 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
         )
     import_pythia()
     settings = asdict(request) | {"generator": "smartbkg-pythia8", "generator_version": GENERATOR_VERSION}
-    n_particles = 0
+    n_particles, totals = 0, Totals()
     with (
         ParquetWriter(output, record(EVENTS, SCHEMA_VERSIONS[EVENTS], settings)) as writer,
         contextlib.ExitStack() as stack,
@@ -90,5 +92,7 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
             blocks = stack.enter_context(contextlib.closing(_blocks_in_parallel(request, n_jobs)))
         for batch in blocks:
             writer.write(batch)
+            totals += Totals.of(batch.event[WEIGHT], batch.event[WEIGHT])
             n_particles += batch.n_particles
+        writer.add_totals(totals)
     return WrittenEvents(writer.n_written, n_particles)
