@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smartbkg.closure.check import ClosureReport, ClosureSettings, check_closure, check_samples, check_subset
-from smartbkg.errors import DatasetError, PolicyError
+from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.sampling import Costs, solve_optimal
 from smartbkg.sampling.draw import draw
 
@@ -191,3 +191,10 @@ def test_a_threshold_is_refused_with_the_way_out() -> None:
 def test_different_variables_are_refused() -> None:
     with pytest.raises(DatasetError, match="variables differ"):
         check_samples({"x": [1.0]}, {"y": [1.0]}, [1.0])
+
+
+@pytest.mark.parametrize("significance", [0.0, 1.0, -0.1])
+def test_a_significance_that_is_no_p_value_is_refused(significance: float) -> None:
+    settings = ClosureSettings(n_replicas=100, n_coverage_seeds=0, significance=significance)
+    with pytest.raises(UsageError, match="expected a p-value between 0 and 1"):
+        Campaign(1, 2000).closure(settings)

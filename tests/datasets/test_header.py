@@ -21,6 +21,7 @@ from smartbkg.datasets.header import (
 )
 from smartbkg.errors import DatasetError, SchemaError
 from smartbkg.io.parquet import ParquetWriter
+from smartbkg.storage.provenance import record
 
 COUNTS = {"mixed": Counts(100, 60, {"a": 10, "b": 1}), "": Counts(50, 50, {"a": 5})}
 SUMMARY = DatasetSummary(("a", "b"), COUNTS, ("Mbc",), 0.5, 3)
@@ -111,3 +112,11 @@ def test_an_event_in_two_files_or_twice_in_one_is_found(tmp_path: Path) -> None:
         check_disjoint([one, two, ids(tmp_path / "3.parquet", [1], [2])])
     with pytest.raises(DatasetError, match="1 events"):
         check_disjoint([ids(tmp_path / "4.parquet", [1, 1], [7, 7])])
+
+
+def test_a_data_set_without_its_counts_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    with ParquetWriter(path, record("dataset", 1, {})) as writer:
+        writer.write(random_events(3))
+    with pytest.raises(DatasetError, match=r"t\.parquet: its record of a data set is damaged or not whole"):
+        read_header(path)

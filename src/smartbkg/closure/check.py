@@ -238,6 +238,8 @@ def _report(
     """All tests on the same replicas."""
     if not n_kept:
         raise DatasetError(f"none of {n_all} passing events was kept: closure cannot be tested")
+    if not 0 < settings.significance < 1:
+        raise UsageError(f"a significance of {settings.significance:g}: expected a p-value between 0 and 1, as 0.01")
     if 1 / (settings.n_replicas + 1) > settings.significance * YIELD_SHARE:
         raise UsageError(
             f"{settings.n_replicas} replicas cannot tell p-values below {settings.significance:g}: give at least "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import logging
 import random
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.machine import disk_errors
 
 LOGGER: Final = logging.getLogger("smartbkg.conditions")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -125,13 +127,15 @@ class Transport:
 
     def _download(self, url: str, partial: Path) -> None:
         try:
-            with self._open("GET", url, None, {"Accept": "*/*"}) as response, partial.open("wb") as handle:
+            with self._open("GET", url, None, {"Accept": "*/*"}) as response, _create(partial) as handle:
                 n_bytes = 0
                 while block := response.read(_BLOCK):
                     n_bytes += len(block)
                     if n_bytes > _LARGEST_PAYLOAD:
                         raise ConditionsError(f"{url}: longer than {_LARGEST_PAYLOAD >> 30} GiB: refused")
-                    handle.write(block)
+                    with disk_errors(partial):  # a full disk here is no silence of the server
+                        handle.write(block)
+                        handle.flush()
                 expected = response.headers.get("Content-Length")  # type: ignore[attr-defined]  # HTTPResponse
             if expected is not None and expected.isdigit() and int(expected) != n_bytes:
                 raise UnreachableError(f"{url}: {n_bytes} of {expected} bytes arrived")
@@ -155,6 +159,12 @@ class Transport:
             return ConditionsError(f"{where}: HTTP {error.code}: {message}")
         reason = getattr(error, "reason", None) or error
         return UnreachableError(f"{where}: no answer: {reason}")
+
+
+def _create(path: Path) -> io.BufferedWriter:
+    """A new file to write to."""
+    with disk_errors(path):
+        return path.open("wb")
 
 
 def _http_opener(*, uses_proxy: bool) -> urllib.request.OpenerDirector:

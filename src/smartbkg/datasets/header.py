@@ -129,18 +129,21 @@ def read_header(path: Path) -> DatasetHeader:
         )
     check_schema(metadata, DATASET, SCHEMA_VERSIONS[DATASET], str(path))
     known = {entry.name for entry in fields(Counts)}
-    counts = {
-        process: Counts(**{key: value for key, value in content.items() if key in known})
-        for process, content in metadata["counts"].items()
-    }
-    summary = DatasetSummary(
-        tuple(metadata["skims"]),
-        counts,
-        tuple(metadata["variables"]),
-        float(metadata["failing_kept"]),
-        int(metadata["n_missing"]),
-    )
-    return DatasetHeader(path, summary, bool(metadata["is_soft"]), metadata.get("graph_rule"))
+    try:
+        counts = {
+            process: Counts(**{key: value for key, value in content.items() if key in known})
+            for process, content in metadata["counts"].items()
+        }
+        summary = DatasetSummary(
+            tuple(metadata["skims"]),
+            counts,
+            tuple(metadata["variables"]),
+            float(metadata["failing_kept"]),
+            int(metadata["n_missing"]),
+        )
+        return DatasetHeader(path, summary, bool(metadata["is_soft"]), metadata.get("graph_rule"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{path}: its record of a data set is damaged or not whole: {error!r}") from error
 
 
 def check_compatible(headers: Sequence[DatasetHeader]) -> None:
