@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from synthetic import random_events
 
 from smartbkg.datasets.header import (
     Counts,
