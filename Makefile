@@ -60,8 +60,9 @@ types: $(VENV)/.installed ## mypy, strict
 bench: $(VENV)/.installed ## the benchmark tables
 	$(BIN)/python -m benchmarks
 
-fuzz: $(VENV)/.installed ## mutated files of every format: errors or the same numbers, nothing else
+fuzz: $(VENV)/.installed ## mutated files of every format, and what the HepMC writer makes of random events
 	$(BIN)/python tests/fuzzing.py
+	$(BIN)/python tests/writer_fuzzing.py
 
 models: $(VENV)/.installed ## the models in the package, from nothing (hours; can be stopped and goes on)
 	$(BIN)/python models/make_models.py --folder build/models --jobs 2 --publish

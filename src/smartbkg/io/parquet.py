@@ -30,11 +30,6 @@ from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 ROW_GROUP_EVENTS = 8192
 
 
-def metadata_of(schema: pa.Schema, source: str = "") -> dict[str, Any]:
-    """The provenance record in a Parquet schema, empty where there is none."""
-    return record_of(schema.metadata, source)
-
-
 def metadata_of_file(file: CheckedParquetFile) -> dict[str, Any]:
     """The provenance record of a Parquet file, with what its writer added at the end (`ParquetWriter.describe`)."""
     return record_of(file.metadata.metadata, file.source)
@@ -285,4 +280,4 @@ PARQUET = EventFormat(
     create=_create,
 )
 
-__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of", "metadata_of_file", "open_parquet"]
+__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of_file", "open_parquet"]

@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
-from smartbkg.io.parquet import metadata_of, open_parquet
+from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, check_schema
@@ -172,7 +172,7 @@ def iterate_table(
     """
     source = str(path)
     with open_parquet(Path(path)) as file:
-        metadata = metadata_of(file.schema_arrow, source)
+        metadata = metadata_of_file(file)
         _check(metadata, kind, schema_version, source)
         wanted = _wanted(file.schema_arrow.names, columns, source)
         for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
@@ -197,7 +197,7 @@ def read_table(
     """
     source = str(path)
     with open_parquet(Path(path)) as file:
-        metadata = metadata_of(file.schema_arrow, source)
+        metadata = metadata_of_file(file)
         _check(metadata, kind, schema_version, source)
         wanted = _wanted(file.schema_arrow.names, columns, source)
         table = file.read(columns=wanted, use_threads=False)
