@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from smartbkg.cli.options import FILE
 from smartbkg.errors import SmartBKGError, UsageError
+
+if TYPE_CHECKING:
+    from smartbkg.campaign.campaign import Campaign
+    from smartbkg.campaign.chunk.attempt import Outcome
+    from smartbkg.campaign.job_report import JobReport
 
 _SET = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting.")
 _ACCEPT = click.option(
@@ -123,19 +128,29 @@ def schema() -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes or batch jobs.")
 @click.option("--chunk", "chunks", multiple=True, type=int, help="Make this chunk here and end; repeatable.")
 @click.option("--page", type=FILE, help="Keep a status page (HTML) up to date.")
+@click.option("--report", "report_path", type=FILE, help="Write what this job did (JSON), however it ends.")
 @_ACCEPT
 def run(
-    folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], page: Path | None, accept: bool
-) -> None:
+    folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], page: Path | None,
+    report_path: Path | None, accept: bool,
+) -> None:  # fmt: skip
     """Make the chunks of FOLDER that are not done; the same command goes on after any end."""
     from smartbkg.campaign.campaign import open_campaign
 
     campaign = open_campaign(folder, is_accepted=accept)
     for line in campaign.accepted:
         click.echo(f"accepted: {line}", err=True)
-    if chunks:
-        _run_chunks(campaign, chunks)
-        return
+    from smartbkg.campaign.job_report import JobReport
+
+    with JobReport(campaign, report_path) as job:
+        if chunks:
+            _run_chunks(campaign, chunks, job)
+        else:
+            _run_all(campaign, place, workers, page, job)
+
+
+def _run_all(campaign: Campaign, place: str, workers: int | None, page: Path | None, job: JobReport) -> None:
+    """Make what is not done."""
     from smartbkg.campaign.engines.choice import choose_engine
     from smartbkg.campaign.production import produce
     from smartbkg.campaign.watch.display import Display
@@ -143,18 +158,24 @@ def run(
 
     engine = choose_engine(place, campaign.config)
     with Display(campaign, None if page is None else write_page_to(page, campaign)) as display:
-        result = produce(campaign, engine, n_workers=workers, on_outcome=display.outcome, tick=display.tick)
+
+        def seen(outcome: Outcome) -> None:
+            job.outcome(outcome)
+            display.outcome(outcome)
+
+        result = produce(campaign, engine, n_workers=workers, on_outcome=seen, tick=display.tick)
     if display.finish(result):
         raise SmartBKGError("stopped by an alarm; what was done is recorded")
 
 
-def _run_chunks(campaign: Any, chunks: tuple[int, ...]) -> None:
+def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> None:
     """Make single chunks, as array jobs and workflow systems do: an error where one of them is not done at the end."""
     from smartbkg.campaign.chunk.attempt import attempt_chunk
 
     failed = []
     for index in chunks:
         outcome = attempt_chunk(campaign, index)
+        job.outcome(outcome)
         if outcome.state in ("failed", "machine"):
             failed.append(f"chunk {index}: {outcome.message}")
         else:
