@@ -83,18 +83,37 @@ def _fill_roles(pdg, status, cut_columns, settings, role):  # type: ignore[no-un
 
 
 @part
-def _over_bridges(wanted, bridges, array_index, mother_index):  # type: ignore[no-untyped-def]
-    """The ``arrayIndex`` of the nearest ancestor that is no bridge; a circle of bridges ends after one round."""
-    for _ in range(len(bridges)):
-        is_bridge = False
-        for i in bridges:
-            if array_index[i] == wanted:
-                wanted = mother_index[i]
-                is_bridge = True
+def _find(ascending, value):  # type: ignore[no-untyped-def]
+    """The first place of a value in an ascending array, -1 where it is not in it."""
+    place = np.searchsorted(ascending, value)
+    return place if place < len(ascending) and ascending[place] == value else -1
+
+
+@part
+def _over_bridges(bridges, array_index, mother_index):  # type: ignore[no-untyped-def]
+    """Ascending ``arrayIndex`` of the bridges, and that of the nearest ancestor of each that is no bridge.
+
+    What was found for a bridge serves those below it; a circle of bridges ends after one round.
+    """
+    order = np.argsort(array_index[bridges], kind="mergesort")
+    own, above = array_index[bridges][order], mother_index[bridges][order]
+    is_known = np.zeros(len(own), np.bool_)
+    for bridge in range(len(own)):
+        place, n_steps, wanted = bridge, 0, above[bridge]
+        while place >= 0 and not is_known[place] and n_steps <= len(own):
+            wanted = above[place]
+            place = _find(own, wanted)
+            n_steps += 1
+        if place >= 0:
+            wanted = above[place]
+        place = bridge
+        for _ in range(n_steps):
+            after = _find(own, above[place])
+            above[place], is_known[place] = wanted, True
+            place = after
+            if place < 0 or is_known[place]:
                 break
-        if not is_bridge:
-            break
-    return wanted
+    return own, above
 
 
 @part
@@ -108,10 +127,11 @@ def _are_distinct(nodes, array_index, highest, position_of):  # type: ignore[no-
             if position_of[own] != -1:
                 return False
             position_of[own] = position
-        else:
-            for other in range(position):
-                if array_index[nodes[other]] == own:
-                    return False
+    if highest >= len(position_of):
+        ascending = np.sort(array_index[nodes])
+        for position in range(1, len(ascending)):
+            if ascending[position] == ascending[position - 1]:
+                return False
     return True
 
 
@@ -120,22 +140,29 @@ def _fill_mothers(  # type: ignore[no-untyped-def]
     nodes, bridges, array_index, mother_index, join_first, highest, position_of, mother
 ):  # fmt: skip
     """Position of each node's mother among the nodes, -1 where it is none of them."""
+    is_in_table = highest < len(position_of)
+    nothing = array_index[nodes[:0]]
+    bridge_index, over_bridge = nothing, mother_index[nodes[:0]]
+    if len(bridges):
+        bridge_index, over_bridge = _over_bridges(bridges, array_index, mother_index)
+    order = np.argsort(array_index[nodes]) if not is_in_table else nodes[:0]
+    ascending = array_index[nodes][order] if not is_in_table else nothing
     for position in range(len(nodes)):
         wanted = mother_index[nodes[position]]
-        if len(bridges):
-            wanted = _over_bridges(wanted, bridges, array_index, mother_index)
+        bridge = _find(bridge_index, wanted)
+        if bridge >= 0:
+            wanted = over_bridge[bridge]
         if join_first:
             wanted = max(wanted, 0)
         elif wanted == array_index[nodes[position]]:
             wanted = -1
         mother[position] = -1
         if 0 <= wanted <= highest:
-            if highest < len(position_of):
+            if is_in_table:
                 mother[position] = position_of[wanted]
             else:
-                for other in range(len(nodes)):
-                    if array_index[nodes[other]] == wanted:
-                        mother[position] = other
+                place = _find(ascending, wanted)
+                mother[position] = order[place] if place >= 0 else -1
 
 
 @kernel

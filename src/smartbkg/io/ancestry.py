@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.compilation import kernel
+from smartbkg.compilation import kernel, part
+
+_UNKNOWN: Final = -2
+
+
+@part
+def _parents(at, event_start, n_here, first, parents, is_documentation):  # type: ignore[no-untyped-def]
+    """The first parent of any kind and the first that is a particle, as positions in the event, -1 for none."""
+    above, particle = np.int64(-1), np.int64(-1)
+    for place in range(first[event_start + at], first[event_start + at + 1]):
+        parent = parents[place]
+        if parent < 0 or parent >= n_here:
+            continue
+        if above < 0:
+            above = parent
+        if particle < 0 and not is_documentation[event_start + parent]:
+            particle = parent
+    return above, particle
 
 
 @kernel
@@ -18,23 +35,27 @@ def _walk(counts, n_parents, parents, is_documentation, mother):  # type: ignore
         first[i] = k
         k += n_parents[i]
     first[len(n_parents)] = k
+    # What was found for an entry serves all that descend from it, so that the time does not grow with the depth.
+    known = np.full(len(n_parents), _UNKNOWN, np.int64)
     for event in range(len(counts)):
-        for i in range(counts[event]):
-            mother[start + i] = -1
-            at, n_steps = np.int64(i), 0
-            while mother[start + i] < 0 and at >= 0 and n_steps <= counts[event]:
-                above = np.int64(-1)
-                for place in range(first[start + at], first[start + at + 1]):
-                    parent = parents[place]
-                    if parent < 0 or parent >= counts[event]:
-                        continue
-                    if above < 0:
-                        above = parent
-                    if mother[start + i] < 0 and (is_documentation[start + i] or not is_documentation[start + parent]):
-                        mother[start + i] = parent
-                at = above
+        n_here = counts[event]
+        for i in range(n_here):
+            above, found = _parents(i, start, n_here, first, parents, is_documentation)
+            if is_documentation[start + i]:
+                mother[start + i] = above
+                continue
+            n_steps = 0
+            while found < 0 and above >= 0 and known[start + above] == _UNKNOWN and n_steps <= n_here:
+                above, found = _parents(above, start, n_here, first, parents, is_documentation)
                 n_steps += 1
-        start += counts[event]
+            if found < 0 and above >= 0:
+                found = max(known[start + above], np.int64(-1))
+            mother[start + i] = found
+            at = np.int64(i)
+            for _ in range(n_steps + 1):
+                known[start + at] = found
+                at, _particle = _parents(at, start, n_here, first, parents, is_documentation)
+        start += n_here
 
 
 def nearest_mothers(

@@ -117,12 +117,12 @@ def _mothers_first(
     mother: NDArray[np.int64], batch: EventBatch, index: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The order of the particles of one event by their generation, and their mothers in that order."""
-    depth, above = np.zeros(len(mother), dtype=np.int64), mother.copy()
-    while (above >= 0).any():
-        depth += above >= 0
-        above = np.where(above >= 0, mother[above], -1)
-        if depth.max() > len(mother):
-            raise EventError("the decay tree is cyclic", source=batch.source, event=batch.event_id(index))
+    depth, above = (mother >= 0).astype(np.int64), mother.copy()
+    for _ in range(len(mother).bit_length() + 1):  # each round doubles the distance to the ancestor that is looked at
+        depth += np.where(above >= 0, depth[above], 0)
+        above = np.where(above >= 0, above[above], -1)
+    if (above >= 0).any():
+        raise EventError("the decay tree is cyclic", source=batch.source, event=batch.event_id(index))
     order = np.argsort(depth, kind="stable")
     position = np.empty_like(order)
     position[order] = np.arange(len(order))

@@ -19,6 +19,7 @@ _PRIMARY: Final = ParticleStatus.PRIMARY
 _STABLE: Final = ParticleStatus.STABLE_IN_GENERATOR
 _VIRTUAL: Final = ParticleStatus.VIRTUAL
 _INITIAL: Final = ParticleStatus.INITIAL
+_UNKNOWN: Final = -2
 
 
 @part
@@ -56,6 +57,23 @@ def _fill_bits(code, generator_status, bits):  # type: ignore[no-untyped-def]
             bits[i] = _bits(code[i], generator_status[i])
 
 
+@part
+def _climb(vertex, wanted, first_incoming, made_in, known, most):  # type: ignore[no-untyped-def]
+    """What is wanted at the nearest vertex from this one upwards, -1 for nothing, and the steps to it."""
+    at, n_steps = np.int64(vertex), 0
+    while at >= 0 and wanted[at] < 0 and known[at] == _UNKNOWN and n_steps <= most:
+        at = made_in[first_incoming[at]] if first_incoming[at] >= 0 else np.int64(-1)
+        n_steps += 1
+    found = np.int64(-1)
+    if at >= 0:
+        found = wanted[at] if wanted[at] >= 0 else max(known[at], np.int64(-1))
+    at = np.int64(vertex)
+    for _ in range(n_steps):
+        known[at] = found
+        at = made_in[first_incoming[at]] if first_incoming[at] >= 0 else np.int64(-1)
+    return found, n_steps
+
+
 @kernel
 def _link(  # type: ignore[no-untyped-def]
     counts, status, made_in, ends_in, vertex_place, vertex_has_place, origin, mother, place, flaw
@@ -68,6 +86,7 @@ def _link(  # type: ignore[no-untyped-def]
     """
     first_incoming = np.full(len(vertex_place), -1, np.int64)
     first_particle = np.full(len(vertex_place), -1, np.int64)
+    vertex_with_place = np.where(vertex_has_place, np.arange(len(vertex_place)), -1)
     for i in range(len(status)):
         vertex = ends_in[i]
         if vertex >= 0:
@@ -75,21 +94,23 @@ def _link(  # type: ignore[no-untyped-def]
                 first_incoming[vertex] = i
             if first_particle[vertex] < 0 and status[i] & _VIRTUAL == 0:
                 first_particle[vertex] = i
+    # What was found for a vertex serves all that lies below it, so that the time does not grow with the depth.
+    mother_above = np.full(len(vertex_place), _UNKNOWN, np.int64)
+    place_above = np.full(len(vertex_place), _UNKNOWN, np.int64)
     start = 0
     for event in range(len(counts)):
         for i in range(start, start + counts[event]):
-            wanted = first_incoming if status[i] & _VIRTUAL != 0 else first_particle
-            mother[i] = -1
-            vertex, n_steps = made_in[i], 0
-            while vertex >= 0 and mother[i] < 0 and n_steps <= counts[event]:
-                if wanted[vertex] >= 0:
-                    mother[i] = wanted[vertex] - start
-                vertex = made_in[first_incoming[vertex]] if first_incoming[vertex] >= 0 else np.int64(-1)
-                n_steps += 1
-            at, n_steps_to_place = made_in[i], 0
-            while at >= 0 and not vertex_has_place[at] and n_steps_to_place <= counts[event]:
-                at = made_in[first_incoming[at]] if first_incoming[at] >= 0 else np.int64(-1)
-                n_steps_to_place += 1
+            found, n_steps = np.int64(-1), 0
+            if status[i] & _VIRTUAL == 0:
+                found, n_steps = _climb(
+                    made_in[i], first_particle, first_incoming, made_in, mother_above, counts[event]
+                )
+            elif made_in[i] >= 0:
+                found = first_incoming[made_in[i]]
+            mother[i] = found - start if found >= 0 else -1
+            at, n_steps_to_place = _climb(
+                made_in[i], vertex_with_place, first_incoming, made_in, place_above, counts[event]
+            )
             if max(n_steps, n_steps_to_place) > counts[event]:
                 flaw[event] = CYCLIC
             if np.isnan(place[i, 0]):
