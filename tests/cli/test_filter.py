@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from filtered_sample import Chain, make_chain
+from synthetic import random_events
 
 from smartbkg.cli.filter import command
 from smartbkg.errors import UsageError
-from smartbkg.io import open_events
+from smartbkg.io import create_events, open_events
 from smartbkg.io.tables import read_table
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +45,24 @@ def test_a_systematic_draw_keeps_what_is_expected_and_says_so_in_the_file(
 def test_a_systematic_draw_has_no_duplicates(chain: Chain, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="share their fate"):
         run(chain, "-o", tmp_path / "kept.parquet", "--draw", "systematic", "--allow-duplicates")
+
+
+@pytest.mark.parametrize("name", ["zero.hepmc3", "zero.parquet", "zero.edm4hep.root"])
+def test_generator_weights_that_are_all_0_are_told(chain: Chain, tmp_path: Path, name: str) -> None:
+    """0 is what an unset weight holds: of a header of EDM4hep that nobody filled, for one."""
+    with create_events(tmp_path / name, record("events", 1, {})) as writer:
+        writer.write(random_events(10).with_event_columns(weight=np.zeros(10)))
+    arguments = [
+        tmp_path / name,
+        "--model",
+        chain.model,
+        "--policy",
+        "score",
+        "--skim",
+        "first",
+        "-o",
+        tmp_path / "o.hepmc3",
+    ]
+    result = CliRunner().invoke(command, [str(one) for one in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "warning: the generator weights of all events are 0" in result.output

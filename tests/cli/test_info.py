@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from io_events import write_mdst
+from synthetic import random_events
 
 from smartbkg.cli.info import command
+from smartbkg.cli.show import command as show
 from smartbkg.errors import FileFormatError
+from smartbkg.events import EventBatch
+from smartbkg.io import create_events
 from smartbkg.io.tables import write_table
 from smartbkg.storage.provenance import record
 
@@ -54,3 +59,19 @@ def test_anything_else_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("no")
     with pytest.raises(FileFormatError, match="no known event format"):
         info(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("name", ["a.hepmc3", "a.parquet", "a.edm4hep.root"])
+def test_codes_that_mean_nothing_are_shown_as_codes(tmp_path: Path, name: str) -> None:
+    """Of PYTHIA's diffraction, geantinos and NuHepMC: the library of particles calls them invalid."""
+    codes = [9902210, 0, 200990000, 1000822080, 211]
+    batch = random_events(1, max_particles=5)
+    batch = EventBatch.concatenate([batch] * 5).with_event_columns(evtNum=np.arange(5))
+    particle = batch.particle | {"PDG": np.resize(codes, batch.n_particles)}
+    with create_events(tmp_path / name, record("events", 1, {})) as writer:
+        writer.write(EventBatch.from_columns(batch.counts, batch.event, particle))
+    assert "events 5" in info(tmp_path / name)
+    for options in ((), ("--output", str(tmp_path / "t.svg"))):
+        result = CliRunner().invoke(show, [str(tmp_path / name), *options], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert "9902210" in CliRunner().invoke(show, [str(tmp_path / name)]).output

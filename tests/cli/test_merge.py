@@ -201,7 +201,7 @@ def test_each_file_is_opened_twice_whatever_their_number(
 ) -> None:
     three = make_chain(tmp_path / "three", 300, first_event=400_000, model=one.model)
     opened: list[Path] = []
-    monkeypatch.setattr(merge, "open_events", lambda path: (opened.append(path), open_events(path))[1])
+    monkeypatch.setattr(merge, "open_events", lambda path, *given: (opened.append(path), open_events(path, *given))[1])
     merge_files([one.kept, two.kept, three.kept], tmp_path / "out.parquet")
     assert sorted(opened) == sorted([one.kept, two.kept, three.kept] * 2)
 

@@ -8,10 +8,14 @@ import pytest
 import uproot
 from click.testing import CliRunner, Result
 from filtered_sample import Chain, make_chain
+from synthetic import random_events
 
 from smartbkg.cli.ntuple import command
 from smartbkg.errors import DatasetError, FileFormatError
+from smartbkg.io import create_events
+from smartbkg.io.convert import convert_events
 from smartbkg.io.tables import read_table
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +127,27 @@ def test_basf2s_metadata_is_no_candidate_and_text_is_copied(chain: Chain, tmp_pa
         assert file.keys(cycle=False) == ["mine"]
         assert file["mine"]["__eventType__"].array().tolist()[:3] == ["", "mixed", ""]
         assert len(file["mine"]["weight"].array()) == n_rows
+
+
+@pytest.mark.parametrize("name", ["kept.hepmc3", "kept.edm4hep.root"])
+def test_weights_come_from_kept_files_of_other_formats_too(
+    chain: Chain, ntuple: Path, tmp_path: Path, name: str
+) -> None:
+    convert_events([chain.kept], tmp_path / name)
+    arrays = {}
+    for kept in (chain.kept, tmp_path / name):
+        output = tmp_path / "weighted.root"
+        assert run(ntuple, kept, "--tree", "candidates", "--output", output).exit_code == 0
+        with uproot.open(output) as file:
+            arrays[kept] = file["candidates"].arrays(library="np")
+    for branch in ("weight", "keep_probability", "generator_weight", "score"):
+        np.testing.assert_allclose(
+            arrays[chain.kept][branch], arrays[tmp_path / name][branch], rtol=1e-15, err_msg=branch
+        )
+
+
+def test_generated_events_have_no_weights_to_add(ntuple: Path, tmp_path: Path) -> None:
+    with create_events(tmp_path / "generated.hepmc3", record("events", 1, {})) as writer:
+        writer.write(random_events(5))
+    with pytest.raises(FileFormatError, match="no keep probabilities: expected events kept by"):
+        run(ntuple, tmp_path / "generated.hepmc3", "--tree", "candidates", "--output", tmp_path / "o.root")

@@ -18,7 +18,8 @@ from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import keep_probabilities
 from smartbkg.filtering.ledger import EventLedger, Repeats
 from smartbkg.filtering.scoring import EventScorer, score_events
-from smartbkg.io import create_events, open_events
+from smartbkg.io import ReadOptions, create_events, open_events
+from smartbkg.io.parquet import PARQUET
 from smartbkg.sampling.combine import balance_weights, union_weights
 from smartbkg.sampling.draw_key import DrawKey, digest_of_draws, merged_draws, recorded_draws
 from smartbkg.sampling.policies import policy_from_dict
@@ -150,7 +151,8 @@ def merge_files(
         about["draws"] = merged_draws(known, method)
     kept = Totals()
     with create_events(output, about) as writer:
-        for batch in _merged(survey, filters, method):
+        options = ReadOptions(keep_originals=not output.name.endswith((*PARQUET.suffixes, ".root")))
+        for batch in _merged(survey, filters, method, options):
             kept += Totals.of([], batch.event[WEIGHT])
             writer.write(batch)
         writer.describe(totals=merged_totals([file.totals for file in files], kept, is_shared=method == "union"))
@@ -341,10 +343,10 @@ def _check_mixtures(paths: Sequence[Path], sums: Sequence[Mapping[str, tuple[flo
                 )
 
 
-def _merged(survey: _Survey, filters: Sequence[_Filter], method: Method) -> Iterator[EventBatch]:
+def _merged(survey: _Survey, filters: Sequence[_Filter], method: Method, options: ReadOptions) -> Iterator[EventBatch]:
     for index, file in enumerate(survey.files):
         left_out, row = survey.left_out[index], 0
-        with open_events(file.path) as reader:
+        with open_events(file.path, options) as reader:
             for batch in reader.batches():
                 chosen = batch if left_out is None else batch.select(~left_out[row : row + len(batch)])
                 row += len(batch)
@@ -372,4 +374,4 @@ def _weighted(
         else:
             inverse = union_weights(q, [one.draw for one in filters])
         event |= {WEIGHT: inverse * generator_weight, KEEP_PROBABILITY: 1 / inverse}
-    return EventBatch.from_columns(batch.counts, event, batch.particle, source=source)
+    return EventBatch.from_columns(batch.counts, event, batch.particle, source=source, originals=batch.originals)

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from smartbkg.errors import DatasetError, FileFormatError, nearest
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_PROBABILITY, SCORE, WEIGHT, id_column
 from smartbkg.events.identity import find_events, ids_of
+from smartbkg.io import open_events
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
 
 #: Branches that are added where the kept file has them.
 ADDED: Final = (WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)
 _STEP: Final = "50 MB"
+_PARQUET_MAGIC: Final = b"PAR1"
 #: Tree of basf2's metadata of the file: one entry with an object of a class, which cannot be written without basf2.
 _FILE_METADATA: Final = "persistent"
 
@@ -111,10 +113,31 @@ def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str =
 
 def _weights(kept: Sequence[Path]) -> Table:
     """Ids and weights of all kept events."""
-    tables = [read_table(path, columns=_weight_columns(path)) for path in kept]
+    tables = [_weights_of(path) for path in kept]
     names = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
     columns = {name: np.concatenate([table[name] for table in tables]) for name in names}
     return Table(columns, {}, ", ".join(map(str, kept)))
+
+
+def _weights_of(path: Path) -> Table:
+    """Ids and weights of one file of kept events, of any format that they are written in."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
+                return read_table(path, columns=_weight_columns(path))
+    pieces: list[dict[str, NDArray[Any]]] = []
+    with open_events(path) as reader:
+        for batch in reader.batches():
+            if KEEP_PROBABILITY not in batch.event:
+                raise FileFormatError(f"{path}: no keep probabilities: expected events kept by `smartbkg filter`")
+            pieces.append({name: batch.event[name] for name in _chosen(list(batch.event))})
+    names = [name for name in (pieces[0] if pieces else (*EVENT_ID, *ADDED)) if all(name in one for one in pieces)]
+    columns = {name: np.concatenate([one[name] for one in pieces]) if pieces else np.empty(0) for name in names}
+    return Table(columns, {}, str(path))
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name in (*EVENT_ID, *ADDED) or name == SCORE or name.startswith(f"{SCORE}_")]
 
 
 def _weight_columns(path: Path) -> list[str]:
@@ -124,7 +147,7 @@ def _weight_columns(path: Path) -> list[str]:
         names = file.schema_arrow.names
     if WEIGHT not in names:
         raise FileFormatError(f"{path}: no column '{WEIGHT}': expected events kept by `smartbkg filter`")
-    return [name for name in names if name in (*EVENT_ID, *ADDED) or name == SCORE or name.startswith(f"{SCORE}_")]
+    return _chosen(names)
 
 
 def _open(path: Path) -> Any:

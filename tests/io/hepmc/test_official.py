@@ -232,6 +232,30 @@ def test_each_listing_keeps_its_header_and_its_names(tmp_path: Path) -> None:
     assert batch.event["weight_up"].tolist() == [100.0, 200.0]
 
 
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        (b"W up\nT GenB\\|2\\|of B\nA seed 22\n", ["up"]),
+        (b"T GenB\\|2\\|of B\nW up\n", ["up"]),
+        (b"A seed 22\nW up\n", ["up"]),
+        (b"A seed 22\n", ["0"]),
+    ],
+)
+def test_a_run_may_begin_without_a_line_of_its_own(tmp_path: Path, lines: bytes, names: list[str]) -> None:
+    """As HepMC3's ``ReaderAscii.cc`` reads it: names after the weights, tools, attributes after the particles."""
+    first = START_3 + b"W nominal\nA seed 11\n" + event_3(1) + event_3(2)
+    source = written(tmp_path / "in.hepmc", first + lines + event_3(3) + END_3)
+    convert_events([source], tmp_path / "out.hepmc3")
+    for version, path in (("in", source), ("out", tmp_path / "out.hepmc3")):
+        for events in both(path):
+            assert [event["number"] for event in events] == [1, 2, 3]
+            assert [event["weights"] for event in events] == [[1.0]] * 3
+            assert [event["names"] for event in events[:2]] == [["nominal"]] * 2
+            if version == "out":
+                assert events[2]["names"] in (names, ["Default"], [])
+    assert [event["run"].get("seed") for event in read_3_3(tmp_path / "out.hepmc3")][:2] == ["11", "11"]
+
+
 def test_units_and_positions_are_stated_in_every_event(tmp_path: Path) -> None:
     events = [event_3(1, b" @ 1 2 3 4", b"U GEV CM\n"), event_3(2, units=b""), event_3(3, b" @ 0 0 0 0", b"U GEV MM\n")]
     output = converted(tmp_path, START_3 + b"".join(events) + END_3)

@@ -23,6 +23,8 @@ LARGEST_BATCH: Final = 1 << 25
 NAMES_ATTRIBUTE: Final = "smartbkg_weight_names"
 
 _BOUNDARY: Final = re.compile(rb"\n(?=E |HepMC::)")
+#: An attribute of the run: one of an event says first whose it is, by a number.
+_RUN_ATTRIBUTE: Final = re.compile(rb"A +(?!-?\d+\s)")
 _START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-START_EVENT_LISTING": 2}
 
 
@@ -145,12 +147,38 @@ class EventSplitter:
             n_bytes += len(segment)
             if is_event:
                 offset = offset if waiting else begin
-                waiting.append(segment)
+                size_of_event = self._end_of_event(segment)
+                waiting.append(segment[:size_of_event])
                 self.is_ended = False
+                if size_of_event < len(segment):
+                    yield self._group(waiting, offset)
+                    waiting, n_bytes = [], 0
+                    lines = segment[size_of_event:].splitlines()
+                    self._header = RunHeader.of_listing(3, self._header_lines(3, lines))
             elif segment.strip():
                 self._begin_or_end(segment)
         if waiting:
             yield self._group(waiting, offset)
+
+    def _end_of_event(self, segment: bytes) -> int:
+        """Where an event ends; behind it another run may begin without a line of its own (``ReaderAscii.cc``).
+
+        Its lines come after the particles: names of weights where the event has its weights, tools, and attributes
+        without the number of what they belong to.
+        """
+        last = max(segment.rfind(b"\nP "), segment.rfind(b"\nV "))
+        end = segment.find(b"\n", last + 1) + 1
+        if last < 0 or end in (0, len(segment)) or self._header is None or self._header.version != 3:
+            return len(segment)
+        has_weights = b"\nW " in segment[:end]
+        while end < len(segment):
+            stop = segment.find(b"\n", end) + 1 or len(segment)
+            line = segment[end:stop]
+            if line.startswith(b"T ") or (line.startswith(b"W ") and has_weights) or _RUN_ATTRIBUTE.match(line):
+                return end
+            has_weights = has_weights or line.startswith(b"W ")
+            end = stop
+        return len(segment)
 
     def _group(self, events: list[bytes], offset: int) -> EventTexts:
         if self._header is None:
