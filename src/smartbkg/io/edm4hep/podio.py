@@ -56,10 +56,11 @@ def named_classes() -> Iterator[None]:
             return f"std::vector<{name_of(form.content, True)}>"
         return str(plain(form, subcall))
 
-    def described(parent: Any, role: Any, name: str, kind: str, *arguments: Any, **further: Any) -> Any:
-        if kind.startswith("edm4hep::"):
-            further["type_version"] = SCHEMA_VERSION
-        return description(parent, role, name, kind, *arguments, **further)
+    def described(*arguments: Any, **further: Any) -> Any:
+        field = description(*arguments, **further)
+        if field.type_name.startswith("edm4hep::"):
+            field.type_version = SCHEMA_VERSION
+        return field
 
     module._cpp_typename, module.NTuple_Field_Description = name_of, described
     try:
