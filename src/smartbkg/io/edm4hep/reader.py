@@ -51,7 +51,9 @@ class _Columns:
         counters = _counters(tree)
         found = [str(name).split("/")[-1] for name in tree.keys() if str(name).split("/")[-1] not in counters]  # noqa: SIM118
         #: Names of branches in the order of the file, counters of lists left out.
-        self.names = list(dict.fromkeys(found))
+        #: Older uproot names the items of an RNTuple's lists on the way to their members.
+        self._stored = {name.replace("._0", "") if self.is_ntuple else name: name for name in found}
+        self.names = list(self._stored)
         self._known = set(self.names)
 
     def has(self, collection: str, member: str) -> bool:
@@ -68,7 +70,7 @@ class _Columns:
         with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
             if not self.is_ntuple:
                 check_entries(self.tree[name], int(self.tree.num_entries))
-            array = self.tree[name].array(entry_start=start, entry_stop=stop)
+            array = self.tree[self._stored.get(name, name)].array(entry_start=start, entry_stop=stop)
             if array.ndim == 1:
                 array = ak.unflatten(array, 1)
             counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
