@@ -74,7 +74,7 @@ def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_p
         ),
         (["--detector", "alternative", "--compare", "mdst.root"], "--detector has no meaning with --compare", 2),
         (["--timeout", "3", "--skip-failures"], "--timeout, --skip-failures has no meaning without --simulation", 2),
-        (["--jobs", "2", "--simulation", "x {input} {output}"], "--jobs has no meaning with --simulation", 2),
+        (["--seed", "2", "--simulation", "x {input} {output}"], "has no {seed}", 2),
         (["--timeout", "-1", "--simulation", "x {input} {output}"], "--timeout", 2),
     ],
     ids=[
@@ -85,7 +85,7 @@ def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_p
         "detector-simulation",
         "detector-compare",
         "timeout",
-        "jobs-simulation",
+        "seed-simulation",
         "negative-timeout",
     ],
 )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from io_events import decay_event, hepmc_text
 
-from smartbkg.errors import UsageError
+from smartbkg.errors import EventError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.experiment.external import SimulationError, simulate_externally, simulate_file_externally
+from smartbkg.experiment.external_program import seed_of_call
 from smartbkg.io import create_events
 from smartbkg.io.tables import read_table
 from smartbkg.storage.provenance import record
@@ -131,3 +133,109 @@ def test_program_that_writes_nothing_or_does_not_exist(tmp_path: Path) -> None:
         simulate_externally(make_batch(), program(tmp_path, ""))
     with pytest.raises(SimulationError, match="cannot start"):
         simulate_externally(make_batch(), "no-such-program {input} {output}")
+
+
+def write_hepmc(path: Path, n_events: int) -> Path:
+    """Events in MeV and mm, with more digits than single precision and an attribute of their own."""
+    text = hepmc_text([decay_event(number, momentum_unit="MEV") for number in range(1, n_events + 1)])
+    path.write_bytes(text)
+    return path
+
+
+def test_hepmc_is_handed_over_as_it_was_read(tmp_path: Path) -> None:
+    events = write_hepmc(tmp_path / "events.hepmc3", 3)
+    seen = tmp_path / "seen"
+    body = f"import shutil\nshutil.copy(source, {str(seen)!r})\nopen(target, 'w').write('evtNum\\n2\\n')"
+    summary = simulate_file_externally(
+        events, tmp_path / "flags.parquet", program(tmp_path, body), input_suffix=".hepmc3", skim="mine"
+    )
+    assert summary.n_passing == 1
+
+    def body_of(path: Path) -> list[bytes]:
+        lines = path.read_bytes().splitlines()
+        return [line for line in lines[lines.index(next(x for x in lines if x[:2] == b"E ")) :] if line[:1] in b"PVUW"]
+
+    assert body_of(seen) == body_of(events)
+
+
+SEEDED = """
+seed, part, n_events, run = sys.argv[3:7]
+import pyarrow.parquet as pq
+events = pq.read_table(source)
+assert set(events.column("run").to_pylist()) == {int(run)} and len(events) == int(n_events)
+rows = zip(events.column("run").to_pylist(), events.column("evtNum").to_pylist())
+with open(target, "w") as handle:
+    handle.write("experiment,run,evtNum,passes,drawn,part\\n")
+    for run, event in rows:
+        handle.write(f"7,{run},{event},{(int(seed) + event) % 2},{seed},{part}\\n")
+"""
+
+
+def test_calls_have_seeds_parts_and_runs_and_any_number_at_a_time_gives_the_same(tmp_path: Path) -> None:
+    runs = [make_batch(7).with_event_columns(run=np.full(7, run)) for run in (1, 2)]
+    events = write_events(tmp_path / "events.parquet", EventBatch.concatenate(runs))
+    command = program(tmp_path, SEEDED) + " {seed} {part} {events} {run}"
+    tables = {}
+    for name, seed, n_jobs in (("one", 5, 1), ("three", 5, 3), ("other", 6, 1)):
+        output = tmp_path / f"{name}.parquet"
+        simulate_file_externally(events, output, command, seed=seed, n_jobs=n_jobs, batch_size=4)
+        tables[name] = read_table(output, "flags")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "three.parquet").read_bytes()
+    table = tables["one"]
+    assert table["run"].tolist() == [1] * 7 + [2] * 7
+    assert table["part"].tolist() == [0] * 4 + [1] * 3 + [2] + [3] * 4 + [4] * 2
+    seeds = {int(seed) for seed in table["drawn"]}
+    assert len(seeds) == 5
+    assert all(1 <= seed <= 900_000_000 for seed in seeds)
+    assert seeds.isdisjoint({int(seed) for seed in tables["other"]["drawn"]})
+
+
+def test_the_seed_of_a_call_follows_from_its_events_and_not_from_its_place() -> None:
+    batch = make_batch(6)
+    assert seed_of_call(batch, 3) == seed_of_call(make_batch(6), 3)
+    assert len({seed_of_call(batch, 3), seed_of_call(batch, 4), seed_of_call(batch.slice(0, 5), 3)}) == 3
+    other = make_batch(6)
+    other.particle["px"][2] += 1.0
+    assert seed_of_call(other, 3) != seed_of_call(batch, 3)
+
+
+def test_numbers_that_the_program_wrote_are_variables(tmp_path: Path) -> None:
+    events = write_events(tmp_path / "events.parquet", make_batch())
+    body = """
+import pyarrow.parquet as pq
+events = [event for event in pq.read_table(source).column("evtNum").to_pylist() if event >= 5]
+open(target, "w").write("evtNum,Mbc,weight\\n" + "".join(f"{event},{5.2 + event},9\\n" for event in events))
+"""
+    for batch_size in (4, 10):  # with 4, no event of the first call passes
+        output = tmp_path / f"flags{batch_size}.parquet"
+        simulate_file_externally(events, output, program(tmp_path, body), batch_size=batch_size)
+        table = read_table(output, "flags")
+        assert np.isnan(table["Mbc"][:5]).all()
+        assert table["Mbc"][5:] == pytest.approx(5.2 + np.arange(5, 10))
+        assert "weight" not in table.columns
+
+
+def test_an_event_that_comes_twice_is_refused_in_whatever_calls(tmp_path: Path) -> None:
+    twice = EventBatch.concatenate([make_batch(4), make_batch(2)])
+    events = write_events(tmp_path / "events.parquet", twice)
+    with pytest.raises(EventError, match="occurs twice"):
+        simulate_file_externally(events, tmp_path / "flags.parquet", program(tmp_path, EVEN_IDS), batch_size=4)
+
+
+def test_programs_that_run_beside_a_failing_one_are_ended(tmp_path: Path) -> None:
+    events = write_events(tmp_path / "events.parquet", make_batch())
+    survived = tmp_path / "survived"
+    body = f"""
+import time
+if sys.argv[3] == '0':
+    time.sleep(1)
+    sys.exit('broken')
+time.sleep(20)
+open({str(survived)!r}, 'w')
+"""
+    with pytest.raises(SimulationError, match="broken"):
+        simulate_file_externally(
+            events, tmp_path / "flags.parquet", program(tmp_path, body) + " {part}", n_jobs=2, batch_size=4
+        )
+    assert not survived.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.parquet", "program.py"]

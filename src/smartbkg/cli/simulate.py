@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,12 +24,15 @@ FILE = click.Path(path_type=Path)
     help="Detector: belle2 (default), alternative, ... or FILE.json of changes.",
 )
 @click.option(
-    "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads; the output is the same."
-)
+    "--jobs", default=1, show_default=True, type=click.IntRange(min=1),
+    help="Threads, or calls of --simulation at a time; the output is the same.",
+)  # fmt: skip
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @click.option(
-    "--simulation", metavar="COMMAND", help="Your own: 'program {input} {output}', one --skim names its flag."
-)
+    "--simulation", metavar="COMMAND",
+    help="Your own: 'program {input} {output} {seed}', one --skim names its flag; also {part}, {run}, {events}.",
+)  # fmt: skip
+@click.option("--batch-size", type=click.IntRange(min=1), default=2048, show_default=True, help="... events of a call.")
 @click.option(
     "--simulation-input",
     type=click.Choice(["parquet", "hepmc3"]),
@@ -56,21 +60,29 @@ def command(
     simulation_input: str | None,
     timeout: float | None,
     skip_failures: bool,
+    batch_size: int,
     compare: Path | None,
 ) -> None:
     """Simulate, reconstruct and skim EVENTS with the embedded experiment, by default with all ten skims.
 
     EVENTS are files of any readable format, or patterns such as 'run*.hepmc3.gz'.
 
+    With --simulation, a program of your own is called with some events at a time. Events that were read from HepMC are
+    handed over as HepMC as they are. {seed} follows from --seed and the events of the call.
+
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
-    embedded = {"--detector": detector is not None, "--jobs": jobs > 1, "--allow-duplicates": allow_duplicates}
+    embedded = {"--detector": detector is not None, "--allow-duplicates": allow_duplicates}
     external = {"--simulation-input": simulation_input is not None, "--timeout": timeout is not None}
     external["--skip-failures"] = skip_failures
     if compare is not None:
-        _refuse(embedded | external | {"--simulation": simulation is not None, "--skim": bool(skims)}, "with --compare")
+        _refuse(
+            embedded | external | {"--jobs": jobs > 1, "--simulation": simulation is not None, "--skim": bool(skims)},
+            "with --compare",
+        )
     elif simulation is not None:
         _refuse(embedded, "with --simulation")
+        _look_for_seed(simulation)
     else:
         _refuse(external, "without --simulation")
     if compare is not None:
@@ -94,7 +106,10 @@ def command(
             report = _simulate(events, output, seed, skims, detector, jobs, advance, allow_duplicates=allow_duplicates)
         else:
             suffix = f".{simulation_input or 'parquet'}"
-            report = _simulate_externally(events, output, simulation, suffix, skims, timeout, skip_failures, advance)
+            report = _simulate_externally(
+                events, output, simulation, skims, advance, seed=seed, n_jobs=jobs, batch_size=batch_size,
+                input_suffix=suffix, timeout=timeout, skip_failures=skip_failures,
+            )  # fmt: skip
     click.echo(report)
 
 
@@ -133,23 +148,33 @@ def _simulate(
     return "\n".join(lines)
 
 
+def _look_for_seed(simulation: str) -> None:
+    """Say what the seed does, where the command does not take it."""
+    if "{seed}" in simulation:
+        return
+    source = click.get_current_context().get_parameter_source("seed")
+    if source is not None and source.name != "DEFAULT":
+        raise UsageError("--seed has no effect: the command of --simulation has no {seed}")
+    click.echo(
+        "note: the command of --simulation has no {seed}: calls share random numbers, unless the program seeds each "
+        "event by itself", err=True,
+    )  # fmt: skip
+
+
 def _simulate_externally(
     events: Sequence[Path],
     output: Path,
     simulation: str,
-    input_suffix: str,
     skims: tuple[str, ...],
-    timeout: float | None,
-    skip_failures: bool,
     progress: Callable[[int], None],
+    **options: Any,
 ) -> str:
     from smartbkg.experiment.external import simulate_file_externally
 
     if len(skims) > 1:
         raise UsageError(f"an external simulation decides one skim, got {len(skims)}: {', '.join(skims)}")
     summary = simulate_file_externally(
-        events, output, simulation, skim=skims[0] if skims else "external", timeout=timeout,
-        input_suffix=input_suffix, skip_failures=skip_failures, progress=progress,
+        events, output, simulation, skim=skims[0] if skims else "external", progress=progress, **options
     )  # fmt: skip
     lines = [f"{output}: {summary.n_events} events, {summary.n_passing} pass, {summary.n_failed} not simulated"]
     return "\n".join([*lines, *summary.messages])

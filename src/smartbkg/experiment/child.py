@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -31,9 +32,17 @@ if len(words) == 2 and sys.stdin.readline() != "done\\n":
     shutil.rmtree(bytes.fromhex(words[1].strip()).decode(errors="surrogateescape"), ignore_errors=True)
 """
 
+#: How often a process of a thread is looked at.
+_LOOK_SECONDS: Final = 0.2
+
 
 def run_child(
-    words: Sequence[str], folder: Path, log: Path, timeout: float | None, working_folder: Path | None = None
+    words: Sequence[str],
+    folder: Path,
+    log: Path,
+    timeout: float | None,
+    working_folder: Path | None = None,
+    stop: threading.Event | None = None,
 ) -> int:
     """Run a program to its end, in a process group of its own.
 
@@ -43,6 +52,7 @@ def run_child(
     log : file that gets its standard output and error.
     timeout : seconds after which the group is ended; None waits for ever.
     working_folder : what its relative paths start from; that of this process if not given.
+    stop : set by another thread to end the group; the exit code is then that of SIGKILL.
 
     Returns
     -------
@@ -66,13 +76,25 @@ def run_child(
         )
         try:
             _tell(watcher, f"{process.pid} {os.fsencode(folder).hex()}\n")
-            return process.wait(timeout)
+            return process.wait(timeout) if stop is None else _wait(process, timeout, stop)
         finally:
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             _tell(watcher, "done\n")
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float | None, stop: threading.Event) -> int:
+    """Wait for a process of one of several threads, of which the main thread alone is interrupted by Ctrl-C."""
+    begin = time.monotonic()
+    while not stop.is_set():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            left = _LOOK_SECONDS if timeout is None else timeout - (time.monotonic() - begin)
+            return process.wait(max(min(left, _LOOK_SECONDS), 0.0))
+        if timeout is not None and time.monotonic() - begin >= timeout:
+            raise subprocess.TimeoutExpired(process.args, timeout)
+    return -signal.SIGKILL
 
 
 def exit_with_parent() -> None:

@@ -1,39 +1,42 @@
 """Any external program in place of the embedded experiment: events in, the events that passed out.
 
-The program is a command with ``{input}`` and ``{output}``. It gets a file of events (Parquet or HepMC3) and writes what
-passed: a list of event ids (CSV with a header), a flat ROOT tree or Parquet table with ``experiment, run, evtNum``
-(names of other programs are understood, see `smartbkg.datasets.make_flags`), or a file of events. A column ``passes``
-(0 or 1) in the table says of each event that it was processed; events that are not in the table are then lost, and
-reported. Without that column an event that is not listed did not pass.
+The program is a command with ``{input}`` and ``{output}``, called with some thousand events at a time. It gets a file
+of events (Parquet or HepMC3; of events that were read from HepMC, the original ones) and writes what passed, see
+`smartbkg.experiment.external_output`. `smartbkg.experiment.external_program` lists what else its command may hold.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.datasets.make_flags import make_flags
-from smartbkg.errors import EventError, FileFormatError, SmartBKGError, UsageError
+from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
+from smartbkg.events.columns import EVENT_ID, EXPERIMENT, PASSES_PREFIX, RUN
+from smartbkg.events.identity import unique_events
 from smartbkg.events.totals import TOTALS_KEY
+from smartbkg.experiment.external_output import PASSES_COLUMN, ProgramOutput, StrangerError, read_output
+from smartbkg.experiment.external_program import ExternalProgram
 from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
+from smartbkg.experiment.simulation import ordered_map
 from smartbkg.io import ReadOptions, create_events
 from smartbkg.io.convert import SampleTally
+from smartbkg.io.hepmc import HEPMC3
+from smartbkg.io.reader import EventReader
 from smartbkg.io.several import expand, open_all
-from smartbkg.io.tables import TableWriter, read_table
+from smartbkg.io.tables import TableWriter
 from smartbkg.storage.atomic import refuse_same_file
-from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
+from smartbkg.storage.kinds import EVENTS, FLAGS, KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.partial import scratch_folder
 from smartbkg.storage.provenance import record
 
-#: Column of the program's table that says of each event it processed whether it passed.
-PASSES_COLUMN: Final = "passes"
 #: Events handed to one call of the program.
 DEFAULT_BATCH_SIZE: Final = 2048
 _NAMED_EVENTS: Final = 5
@@ -55,15 +58,6 @@ class ExternalSummary(NamedTuple):
     """One line a failure, with the events concerned."""
 
 
-class ExternalResult(NamedTuple):
-    """Which events passed an external simulation."""
-
-    passes: NDArray[np.bool_]
-    """(n_events,) True = passed"""
-    is_simulated: NDArray[np.bool_]
-    """(n_events,) False = lost by the program"""
-
-
 def simulate_externally(
     batch: EventBatch,
     command: str,
@@ -71,16 +65,14 @@ def simulate_externally(
     timeout: float | None = None,
     input_suffix: str = ".parquet",
     working_folder: Path | None = None,
-) -> ExternalResult:
+    seed: int = 1,
+) -> ProgramOutput:
     """Run an external program over some events.
 
     Parameters
     ----------
     batch : events, with distinct ids.
-    command : run without a shell: ``"mysim --in {input} --out {output}"``; a suffix may follow ``{output}``.
-    timeout : seconds after which the program and its children are ended; None waits for ever.
-    input_suffix : of the input file, which decides its format: ``.parquet``, ``.hepmc3``.
-    working_folder : what relative paths in the command start from; that of this process if not given.
+    command, timeout, input_suffix, working_folder, seed : as in `ExternalProgram`.
 
     Raises
     ------
@@ -89,12 +81,8 @@ def simulate_externally(
     UsageError
         The command lacks ``{input}`` or ``{output}``.
     """
-    with _called(batch, command, timeout, input_suffix, working_folder) as written:
-        try:
-            ids, passing, is_complete = _read(written, batch, (PASSES_COLUMN, None))
-        except (FileFormatError, UsageError) as error:
-            raise _unreadable(batch, error) from error
-    return _matched(batch, ids, passing, is_complete)
+    program = ExternalProgram(command, timeout, input_suffix, working_folder, seed)
+    return _simulated(batch, program, 0, _about({}))
 
 
 def flags_of_program(
@@ -121,45 +109,15 @@ def flags_of_program(
     SimulationError
         As in `simulate_externally`, or the program lost events.
     """
-    with _called(batch, command, timeout, input_suffix) as written:
-        results = []
+    results = []
+    with _called(batch, ExternalProgram(command, timeout, input_suffix), 0, _about({})) as written:
         for skim in skims:
             columns = (PASSES_PREFIX + skim, *((PASSES_COLUMN, None) if len(skims) == 1 else ()))
-            try:
-                results.append(_matched(batch, *_read(written, batch, columns)))
-            except (FileFormatError, UsageError) as error:
-                raise _unreadable(batch, error) from error
+            results.append(_readable(batch, written, columns, with_variables=False))
     lost = np.flatnonzero(~np.all([result.is_simulated for result in results], axis=0))
     if len(lost):
-        raise SimulationError(f"external simulation: lost {_named(batch, lost)}")
+        raise SimulationError(f"{_WHAT}: lost {_named(batch, lost)}")
     return np.stack([result.passes for result in results], axis=1)
-
-
-@contextlib.contextmanager
-def _called(
-    batch: EventBatch, command: str, timeout: float | None, input_suffix: str, working_folder: Path | None = None
-) -> Iterator[Path]:
-    """Run the program over the events; the file it wrote, until the block ends."""
-    words = split_command(command, ("{input}", "{output}"), _WHAT)
-    concerned = _named(batch, np.arange(len(batch)))
-    with scratch_folder("simulation") as folder:
-        source, target = folder / f"events{input_suffix}", folder / "passing"
-        with create_events(source, record(EVENTS, SCHEMA_VERSIONS[EVENTS], {"for": "external simulation"})) as writer:
-            writer.write(batch)
-        try:
-            words = filled(words, {"input": source, "output": target})
-            run_program(words, folder, _WHAT, concerned, timeout, working_folder)
-        except ProgramError as error:
-            raise SimulationError(str(error)) from error
-        written = sorted(path for path in folder.glob("passing*") if path.is_file())
-        if len(written) != 1:
-            raise SimulationError(f"external simulation: wrote {len(written)} files, expected one, for {concerned}")
-        yield written[0]
-
-
-def _unreadable(batch: EventBatch, error: Exception) -> SimulationError:
-    concerned = _named(batch, np.arange(len(batch)))
-    return SimulationError(f"external simulation: output not readable, for {concerned}: {error}")
 
 
 def simulate_file_externally(
@@ -168,10 +126,13 @@ def simulate_file_externally(
     command: str,
     *,
     skim: str = "external",
+    seed: int = 1,
+    n_jobs: int = 1,
     timeout: float | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     input_suffix: str = ".parquet",
     skip_failures: bool = False,
+    options: ReadOptions | None = None,
     progress: Callable[[int], None] | None = None,
     working_folder: Path | None = None,
 ) -> ExternalSummary:
@@ -180,108 +141,183 @@ def simulate_file_externally(
     Parameters
     ----------
     source : events in any format that is readable; several files, or a pattern, are read as one.
-    output : table with ids and ``passes_<skim>``; whole or not at all.
+    output : table with ids, ``passes_<skim>`` and the variables that the program wrote; whole or not at all.
+    n_jobs : calls at a time; the output is the same.
+    batch_size : events of one call.
     skip_failures : leave out the events of failed calls and lost events, and report them, instead of stopping.
+    options : how to read the source.
     progress : called with the number of events of each call that is done.
 
-    Other parameters as in `simulate_externally`.
+    Other parameters as in `ExternalProgram`.
 
     Raises
     ------
     SimulationError
-        A call failed or lost events, unless ``skip_failures``.
+        A call failed or lost events, unless ``skip_failures``, or calls wrote different variables.
+    EventError
+        An event id comes twice: the program's output could not tell which event it means.
     """
     sources = expand([source] if isinstance(source, Path) else source)
     refuse_same_file(output, *sources)
+    program = ExternalProgram(command, timeout, input_suffix, working_folder, seed)
+    options = replace(options or ReadOptions(), keep_originals=input_suffix.endswith(HEPMC3.suffixes))
     settings = {"command": command, "skim": skim, "timeout": timeout}
-    n_events, n_passing, messages = 0, 0, []
-    n_written = 0
+    if program.mentions("seed"):
+        settings |= {"seed": seed, "batch_size": batch_size}
+    n_events = n_written = n_passing = 0
+    messages: list[str] = []
     with (
-        open_all(sources) as reader,
+        open_all(sources, options) as reader,
         TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=sources)) as writer,
     ):
-        tally = SampleTally(reader)
-        for batch in tally.batches(batch_size):
-            result, message = _guarded(batch, command, timeout, input_suffix, working_folder)
-            if message is not None:
-                if not skip_failures:
-                    raise SimulationError(message)
-                messages.append(message)
-            kept = result.is_simulated
-            columns = {name: batch.event[name][kept] for name in EVENT_ID}
-            writer.write({**columns, PASSES_PREFIX + skim: result.passes[kept]})
+        flags, tally = _Flags(writer, skim), SampleTally(reader)
+        for batch, result, message in _calls(program, reader, tally.batches(batch_size), n_jobs):
+            if message is not None and not skip_failures:
+                raise SimulationError(message)
+            messages += [message] if message is not None else []
+            flags.add(batch, result)
             n_events += len(batch)
-            n_written += int(kept.sum())
+            n_written += int(result.is_simulated.sum())
             n_passing += int(result.passes.sum())
             if progress is not None:
                 progress(len(batch))
         if n_events == 0:
             raise UsageError(f"{reader.source}: holds no events")
+        flags.finish()
         writer.describe(**{TOTALS_KEY: tally.totals.to_dict()})
+        messages += flags.messages
     return ExternalSummary(n_events, n_passing, n_events - n_written, tuple(messages))
 
 
+class _Flags:
+    """Writes the table; the first call whose program listed events decides which variables there are."""
+
+    def __init__(self, writer: TableWriter, skim: str) -> None:
+        self.messages: list[str] = []
+        self._writer = writer
+        self._flag = PASSES_PREFIX + skim
+        self._variables: tuple[str, ...] | None = None
+        self._waiting: list[dict[str, NDArray[Any]]] = []
+
+    def add(self, batch: EventBatch, result: ProgramOutput) -> None:
+        """Append the events of a call that were simulated."""
+        kept = result.is_simulated
+        columns: dict[str, NDArray[Any]] = {name: batch.event[name][kept] for name in EVENT_ID}
+        columns[self._flag] = result.passes[kept]
+        if result.is_any_listed:
+            self._note_variables(batch, tuple(result.variables))
+            columns |= {name: values[kept] for name, values in result.variables.items()}
+        self._waiting.append(columns)
+        if self._variables is not None:
+            self._write()
+
+    def _note_variables(self, batch: EventBatch, names: tuple[str, ...]) -> None:
+        if self._variables is None:
+            self._variables = names
+        differing = sorted(set(names) ^ set(self._variables))
+        if differing:
+            concerned = _named(batch, np.arange(len(batch)))
+            self.messages.append(
+                f"{_WHAT}: variables other than of the first call, {', '.join(differing)}: {concerned}"
+            )
+
+    def _write(self) -> None:
+        for columns in self._waiting:
+            missing = np.full(len(columns[self._flag]), np.nan)
+            own = {name: columns[name] for name in (*EVENT_ID, self._flag)}
+            self._writer.write(own | {name: columns.get(name, missing) for name in self._variables or ()})
+        self._waiting = []
+
+    def finish(self) -> None:
+        """Write what waits for a call that lists events, where there was none."""
+        self._write()
+
+
+def _calls(
+    program: ExternalProgram, reader: EventReader, batches: Iterable[EventBatch], n_jobs: int
+) -> Iterator[tuple[EventBatch, ProgramOutput, str | None]]:
+    """The events of each call, what became of them, and what went wrong, in their order."""
+
+    def call(numbered: tuple[int, EventBatch]) -> tuple[EventBatch, ProgramOutput, str | None]:
+        part, batch = numbered
+        return batch, *_guarded(batch, program, part, _about(reader.metadata))
+
+    parts = _parts(unique_events(batches), by_run=program.mentions(EXPERIMENT, RUN))
+    yield from ordered_map(call, enumerate(parts), n_jobs, at_end=program.stop.set)
+
+
+def _parts(batches: Iterable[EventBatch], *, by_run: bool) -> Iterator[EventBatch]:
+    """The events of each call: the batches, cut where another run begins if asked to."""
+    for batch in batches:
+        if not by_run:
+            yield batch
+            continue
+        is_new = np.any([np.diff(batch.event[name]) != 0 for name in (EXPERIMENT, RUN)], axis=0)
+        bounds = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(batch)]
+        for first, last in itertools.pairwise(bounds):
+            yield batch.slice(first, last)
+
+
+def _about(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of the file that a program is given: kept events are still that, with their layout of weights."""
+    kind = KEPT if metadata.get("kind") == KEPT else EVENTS
+    settings = metadata.get("settings", {}) if kind == KEPT else {"for": _WHAT}
+    return record(kind, SCHEMA_VERSIONS[kind], settings)
+
+
 def _guarded(
-    batch: EventBatch, command: str, timeout: float | None, input_suffix: str, working_folder: Path | None
-) -> tuple[ExternalResult, str | None]:
+    batch: EventBatch, program: ExternalProgram, part: int, about: Mapping[str, Any]
+) -> tuple[ProgramOutput, str | None]:
     """The result of one call, and what went wrong with which events."""
     try:
-        result = simulate_externally(
-            batch, command, timeout=timeout, input_suffix=input_suffix, working_folder=working_folder
-        )
+        result = _simulated(batch, program, part, about)
     except SimulationError as error:
         nothing = np.zeros(len(batch), dtype=np.bool_)
-        return ExternalResult(nothing, nothing), str(error)
+        return ProgramOutput(nothing, nothing), str(error)
     lost = np.flatnonzero(~result.is_simulated)
-    message = f"external simulation: lost {_named(batch, lost)}" if len(lost) else None
+    message = f"{_WHAT}: lost {_named(batch, lost)}" if len(lost) else None
     return result, message
 
 
-def _read(
-    path: Path, batch: EventBatch, columns: Sequence[str | None]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
-    """(ids, passes, whether all processed events are listed) of the program's output.
+def _simulated(batch: EventBatch, program: ExternalProgram, part: int, about: Mapping[str, Any]) -> ProgramOutput:
+    with _called(batch, program, part, about) as written:
+        return _readable(batch, written, (PASSES_COLUMN, None))
 
-    ``columns`` of flags are tried in turn; None stands for a list of the events that passed.
-    """
-    common = ReadOptions(experiment=_common(batch, "experiment"), run=_common(batch, "run"))
-    flags = path.with_name("flags.parquet")
-    choices = [[] if column is None else [f"{column} > 0"] for column in columns]
-    attempts = [(selections, options) for selections in choices for options in (None, common)]
-    for number, (selections, options) in enumerate(attempts):
+
+@contextlib.contextmanager
+def _called(batch: EventBatch, program: ExternalProgram, part: int, about: Mapping[str, Any]) -> Iterator[Path]:
+    """Run the program over the events; the file it wrote, until the block ends."""
+    words = split_command(program.command, ("{input}", "{output}"), _WHAT)
+    concerned = _named(batch, np.arange(len(batch)))
+    with scratch_folder("simulation") as folder:
+        source, target = folder / f"events{program.input_suffix}", folder / "passing"
+        with create_events(source, about) as writer:
+            writer.write(batch)
+        values = program.values(batch, part) | {"input": source, "output": target}
         try:
-            make_flags([path], flags, "external", selections=selections, allow_duplicates=True, options=options)
-        except (FileFormatError, UsageError):
-            if number == len(attempts) - 1:
-                raise
-        else:
-            break
-    table = read_table(flags, FLAGS, schema_version=SCHEMA_VERSIONS[FLAGS])
-    ids = np.stack([table[name].astype(np.int64) for name in EVENT_ID], axis=1)
-    return ids, table[f"{PASSES_PREFIX}external"].astype(np.bool_), bool(selections)
+            run_program(
+                filled(words, values), folder, _WHAT, concerned, program.timeout, program.working_folder,
+                stop=program.stop,
+            )  # fmt: skip
+        except ProgramError as error:
+            raise SimulationError(str(error)) from error
+        written = sorted(path for path in folder.glob("passing*") if path.is_file())
+        if len(written) != 1:
+            raise SimulationError(f"{_WHAT}: wrote {len(written)} files, expected one, for {concerned}")
+        yield written[0]
 
 
-def _common(batch: EventBatch, name: str) -> int | None:
-    """The experiment or run of all events where they share one, for outputs without that column."""
-    values = np.unique(batch.event[name])
-    return int(values[0]) if len(values) == 1 else None
-
-
-def _matched(
-    batch: EventBatch, ids: NDArray[np.int64], passing: NDArray[np.bool_], is_complete: bool
-) -> ExternalResult:
-    position = {batch.event_id(i): i for i in range(len(batch))}
-    if len(position) < len(batch):
-        raise EventError("events with the same id cannot be told apart in a simulation's output", source=batch.source)
-    passes = np.zeros(len(batch), dtype=np.bool_)
-    is_simulated = np.full(len(batch), not is_complete)
-    for row, passed in zip(ids.tolist(), passing.tolist(), strict=True):
-        event = position.get((row[0], row[1], row[2]))
-        if event is None:
-            raise SimulationError(f"external simulation: its output holds event {tuple(row)}, which it was not given")
-        passes[event] = passed
-        is_simulated[event] = True
-    return ExternalResult(passes, is_simulated)
+def _readable(
+    batch: EventBatch, written: Path, columns: Sequence[str | None], *, with_variables: bool = True
+) -> ProgramOutput:
+    """What the program wrote; `SimulationError` with the events concerned where that cannot be read."""
+    try:
+        return read_output(written, batch, columns, with_variables=with_variables)
+    except (FileFormatError, UsageError) as error:
+        concerned = _named(batch, np.arange(len(batch)))
+        raise SimulationError(f"{_WHAT}: output not readable, for {concerned}: {error}") from error
+    except StrangerError as error:
+        raise SimulationError(f"{_WHAT}: {error}") from error
 
 
 def _named(batch: EventBatch, events: NDArray[np.int64]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -53,6 +54,7 @@ def run_program(
     concerned: str,
     timeout: float | None = None,
     working_folder: Path | None = None,
+    stop: threading.Event | None = None,
 ) -> None:
     """Run a program without a shell; it and its children never outlive this process (`run_child`).
 
@@ -62,6 +64,7 @@ def run_program(
     what, concerned : for messages: ``external simulation``, ``5 events ...``.
     timeout : seconds; None waits for ever.
     working_folder : what its relative paths start from; that of this process if not given.
+    stop : set by another thread to end it.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def run_program(
     """
     log = folder / "log"
     try:
-        code = run_child(words, folder, log, timeout, working_folder)
+        code = run_child(words, folder, log, timeout, working_folder, stop)
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{what}: no result after {timeout:g} s, for {concerned}") from error
     except OSError as error:

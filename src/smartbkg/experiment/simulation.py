@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,16 @@ from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, ReconstructedEvents, reconstruct
 from smartbkg.experiment.skims.belle2 import BELLE2_SKIMS
 from smartbkg.experiment.skims.registry import Skim, apply_skim, find_skim
+from smartbkg.io import ReadOptions
 from smartbkg.io.convert import SampleTally
 from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: Events simulated together; the result does not depend on it.
 BATCH_SIZE: Final = 2048
@@ -156,19 +160,22 @@ class SimulationSummary(NamedTuple):
     """particles of unknown PDG code, all events together"""
 
 
-def ordered_map(function: Callable[[EventBatch], Any], batches: Iterator[EventBatch], n_jobs: int) -> Iterator[Any]:
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int, at_end: Callable[[], None] = lambda: None
+) -> Iterator[Result]:
     """Results of a function of batches in their order, computed by some threads, with few batches in memory.
 
-    Threads suffice: the compiled kernels release the interpreter.
+    Threads suffice: the compiled kernels release the interpreter, and programs run by themselves. ``at_end`` is called
+    before the threads are waited for, at an error or Ctrl-C, too: it may tell them to stop.
     """
     if n_jobs <= 1:
-        yield from map(function, batches)
+        yield from map(function, items)
         return
     with concurrent.futures.ThreadPoolExecutor(n_jobs) as pool:
-        waiting: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
+        waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
         try:
-            for batch in batches:
-                waiting.append(pool.submit(function, batch))
+            for item in items:
+                waiting.append(pool.submit(function, item))
                 if len(waiting) > n_jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -176,6 +183,7 @@ def ordered_map(function: Callable[[EventBatch], Any], batches: Iterator[EventBa
         finally:
             for future in waiting:
                 future.cancel()
+            at_end()
 
 
 def simulate_file(
@@ -186,7 +194,9 @@ def simulate_file(
     skims: Sequence[str] = DEFAULT_SKIMS,
     detector: DetectorParameters = BELLE2,
     n_jobs: int = 1,
+    batch_size: int = BATCH_SIZE,
     allow_duplicates: bool = False,
+    options: ReadOptions | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SimulationSummary:
     """Simulate a file of events: ids, flags and event-level variables into a Parquet table.
@@ -199,7 +209,9 @@ def simulate_file(
     skims : names or ``module:function``.
     detector : its numbers; their name and digest are recorded in the file.
     n_jobs : threads; the output is the same.
+    batch_size : events in memory at a time, per thread; the output is the same.
     allow_duplicates : let an event id come twice; flags are found by the id, so that such events cannot be told apart.
+    options : how to read the source.
     progress : called with the number of events of each batch that is done.
 
     Raises
@@ -218,7 +230,7 @@ def simulate_file(
     n_passing: collections.Counter[str] = collections.Counter({skim.name: 0 for skim in chosen})
     n_events = n_unknown = 0
     with (
-        open_all(sources) as reader,
+        open_all(sources, options) as reader,
         TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=sources)) as writer,
     ):
 
@@ -226,7 +238,7 @@ def simulate_file(
             return simulate_events(batch, seed, skims=chosen, detector=detector)
 
         tally = SampleTally(reader)
-        batches = unique_events(tally.batches(BATCH_SIZE), allow_duplicates=allow_duplicates)
+        batches = unique_events(tally.batches(batch_size), allow_duplicates=allow_duplicates)
         for result in ordered_map(simulate, batches, n_jobs):
             writer.write(result.columns())
             n_events += len(result)
