@@ -44,10 +44,12 @@ def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     [
         (["--process", "mixd"], "unknown process 'mixd': did you mean 'mixed'?"),
         (["--events", "0"], "n_events is 0, expected at least 1"),
+        (["--run", "99999999999"], "run is 99999999999, expected at most 2147483647"),
+        (["--first-event", str(2**63 - 1), "--events", "2"], "last event is 9223372036854775808, expected at most"),
         (["--jobs", "0"], "n_jobs is 0, expected at least 1"),
         (["--output", "e.hepmc3"], "e.hepmc3: events are generated into Parquet"),
     ],
-    ids=["process", "events", "jobs", "suffix"],
+    ids=["process", "events", "run", "last-event", "jobs", "suffix"],
 )
 def test_wrong_usage_is_one_line_and_leaves_no_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[str], message: str

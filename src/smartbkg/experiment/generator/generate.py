@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import UsageError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import PROCESSES, ParticleStatus
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_NUMBER, EXPERIMENT, PROCESSES, RUN, ParticleStatus
 from smartbkg.events.units import SPEED_OF_LIGHT
 from smartbkg.experiment.beams import Collisions, FourMomenta, draw_collisions, from_beam_frame
 from smartbkg.experiment.generator.decay_tables import real_codes
@@ -71,6 +71,12 @@ class GeneratorRequest:
         for name, lowest in (("n_events", 1), ("experiment", 0), ("run", 0), ("first_event", 1)):
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected at least {lowest}")
+        last = self.first_event + self.n_events - 1
+        for name, column, value in (
+            ("experiment", EXPERIMENT, self.experiment), ("run", RUN, self.run), ("last event", EVENT_NUMBER, last)
+        ):  # fmt: skip
+            if value > (highest := np.iinfo(EVENT_DTYPES[column]).max):
+                raise UsageError(f"{name} is {value}, expected at most {highest}")
 
     @property
     def blocks(self) -> range:
