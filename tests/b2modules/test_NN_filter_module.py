@@ -337,6 +337,42 @@ def test_second_filter_under_another_name_draws_anew(
     assert (column(seen, "NN_prediction_weight") > 0).all()
 
 
+@pytest.mark.parametrize("options", [{"multiply_weights": True}, {"extra_info_var": "second"}])
+def test_two_filters_of_one_path_draw_independently(
+    basf2: ModuleType, mdst: Path, reference_model: Path, options: dict[str, Any]
+) -> None:
+    """With a shared number the second keeps all that the first has kept: half of the events, not a quarter."""
+    n_kept = 0
+    for seed in range(4):
+        basf2.set_random_seed(f"two filters {seed}")
+        half = f"exp=1e-6,{1e6 * np.log(2)}"
+        first, second = flat(half, reference_model), flat(half, reference_model, **options)
+        path = basf2.create_path()
+        seen = []
+
+        class Look(basf2.Module):
+            def event(self) -> None:
+                from data_store import STORE
+
+                info = STORE.object("EventExtraInfo")
+                seen.append({name: info.getExtraInfo(name) for name in info.getNames()})  # noqa: B023
+
+        import modularAnalysis as ma
+
+        ma.inputMdst(filename=str(mdst), path=path)
+        for module in (first, second):
+            module.if_false(basf2.create_path())
+            path.add_module(module)
+        path.add_module(Look())
+        basf2.process(path)
+        n_kept += len(seen)
+        weight = column(seen, "NN_prediction_weight")
+        if "extra_info_var" in options:
+            weight = weight * column(seen, "second_weight")
+        np.testing.assert_allclose(weight, 4, rtol=1e-3)
+    assert abs(n_kept - 100) < 4 * np.sqrt(400 * 3 / 16)
+
+
 def test_counters_begin_anew_in_a_second_processing(basf2: ModuleType, mdst: Path, reference_model: Path) -> None:
     import modularAnalysis as ma
 

@@ -338,6 +338,99 @@ def test_second_filter_for_a_skim_is_refused(basf2: ModuleType, mdst: Path, mode
         basf2.process(path, max_event=1)
 
 
+def half(skim: Any, path: Any, model: Path, config: Path, **options: Any) -> None:
+    """A filter that keeps every event with probability 1/2."""
+    from smartbkg.b2modules.smart_background import add_smartbkg_filtering
+
+    add_smartbkg_filtering(
+        skim, path, payload_weights=str(model), payload_config=str(config), event_type="mixed",
+        activation_params=(1e-6, 1e6 * float(np.log(2))), **options,
+    )  # fmt: skip
+
+
+def after_halves(basf2: ModuleType, mdst: Path, model: Path, config: Path, stages: list[Any], **options: Any) -> Any:
+    """Extra infos of the events that come through several filters of one path, under five seeds."""
+    import modularAnalysis
+    from data_store import STORE
+
+    seen: list[dict[str, float]] = []
+
+    class Look(basf2.Module):
+        def event(self) -> None:
+            info = STORE.object("EventExtraInfo")
+            seen.append({name: info.getExtraInfo(name) for name in info.getNames()})
+
+    for seed in range(5):
+        basf2.set_random_seed(f"halves {seed}")
+        path = basf2.create_path()
+        modularAnalysis.inputMdst(filename=str(mdst), path=path)
+        for number, skim in enumerate(stages):
+            half(skim, path, model, config, multiply_weights=number > 0, **options)
+        path.add_module(Look())
+        basf2.process(path)
+    return seen
+
+
+def test_filters_of_one_path_draw_independently_and_multiply_their_weights(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    """With shared numbers the later filters keep all that the first kept: 250 of 500, with weights that say 62."""
+    from skim.WGs.fei import feiHadronic
+
+    seen = after_halves(basf2, mdst, model, config, [feiHadronic()] * 3)
+    assert abs(len(seen) - 62.5) < 4 * np.sqrt(500 * 7 / 64)
+    np.testing.assert_allclose([entry["weight_feiHadronic"] for entry in seen], 8, rtol=1e-3)
+
+
+def test_filters_for_two_skims_draw_independently_also_jointly(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    from skim.WGs.fei import feiHadronic, feiSL
+
+    seen = after_halves(basf2, mdst, model, config, [feiHadronic(), feiSL()], joint_draw=True)
+    assert abs(len(seen) - 125) < 4 * np.sqrt(500 * 3 / 16)
+    for name in ("weight_feiHadronic", "weight_feiSL"):
+        np.testing.assert_allclose([entry[name] for entry in seen], 4, rtol=1e-3)
+
+
+def test_second_filter_for_another_skim_is_refused_unless_weights_are_multiplied(
+    basf2: ModuleType, mdst: Path, model: Path, config: Path
+) -> None:
+    import modularAnalysis
+    from skim.WGs.fei import feiHadronic, feiSL
+
+    from smartbkg.errors import EventError
+
+    path = basf2.create_path()
+    modularAnalysis.inputMdst(filename=str(mdst), path=path)
+    half(feiHadronic(), path, model, config)
+    half(feiSL(), path, model, config)
+    with pytest.raises(EventError, match=r"'weight_feiHadronic' = 2.* already.*multiply_weights=True"):
+        basf2.process(path)
+
+
+def test_weights_of_several_filters_are_unbiased_for_every_skim(basf2: ModuleType) -> None:
+    """Enumeration of all outcomes of two filters: the expectation of each weight is 1."""
+    from smartbkg.b2modules.smart_background import multiplied_weights
+    from smartbkg.errors import EventError
+
+    first, second = 0.3, {"weight_a": 0.6, "weight_b": 0.2}
+    goes_on = 1 - 0.4 * 0.8
+    mean = {"weight_a": 0.0, "weight_b": 0.0, "weight_c": 0.0}
+    for earlier, names in (("weight_a", ("weight_a", "weight_b")), ("weight_c", ("weight_a", "weight_b"))):
+        mean = dict.fromkeys(mean, 0.0)
+        for has_a in (True, False):
+            for has_b in (True, False):
+                chance = first * (0.6 if has_a else 0.4) * (0.2 if has_b else 0.8)
+                drawn = {n: (1 / second[n] if has else 0.0) for n, has in zip(names, (has_a, has_b), strict=True)}
+                weights = multiplied_weights({earlier: 1 / first}, drawn, goes_on, has_a or has_b)
+                for name, weight in weights.items():
+                    mean[name] += chance * weight
+        assert all(mean[name] == pytest.approx(1) for name in {*names, earlier})
+    with pytest.raises(EventError, match="is not written there"):
+        multiplied_weights({"weight_a": 2.0, "weight_b": 2.0}, {"weight_c": 2.0}, 0.5, True)
+
+
 def test_payload_that_nobody_has_is_an_error(basf2: ModuleType, mdst: Path) -> None:
     from skim.WGs.fei import feiHadronic
 

@@ -192,6 +192,8 @@ def test_files_without_a_kept_event_count_with_their_generated_ones(one: Chain, 
     result = run(none.kept, one.kept, "-o", tmp_path / "sum.parquet")
     assert "standing for 4200 generated" in result.output
     assert "biased" in result.output  # a threshold lost what it lost
+    again = run(tmp_path / "sum.parquet", one.kept, "-o", tmp_path / "again.parquet", "--allow-duplicates")
+    assert "biased" in again.output  # nor does a second merge find it again
     result = run(none.kept, none.kept, "-o", tmp_path / "zero.parquet")
     assert "0 events, standing for 400" in result.output
 

@@ -15,6 +15,7 @@ from smartbkg.errors import DatasetError, FileFormatError
 from smartbkg.io import create_events
 from smartbkg.io.convert import convert_events
 from smartbkg.io.tables import read_table
+from smartbkg.sampling.policies import ThresholdPolicy
 from smartbkg.storage.provenance import record
 
 
@@ -151,3 +152,11 @@ def test_generated_events_have_no_weights_to_add(ntuple: Path, tmp_path: Path) -
         writer.write(random_events(5))
     with pytest.raises(FileFormatError, match="no keep probabilities: expected events kept by"):
         run(ntuple, tmp_path / "generated.hepmc3", "--tree", "candidates", "--output", tmp_path / "o.root")
+
+
+def test_an_ntuple_of_a_threshold_sample_says_that_it_is_biased(tmp_path: Path) -> None:
+    chain = make_chain(tmp_path / "cut", 300, policy=ThresholdPolicy(0.05))
+    result = run(chain.flags, chain.kept, "--output", tmp_path / "weighted.root")
+    assert "the n-tuple is biased" in result.output
+    fair = make_chain(tmp_path / "fair", 300)
+    assert "biased" not in run(fair.flags, fair.kept, "--output", tmp_path / "fair.root").output

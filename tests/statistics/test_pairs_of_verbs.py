@@ -1,8 +1,9 @@
 """A sample through every ordered pair of verbs that can follow one another: each time the totals that the truth has.
 
-The verbs that read and write events are filter, convert, merge and dataset. Whatever came before, an event stands for
-`weight` of the generated weights, and a row of a data set for `sampling_weight` generated events of the generator's
-weight. So sums and retention can be told from any file, and compared with the truth within their own error.
+The verbs that read and write events are filter, convert, merge and dataset; those that only read them are score,
+ntuple, validate and plan. Whatever came before, an event stands for `weight` of the generated weights, and a row of a
+data set for `sampling_weight` generated events of the generator's weight. So sums and retention can be told from any
+file, and compared with the truth within their own error.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 from numpy.typing import NDArray
 from synthetic import random_events
 
+from smartbkg.closure.check import ClosureSettings
+from smartbkg.closure.files import validate_files
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.header import read_header
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.filtering.event_filter import EventFilter
-from smartbkg.filtering.files import filter_file
+from smartbkg.filtering.files import filter_file, score_file
 from smartbkg.filtering.merge import merge_files
+from smartbkg.filtering.ntuples import table_to_ntuple
 from smartbkg.io import create_events, open_events
 from smartbkg.io.convert import convert_events
 from smartbkg.io.tables import read_table, write_table
@@ -78,7 +83,8 @@ def generated(folder: Path, weights: str, name: str = "events", seed: int = 1) -
     path, flags = folder / f"{name}.parquet", folder / f"{name}_flags.parquet"
     with create_events(path, record("events", 1, {})) as writer:
         writer.write(batch)
-    write_table(flags, {n: batch.event[n] for n in EVENT_ID} | {"passes_tag": passes}, record("flags", 1, {}))
+    columns = {n: batch.event[n] for n in EVENT_ID} | {"passes_tag": passes, "hardness": scorer.logits(batch)[:, 0]}
+    write_table(flags, columns, record("flags", 1, {}))
     return Sample(path, flags, float(batch.event["weight"].sum()), float(passes.mean()))
 
 
@@ -156,6 +162,47 @@ def test_what_follows_a_merge_keeps_totals(second: str, tmp_path: Path) -> None:
         assert abs(values.sum() - truth) < 5 * np.sqrt((values**2 * (1 - 1 / stands_for)).sum())
 
 
+CHAINS = [
+    ("filter",),
+    ("filter", "filter"),
+    ("filter", "convert"),
+    ("convert", "filter"),
+    ("filter", "convert", "filter"),
+]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_verbs_that_read_a_filtered_sample_find_the_truth(chain: str, weights: str, tmp_path: Path) -> None:
+    first = sample = generated(tmp_path, weights)
+    for number, verb in enumerate(chain.split()):
+        sample = VERBS[verb](sample, tmp_path / f"{verb}_{number}.parquet")
+    flags = read_table(sample.flags)
+    with open_events(first.path) as reader:
+        w = np.concatenate([batch.event["weight"] for batch in reader.batches()])
+    truth = float(w[flags["passes_tag"]].sum())
+
+    table_to_ntuple(sample.flags, [sample.path], tmp_path / "n.root")
+    with uproot.open(tmp_path / "n.root") as file:
+        tree = file["events"].arrays(["weight", "keep_probability", "passes_tag"], library="np")
+    passes = tree["passes_tag"].astype(bool)
+    values, q = tree["weight"][passes], tree["keep_probability"][passes]
+    assert abs(values.sum() - truth) < 5 * np.sqrt((values**2 * (1 - q)).sum()) + 1e-6 * abs(truth)
+
+    score_file(sample.path, tmp_path / "scores.parquet", MomentumScorer(), settings={})
+    scores = read_table(tmp_path / "scores.parquet")
+    assert len(scores) == len(tree["weight"])
+
+    found = validate_files(
+        sample.path,
+        sample.flags,
+        "tag",
+        events=first.path,
+        settings=ClosureSettings(n_replicas=300, n_coverage_seeds=0),
+    )
+    assert found.is_compatible, found
+
+
 def plan_of(path: Path) -> tuple[float, OptimalPolicy]:
     with open_events(path) as reader:
         batch = EventBatch.concatenate(list(reader.batches()))
@@ -170,15 +217,20 @@ def plan_of(path: Path) -> tuple[float, OptimalPolicy]:
     return plan.outlooks[0].speed_up.value, plan.recommended
 
 
-@pytest.mark.parametrize("weights", ["0.01", "1", "100", "lognormal"])
+@pytest.mark.parametrize("weights", WEIGHTS)
 def test_a_plan_on_kept_events_finds_the_speed_up_of_all(weights: str, tmp_path: Path) -> None:
     sample = generated(tmp_path, weights)
     build_dataset([sample.path], [sample.flags], tmp_path / "all.parquet")
     kept = after_filter(sample, tmp_path / "kept.parquet")
+    again = after_filter(kept, tmp_path / "again.parquet")
+    build_dataset([again.path], [again.flags], tmp_path / "of_again.parquet", DatasetOptions(missing="drop"))
     build_dataset([kept.path], [kept.flags], tmp_path / "of_kept.parquet", DatasetOptions(missing="drop"))
     (whole, policy), (part, of_kept) = plan_of(tmp_path / "all.parquet"), plan_of(tmp_path / "of_kept.parquet")
     assert part == pytest.approx(whole, rel=0.1)
     assert of_kept.lambda_ == pytest.approx(policy.lambda_, rel=0.1)
+    of_again, twice = plan_of(tmp_path / "of_again.parquet")
+    assert of_again == pytest.approx(whole, rel=0.2)
+    assert twice.lambda_ == pytest.approx(policy.lambda_, rel=0.2)
 
 
 def test_the_unit_of_generator_weights_changes_no_decision(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.b2modules.data_store.event_reader import EventReader
-from smartbkg.b2modules.data_store.extra_info import SKIM_WEIGHT, ExtraInfo, draw_key
+from smartbkg.b2modules.data_store.extra_info import FURTHER_DRAWS, SKIM_WEIGHT, ExtraInfo, draw_key
 from smartbkg.b2modules.data_store.unknown_codes import warn_of_first_unknown
 from smartbkg.b2modules.framework import Module, belle2, import_basf2, job_seed
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.b2modules.skim_config import DEFAULT_CONFIG, ConfigSource
-from smartbkg.errors import ModelError, UsageError, nearest
+from smartbkg.errors import EventError, ModelError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.networks.onnx.backend import load_onnx_scorer
 from smartbkg.networks.onnx.config import BELLE2_MODELS, OnnxConfig, belle2_onnx_config, parse_onnx_config
 from smartbkg.sampling.draw_key import DrawKey
 from smartbkg.sampling.policies import UPSTREAM_MAX_WEIGHT, ExponentialPolicy
+from smartbkg.sampling.weights import any_skim_probability
 from smartbkg.scores.logistic import expit
 
 DEFAULT_WEIGHTS: Final = "SmartBackgroundWeights_default"
@@ -51,6 +52,8 @@ class SmartBackground(Module):
     event_type : process of all events; None = what the generator wrote into ``EventExtraInfo``.
     activation_params : (a, b) of q = clip(exp(a·(logit − b)), 1/max_weight, 1) for all skims; None = the model's.
     debug_mode : reject nothing, and write ``SmartBKG_Prediction_<SkimName>`` = q instead of weights.
+    multiply_weights : what to do with events that were filtered for a skim before: False = stop; True = draw anew, and
+        multiply the weights, those of the earlier skims too.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class SmartBackground(Module):
         activation_params: tuple[float, float] | None = None,
         debug_mode: bool = False,
         joint_draw: bool = False,
+        multiply_weights: bool = False,
     ) -> None:
         super().__init__()
         self.set_property_flags(import_basf2().ModulePropFlags.PARALLELPROCESSINGCERTIFIED)
@@ -71,6 +75,7 @@ class SmartBackground(Module):
         self._event_type = event_type
         self._activation = activation_params
         self._debug_mode, self._joint_draw = debug_mode, joint_draw
+        self._multiply_weights = multiply_weights
 
     def initialize(self) -> None:
         """Register what is written and load the model."""
@@ -145,11 +150,24 @@ class SmartBackground(Module):
             self._extra_info.write(**{f"SmartBKG_Prediction_{n}": q for n, q in zip(names, keep.tolist(), strict=True)})
             self.return_value(1)
             return
-        for name in names:
-            self._extra_info.refuse_if_there(SKIM_WEIGHT + name, "filter each sample once for a skim")
-        weights = self._joint_weights(keep, batch) if self._joint_draw else self._weights_of(keep, names, batch)
-        self._extra_info.write(**{SKIM_WEIGHT + name: weight for name, weight in zip(names, weights, strict=True)})
-        self.return_value(int(max(weights) > 0))
+        earlier = self._extra_info.skim_weights()
+        if not self._multiply_weights:
+            for name in earlier:
+                self._extra_info.refuse_if_there(
+                    name, "filter once, for all skims together, or give multiply_weights=True to multiply the weights"
+                )
+        drawn = self._joint_weights(keep, batch) if self._joint_draw else self._weights_of(keep, names, batch)
+        is_kept = max(drawn) > 0 and (not earlier or max(earlier.values()) > 0)
+        weights = {SKIM_WEIGHT + name: weight for name, weight in zip(names, drawn, strict=True)}
+        if earlier:
+            weights = multiplied_weights(earlier, weights, self._chance_to_go_on(keep), is_kept)
+            weights[FURTHER_DRAWS] = (self._extra_info.value(FURTHER_DRAWS) or 0.0) + 1.0
+        self._extra_info.write(**weights)
+        self.return_value(int(is_kept))
+
+    def _chance_to_go_on(self, keep: NDArray[np.float64]) -> float:
+        """With which probability some skim wants the event."""
+        return float(keep.max() if self._joint_draw else any_skim_probability(keep[None, :])[0])
 
     def _key(self) -> DrawKey:
         return draw_key(self._seed, self._extra_info.n_draws())
@@ -186,6 +204,34 @@ class SmartBackground(Module):
     def _check_event_type(self, name: str) -> None:
         if name not in self._event_types:
             raise UsageError(f"unknown event type '{name}': {nearest(name, self._event_types)}")
+
+
+def multiplied_weights(
+    earlier: Mapping[str, float], drawn: Mapping[str, float], chance_to_go_on: float, is_kept: bool
+) -> dict[str, float]:
+    """The weights of all skims after a further filter: 1 / (the chance of both draws), or 0.
+
+    Parameters
+    ----------
+    earlier : weights that the event came with, by their names.
+    drawn : 1/q of this draw, or 0.
+    chance_to_go_on : probability that this filter keeps the event, for whatever skim.
+    is_kept : whether it did.
+
+    Raises
+    ------
+    EventError
+        A skim is new, and several were drawn for before: with which chance the event came through is then not known.
+    """
+    weights = {name: weight / chance_to_go_on if is_kept else 0.0 for name, weight in earlier.items()}
+    for name, weight in drawn.items():
+        if name not in earlier and len(earlier) > 1:
+            raise EventError(
+                f"EventExtraInfo has {', '.join(sorted(earlier))}: with which chance an event came through their draws "
+                f"is not written there (several skims), so '{name}' has no weight; filter once, for all skims together"
+            )
+        weights[name] = weight * earlier.get(name, next(iter(earlier.values())))
+    return weights
 
 
 def _column_of(skim: WantedSkim, config: OnnxConfig) -> int:
@@ -231,6 +277,7 @@ def add_smartbkg_filtering(
     *,
     joint_draw: bool = False,
     global_tag: str | None = None,
+    multiply_weights: bool = False,
 ) -> None:
     """Add the filter to a path, behind the generator and before the simulation.
 
@@ -246,6 +293,8 @@ def add_smartbkg_filtering(
     activation_params : (a, b) in place of the model's own.
     joint_draw : one draw for all skims in place of one per skim.
     global_tag : tag of the payloads; None = the tags that the steering file has set.
+    multiply_weights : False = stop at events that were filtered for a skim before; True = draw anew, and multiply the
+        weights of all skims.
 
     Raises
     ------
@@ -262,6 +311,7 @@ def add_smartbkg_filtering(
         activation_params=None if activation_params is None else (activation_params[0], activation_params[1]),
         debug_mode=debug_mode,
         joint_draw=joint_draw,
+        multiply_weights=multiply_weights,
     )
     path.add_module(module)
     module.if_value("==0", import_basf2().create_path() if empty_path is None else empty_path)
@@ -274,6 +324,7 @@ __all__ = [
     "SmartBackground",
     "WantedSkim",
     "add_smartbkg_filtering",
+    "multiplied_weights",
     "payload_source",
     "wanted_skims",
 ]

@@ -23,5 +23,7 @@ def command(source: Path, kept: tuple[Path, ...], output: Path, tree: str | None
         summary = table_to_ntuple(source, kept, output, tree or "events")
     else:
         summary = add_weights(source, kept, output, tree, drop_unknown=drop_unknown)
+    for warning in summary.warnings:
+        click.echo(f"warning: {warning}", err=True)
     left_out = f", {summary.n_without_weight} rows without weight left out" if summary.n_without_weight else ""
     click.echo(f"{output}: {summary.n_rows} rows of {summary.n_events} events{left_out}")

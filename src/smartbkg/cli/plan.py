@@ -12,17 +12,20 @@ import click
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
-from smartbkg.sampling.luminosity import events_of_luminosity
 from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
     from smartbkg.networks.scorer import Scorer
     from smartbkg.sampling.cost import Costs
+    from smartbkg.sampling.labelled import LabelledEvents
     from smartbkg.sampling.plan import Outlook, Plan
     from smartbkg.sampling.policy import Policy
 
 # What `smartbkg.sampling.optimal` defines, said here so that --help costs no import of it; a test compares.
 DEFAULT_MAX_WEIGHT: Final = 25.0
+
+#: From this expected excess of a speed-up on it is said: a tenth of error, as from a hundred passing events.
+NOTABLE_EXCESS: Final = 0.01
 
 
 @click.command()
@@ -77,8 +80,9 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         costs = _measured(costs, scored.filter_seconds, options)
     elif isinstance(scorer, SurrogateScorer):
         costs = replace(costs, filtering=costs.filtering + scorer.seconds_per_event)
+    events = _of_luminosity(scored.events, options["effective"], options["luminosity"])
     plan = make_plan(
-        scored.events,
+        events,
         costs,
         max_weight=options["max_weight"],
         importance=options["importance"] or None,
@@ -86,7 +90,7 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
         n_replicas=options["replicas"],
     )
     _print(plan, scored.note)
-    effective = _wanted(plan, options["effective"], options["luminosity"], scored.events.process)
+    effective = _wanted(plan, options["effective"], options["luminosity"], events)
     if effective is not None:
         _print_needs(plan, effective)
     if options["picture"] is not None:
@@ -94,7 +98,7 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
             from smartbkg.plots.files import save_figure
             from smartbkg.plots.plan import plot_plan
 
-        save_figure(plot_plan(plan, scored.events), options["picture"])
+        save_figure(plot_plan(plan, events), options["picture"])
     if options["write"] or options["output"] is not None:
         record = scorer.record if isinstance(scorer, SurrogateScorer) else None
         stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
@@ -157,15 +161,29 @@ def _measured(costs: Costs, filter_seconds: float, options: dict[str, Any]) -> C
     return costs
 
 
-def _wanted(plan: Plan, effective: float | None, luminosity: float | None, process: Any) -> float | None:
+def _of_luminosity(events: LabelledEvents, effective: float | None, luminosity: float | None) -> LabelledEvents:
+    """The events in the proportions of the cross-sections where a luminosity is wanted, else as they are."""
     for option, number in (("--effective", effective), ("--luminosity", luminosity)):
         if number is not None and not math.isfinite(number):
             raise PolicyError(f"{option} {number}: expected a positive number")
     if effective is not None and luminosity is not None:
         raise UsageError("--effective and --luminosity exclude one another")
     if luminosity is None:
+        return events
+    from smartbkg.sampling.luminosity import multiplicity_of_cross_sections
+
+    if events.process is None:
+        raise PolicyError("--luminosity: the data set does not say of which processes its events are")
+    click.echo("processes in the proportions of their cross-sections, whatever those of the data set are", err=True)
+    return replace(events, multiplicity=multiplicity_of_cross_sections(events.process, events.multiplicity))
+
+
+def _wanted(plan: Plan, effective: float | None, luminosity: float | None, events: LabelledEvents) -> float | None:
+    if luminosity is None or events.process is None:
         return effective
-    return events_of_luminosity(luminosity, process) * min(plan.unfiltered_effective_per_event)
+    from smartbkg.sampling.luminosity import events_of_luminosity
+
+    return events_of_luminosity(luminosity, events.process) * min(plan.unfiltered_effective_per_event)
 
 
 def _row(outlook: Outlook) -> list[str]:
@@ -200,6 +218,12 @@ def _print(plan: Plan, note: str) -> None:
         lines.append(f"oracle {plan.oracle}: {share:.1%} of it reached")
     for process, (common, own) in plan.by_process.items():
         lines.append(f"{process}: {common} with the common λ, {own:.3f} with its own")
+    lines.extend(
+        f"{outlook.label}: few events of large weight decide; the speed-up comes out too high, by "
+        f"{outlook.expected_excess:.0%} on average or more"
+        for outlook in plan.outlooks
+        if outlook.expected_excess > NOTABLE_EXCESS
+    )
     click.echo("\n".join(lines))
     for skim, check in zip(plan.skims, plan.calibration, strict=True):
         if not check.is_tolerable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from smartbkg.events.skim_choice import choose_skims
 from smartbkg.events.totals import Totals
 from smartbkg.filtering.event_filter import keep_probabilities
 from smartbkg.filtering.ledger import EventLedger, Repeats
+from smartbkg.filtering.lost_events import BIASED_POLICIES, biased_policies, warnings_of_lost_events
 from smartbkg.filtering.scoring import EventScorer, score_events
 from smartbkg.io import ReadOptions, create_events, open_events
 from smartbkg.io.parquet import PARQUET
@@ -94,6 +95,8 @@ class _Survey(NamedTuple):
     left_out: list[NDArray[np.bool_] | None]
     """of each file, for a union: rows that an earlier file has"""
     warnings: list[str]
+    biased_policies: set[str] = field(default_factory=set)
+    """labels of policies that lost events for ever"""
 
 
 class MergeSummary(NamedTuple):
@@ -146,6 +149,8 @@ def merge_files(
     draws = [file.draws for file in files]
     known = [one for one in draws if one is not None]
     settings: dict[str, Any] = {"method": method, "files": [path.name for path in paths]}
+    if survey.biased_policies:
+        settings[BIASED_POLICIES] = sorted(survey.biased_policies)
     about = record(KEPT, SCHEMA_VERSIONS[KEPT], settings, paths)
     if len(known) == len(draws):
         about["draws"] = merged_draws(known, method)
@@ -205,6 +210,7 @@ def _survey(paths: Sequence[Path], output: Path, *, is_shared: bool, allow_dupli
                     n_rows += len(batch)
                     _count_processes(batch, mixture)
                 survey.files.append(KeptFile.of(path, reader.metadata))
+                survey.biased_policies.update(biased_policies(reader.metadata))
             survey.n_rows.append(n_rows)
             survey.mixtures.append(mixture)
         for name in (GENERATOR_WEIGHT, KEEP_PROBABILITY) if columns is not None else ():
@@ -213,11 +219,7 @@ def _survey(paths: Sequence[Path], output: Path, *, is_shared: bool, allow_dupli
         survey.columns.extend(name for name in columns or () if not name.startswith(("score", "logit")))
         for repeats in ledger.repeats():
             _judge_repeats(survey, repeats, is_shared=is_shared, allow_duplicates=allow_duplicates)
-    labels = {file.policy.label for file in survey.files if file.policy is not None and not file.policy.is_unbiased}
-    survey.warnings.extend(
-        f"'{label}' has lost what scores below it for ever, the merged sample is biased: see `smartbkg reweight`"
-        for label in sorted(labels)
-    )
+    survey.warnings.extend(warnings_of_lost_events(survey.biased_policies, "the merged sample"))
     return survey
 
 

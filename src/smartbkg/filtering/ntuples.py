@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import DatasetError, FileFormatError, nearest
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_PROBABILITY, SCORE, WEIGHT, id_column
 from smartbkg.events.identity import find_events, ids_of
+from smartbkg.filtering.lost_events import BIASED_POLICIES, biased_policies, warnings_of_lost_events
 from smartbkg.io import open_events
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
@@ -35,6 +36,8 @@ class NtupleSummary(NamedTuple):
     """Different events among them."""
     n_without_weight: int
     """Rows left out because their event is not among the kept ones."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of the weights."""
 
 
 def add_weights(
@@ -87,7 +90,9 @@ def add_weights(
             seen.append(np.stack([ids[name][~missing] for name in EVENT_ID], axis=1))
             n_rows += int((~missing).sum())
             n_dropped += int(missing.sum())
-    return NtupleSummary(n_rows, len(np.unique(np.concatenate(seen), axis=0)) if seen else 0, n_dropped)
+    return NtupleSummary(
+        n_rows, len(np.unique(np.concatenate(seen), axis=0)) if seen else 0, n_dropped, _warnings(weights)
+    )
 
 
 def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str = "events") -> NtupleSummary:
@@ -108,7 +113,7 @@ def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str =
     columns |= {name: weights[name][rows[~missing]] for name in weights.columns if name not in EVENT_ID}
     with atomic_path(output) as partial, uproot.recreate(partial) as new:
         new[tree] = columns
-    return NtupleSummary(int((~missing).sum()), int((~missing).sum()), int(missing.sum()))
+    return NtupleSummary(int((~missing).sum()), int((~missing).sum()), int(missing.sum()), _warnings(weights))
 
 
 def _weights(kept: Sequence[Path]) -> Table:
@@ -116,7 +121,12 @@ def _weights(kept: Sequence[Path]) -> Table:
     tables = [_weights_of(path) for path in kept]
     names = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
     columns = {name: np.concatenate([table[name] for table in tables]) for name in names}
-    return Table(columns, {}, ", ".join(map(str, kept)))
+    biased = sorted(set().union(*(biased_policies(table.metadata) for table in tables)))
+    return Table(columns, {"settings": {BIASED_POLICIES: biased}}, ", ".join(map(str, kept)))
+
+
+def _warnings(weights: Table) -> tuple[str, ...]:
+    return tuple(warnings_of_lost_events(biased_policies(weights.metadata), "the n-tuple"))
 
 
 def _weights_of(path: Path) -> Table:
@@ -127,13 +137,14 @@ def _weights_of(path: Path) -> Table:
                 return read_table(path, columns=_weight_columns(path))
     pieces: list[dict[str, NDArray[Any]]] = []
     with open_events(path) as reader:
+        metadata = reader.metadata
         for batch in reader.batches():
             if KEEP_PROBABILITY not in batch.event:
                 raise FileFormatError(f"{path}: no keep probabilities: expected events kept by `smartbkg filter`")
             pieces.append({name: batch.event[name] for name in _chosen(list(batch.event))})
     names = [name for name in (pieces[0] if pieces else (*EVENT_ID, *ADDED)) if all(name in one for one in pieces)]
     columns = {name: np.concatenate([one[name] for one in pieces]) if pieces else np.empty(0) for name in names}
-    return Table(columns, {}, str(path))
+    return Table(columns, metadata, str(path))
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

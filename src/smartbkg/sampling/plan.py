@@ -49,6 +49,16 @@ class Outlook(NamedTuple):
     seconds_per_event: float
     """CPU seconds per generated event."""
 
+    @property
+    def expected_excess(self) -> float:
+        """By which share the speed-up comes out too high on average, to second order.
+
+        It is a ratio whose denominator is estimated from the events that pass: 1/x of an x with relative error r is too
+        high by r² in the mean. Where few events of large weight decide, higher orders add to that.
+        """
+        value, error = self.speed_up
+        return (error / value) ** 2 if value > 0 else 0.0
+
 
 class Needs(NamedTuple):
     """A production of a wanted size."""

@@ -10,6 +10,8 @@ from smartbkg.sampling.draw_key import DrawKey
 
 _KEEP_PROBABILITY: Final = "_keep_probability"
 _N_DRAWS: Final = "_draws"
+#: How many filters of skims came after the first, for a second one of the same skim adds no name.
+FURTHER_DRAWS: Final = "SmartBKG_further_draws"
 #: What the names of weights of basf2's module ``SmartBackground`` begin with.
 SKIM_WEIGHT: Final = "weight_"
 
@@ -43,14 +45,23 @@ class ExtraInfo:
         return float(self._object.getExtraInfo(name))
 
     def n_draws(self) -> int:
-        """How many draws the event has come through, by the keep probabilities and weights that it carries."""
+        """How many draws the event has come through, by the keep probabilities and weights that it carries.
+
+        The number grows with every filter, so that no two of them share their draw.
+        """
         if not self._object.isValid():
             return 0
         names = [str(name) for name in self._object.getNames()]
         filters = [name.removesuffix(_KEEP_PROBABILITY) for name in names if name.endswith(_KEEP_PROBABILITY)]
-        return sum(int(self.value(name + _N_DRAWS) or 1) for name in filters) + any(
-            name.startswith(SKIM_WEIGHT) for name in names
-        )
+        of_skims = len(self.skim_weights()) + int(self.value(FURTHER_DRAWS) or 0)
+        return of_skims + sum(int(self.value(name + _N_DRAWS) or 1) for name in filters)
+
+    def skim_weights(self) -> dict[str, float]:
+        """The weights of earlier filters of skims, by their names in ``EventExtraInfo``."""
+        if not self._object.isValid():
+            return {}
+        info = self._object.obj()
+        return {n: float(info.getExtraInfo(n)) for n in map(str, info.getNames()) if n.startswith(SKIM_WEIGHT)}
 
     def refuse_if_there(self, name: str, remedy: str) -> None:
         """Stop where an earlier filter has written under a name.
