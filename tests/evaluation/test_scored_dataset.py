@@ -57,6 +57,16 @@ def test_a_model_is_evaluated_on_the_part_that_it_did_not_learn_from(
     assert ("some per cent too good" in found.note) is (which == VALIDATION)
 
 
+def test_events_that_taught_the_start_of_a_training_do_not_judge(tmp_path: Path) -> None:
+    """A model on other events, from the weights of one that learned these: its judges are that one's test events."""
+    path = dataset(tmp_path / "d.parquet")
+    stranger = training(0.2, membership_keys(random_events(50, seed=99, first_event=9000)))
+    found = score_dataset(path, EnergyScorer(), training=stranger | {"ancestors": [training(0.2)]})
+    part = assign_split({column: BATCH.event[column] for column in EVENT_ID}, 0.3, 0.2, 0) == TEST
+    np.testing.assert_array_equal(found.event_id["evtNum"], BATCH.event["evtNum"][part])
+    assert "the model that its training started from was trained on d.parquet" in found.note
+
+
 def test_events_without_a_label_are_left_out(tmp_path: Path) -> None:
     path = dataset(tmp_path / "d.parquet", label_tag=np.where(np.arange(N) < 100, np.nan, LABEL))
     assert len(score_dataset(path, EnergyScorer()).events) == N - 100

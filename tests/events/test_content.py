@@ -96,10 +96,10 @@ def test_an_event_without_final_state_takes_what_it_has_and_an_empty_one_is_zero
     assert content_digests(no_particle)[0] == 0
 
 
-def test_parquet_and_hepmc_give_the_same_digests(tmp_path: Path) -> None:
+def test_parquet_hepmc_and_edm4hep_give_the_same_digests(tmp_path: Path) -> None:
     batch = final_state(40, seed=7)
     expected = content_digests(batch)
-    for name in ("events.parquet", "events.hepmc", "events.hepmc.gz"):
+    for name in ("events.parquet", "events.hepmc", "events.hepmc.gz", "events.edm4hep.root"):
         with create_events(tmp_path / name, record("events", 1, {})) as writer:
             writer.write(batch)
         assert np.array_equal(content_digests(read_back(tmp_path / name)), expected), name
@@ -110,7 +110,7 @@ def test_belle2_events_keep_their_digests_through_parquet_and_hepmc(reference_da
         batch = next(reader.batches(100))
     expected = content_digests(batch)
     assert len(np.unique(expected)) == 100
-    for name in ("events.parquet", "events.hepmc"):
+    for name in ("events.parquet", "events.hepmc", "events.edm4hep.root"):
         with create_events(tmp_path / name, record("events", 1, {})) as writer:
             writer.write(batch)
         assert np.array_equal(content_digests(read_back(tmp_path / name)), expected), name

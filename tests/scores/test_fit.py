@@ -82,3 +82,21 @@ def test_skims_that_were_not_run_are_left_out_of_their_fit() -> None:
 def test_one_class_only_is_refused() -> None:
     with pytest.raises(DatasetError, match="passing and failing events are needed"):
         fit_calibration(np.zeros((5, 1)), np.zeros((5, 1)), np.ones(5), np.array([0.1]), "affine")
+
+
+@pytest.mark.parametrize("method", ["affine", "isotonic"])
+def test_a_process_keeps_its_own_calibration_where_another_skim_is_rare_there(method: str) -> None:
+    """Ten passing events of one skim must not take the calibration of the other skims from a process."""
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 1.5, (12_000, 2))
+    process = np.repeat(["mixed", "taupair"], 6000)
+    shift = np.where(process == "mixed", 0.0, -1.5)[:, None]
+    label = (random.random(logits.shape) < 1 / (1 + np.exp(-logits - shift))).astype(float)
+    label[6000:, 1] = 0
+    label[6000:6010, 1] = 1
+    fit = fit_calibration(logits, label, np.ones(12_000), label.mean(axis=0), method, process)
+    assert isinstance(fit, PerProcess)
+    assert set(fit.by_process) == {"mixed", "taupair"}
+    scores = fit.apply(logits, process)
+    assert scores[6000:, 0].mean() == pytest.approx(label[6000:, 0].mean(), rel=0.05)
+    np.testing.assert_array_equal(scores[6000:, 1], fit.otherwise.apply(logits)[6000:, 1])

@@ -39,6 +39,7 @@ def command(
 
     Only events that the model was not trained on are used.
     """
+    from smartbkg.evaluation.evaluate import CLOSURE_LIMIT
     from smartbkg.evaluation.files import evaluate_model
 
     if output.suffix.lower() not in (".html", ".htm"):
@@ -53,5 +54,5 @@ def command(
     if evaluation.without_surrogate is not None:
         click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")
-    click.echo(evaluation.closure.verdict)
+    click.echo(f"{evaluation.closure.verdict} ({CLOSURE_LIMIT})")
     click.echo(str(output.absolute()))

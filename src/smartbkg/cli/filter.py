@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from smartbkg.cli.options import (
     FILE,
@@ -115,6 +116,8 @@ def command(
         )  # fmt: skip
     if counted.n_events and counted.sample.sum_weight_squared == 0:
         click.echo("warning: the generator weights of all events are 0: nothing kept counts for anything", err=True)
+    if click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT:
+        click.echo(f"the seed of the draw is the default, {seed}", err=True)
     _print(counted, output)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 # What `smartbkg.events.columns` defines, said here so that --help costs no import of it; a test compares.
 PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "taupair")
@@ -31,6 +32,12 @@ def command(
     from smartbkg.experiment.generator.files import generate_to_file
     from smartbkg.experiment.generator.generate import GeneratorRequest
 
+    get_source = click.get_current_context().get_parameter_source
     request = GeneratorRequest(process, n_events, seed, experiment, run, first_event)
     written = generate_to_file(request, output, n_jobs=jobs)
+    if all(get_source(name) is ParameterSource.DEFAULT for name in ("experiment", "run", "first_event")):
+        click.echo(
+            f"event ids are the defaults (experiment {experiment}, run {run}, events from {first_event}): another job "
+            "needs a --run or --first-event of its own, or its events carry the same ids", err=True,
+        )  # fmt: skip
     click.echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from smartbkg.sampling.plan import Outlook, Plan, make_plan
 from smartbkg.sampling.policies import DEFAULT_MAX_WEIGHT, OptimalPolicy, Policy
 from smartbkg.scores.labels import split_labels
 from smartbkg.scores.metrics import CalibrationCurve, RocCurve, calibration_curve, roc
+
+#: What the closure of an evaluation is worth, to be said beside its verdict.
+CLOSURE_LIMIT: Final = (
+    "this closure draws with the keep probabilities that it tests against: it shows what the policy does to "
+    "distributions; a wrong weight, file or policy of a production it cannot see, which `smartbkg validate` "
+    "looks for in a kept file"
+)
 
 
 class Evaluation(NamedTuple):

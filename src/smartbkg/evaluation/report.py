@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from smartbkg._version import __version__
 from smartbkg.closure.check import VariableClosure
-from smartbkg.evaluation.evaluate import Evaluation
+from smartbkg.evaluation.evaluate import CLOSURE_LIMIT, Evaluation
 from smartbkg.plots.curves import (
     as_data_uri,
     plot_calibration,
@@ -138,6 +138,7 @@ def render_report(
         "cards": _cards(evaluation),
         "is_unbiased": closure.is_compatible,
         "verdict": closure.verdict,
+        "closure_limit": CLOSURE_LIMIT,
         "costs": evaluation.plan.costs,
         "policies": list(_policy_rows(evaluation)),
         "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),

@@ -189,7 +189,25 @@ def _columns(batch: EventBatch, skims: Sequence[str], source: str) -> dict[str, 
 def _unseen(
     path: Path, columns: Mapping[str, NDArray[Any]], training: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.bool_], str]:
-    """Which events may evaluate a model: those it has not learned from, whatever file they come in."""
+    """Which events may evaluate a model: those it has not learned from, whatever file they come in.
+
+    Those that taught the models from whose weights its training started do not evaluate it either.
+    """
+    may_judge, note = _unseen_by(path, columns, training)
+    for ancestor in () if training is None else training.get("ancestors", ()):
+        also, of_ancestor = _unseen_by(path, columns, ancestor)
+        if not also.all():
+            may_judge = may_judge & also
+            note = f"{of_ancestor.replace('the model was', 'the model that its training started from was')}"
+    if not may_judge.any():
+        raise DatasetError(f"{path}: every event has taught the model or one that it started from: {note}")
+    return may_judge, note
+
+
+def _unseen_by(
+    path: Path, columns: Mapping[str, NDArray[Any]], training: Mapping[str, Any] | None
+) -> tuple[NDArray[np.bool_], str]:
+    """Which events one training has not looked at, and what to say of that."""
     n_events = len(columns[WEIGHT])
     share = _share_taught(path, columns[_MEMBERSHIP], training)
     if training is None or "split" not in training or share == 0:

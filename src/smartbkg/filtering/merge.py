@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -95,7 +95,7 @@ class _Survey(NamedTuple):
     left_out: list[NDArray[np.bool_] | None]
     """of each file, for a union: rows that an earlier file has"""
     warnings: list[str]
-    biased_policies: set[str] = field(default_factory=set)
+    biased_policies: set[str]
     """labels of policies that lost events for ever"""
 
 
@@ -196,7 +196,7 @@ def merged_totals(found: Sequence[Mapping[str, Any]], kept: Totals, *, is_shared
 
 def _survey(paths: Sequence[Path], output: Path, *, is_shared: bool, allow_duplicates: bool) -> _Survey:
     """Read all files once: their records, columns and mixtures, and which events they share."""
-    survey = _Survey([], [], [], [], [None] * len(paths), [])
+    survey = _Survey([], [], [], [], [None] * len(paths), [], set())
     columns: list[str] | None = None
     with EventLedger(output.absolute().parent) as ledger:
         for index, path in enumerate(paths):

@@ -12,7 +12,7 @@ from smartbkg.optional import needed_for
 from smartbkg.scores.calibration import Affine, Calibration, Isotonic, PerProcess
 from smartbkg.scores.logistic import fit_logistic, logit
 
-#: Passing and failing events from which a process gets a calibration of its own.
+#: Passing and failing events from which a process gets a calibration of its own for a skim.
 LEAST_OF_PROCESS: Final = 50
 
 Method = Literal["affine", "temperature", "isotonic", "prior"]
@@ -36,7 +36,8 @@ def fit_calibration(
     retention : (n_skims,) natural prior, the start of the fit.
     method : ``affine``: scale and offset by maximum likelihood (Platt); ``temperature``: the scale alone, with the
         offset that keeps the mean score at the retention; ``isotonic``: a rising function; ``prior``: no fit.
-    process : (n_events,) names, for a calibration of each process that has enough events.
+    process : (n_events,) names, for a calibration of each process that has enough events of some skim; of its other
+        skims the common one holds there.
 
     Raises
     ------
@@ -50,11 +51,28 @@ def fit_calibration(
     for name in np.unique(process):
         chosen = process == name
         here = label[chosen]
-        n_passing, n_failing = np.nansum(here, axis=0), np.nansum(1 - here, axis=0)
-        if name and min(n_passing.min(), n_failing.min()) >= LEAST_OF_PROCESS:
-            prior = _pass_fraction(here, weight[chosen])
-            by_process[str(name)] = _fit(logits[chosen], here, weight[chosen], prior, method)
+        has_enough = np.minimum(np.nansum(here, axis=0), np.nansum(1 - here, axis=0)) >= LEAST_OF_PROCESS
+        if name and has_enough.any():
+            prior = _pass_fraction(here[:, has_enough], weight[chosen])
+            own = _fit(logits[chosen][:, has_enough], here[:, has_enough], weight[chosen], prior, method)
+            by_process[str(name)] = _with_own(common, own, has_enough)
     return PerProcess(by_process, common) if by_process else common
+
+
+def _with_own(common: Calibration, own: Calibration, has_own: NDArray[np.bool_]) -> Calibration:
+    """A calibration of all skims: a process's own where it has one, the common one elsewhere.
+
+    Parameters
+    ----------
+    has_own : (n_skims,) True = the next column of ``own`` is this skim's.
+    """
+    position = np.cumsum(has_own) - 1
+    source = [(own, int(position[skim])) if has_own[skim] else (common, skim) for skim in range(len(has_own))]
+    if isinstance(common, Isotonic) and isinstance(own, Isotonic):
+        pairs = [(c.logits[at], c.scores[at]) for c, at in source if isinstance(c, Isotonic)]
+        return Isotonic(tuple(x for x, _ in pairs), tuple(y for _, y in pairs))
+    affine = [(c.scale[at], c.offset[at]) for c, at in source if isinstance(c, Affine)]
+    return Affine(tuple(scale for scale, _ in affine), tuple(offset for _, offset in affine))
 
 
 def _pass_fraction(label: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -37,6 +37,15 @@ def load_start(path: Path, config: TrainingConfig) -> ModelBundle:
     if "network" in config.model_fields_set and wanted not in (None, start.config.architecture):
         raise ModelError(f"{path}: is a '{start.config.architecture}', the configuration asks for a '{wanted}'")
     return start
+
+
+def ancestors_of(init_from: Path | None) -> list[dict[str, Any]]:
+    """Which events taught the model that a training starts from, and those that it started from itself."""
+    if init_from is None:
+        return []
+    training = load_bundle(init_from).training
+    own = {name: training[name] for name in ("membership", "split", "inputs") if name in training}
+    return [*([own] if own else []), *training.get("ancestors", [])]
 
 
 def start_from(model: torch.nn.Module, start: ModelBundle, skims: tuple[str, ...]) -> None:

@@ -27,7 +27,7 @@ from smartbkg.storage.provenance import digest_of, inputs_of, record
 from smartbkg.training.checkpoint import checkpoint_path, load_checkpoint
 from smartbkg.training.config import TrainingConfig
 from smartbkg.training.distributed import Workers, join_workers, leave_workers, own_device
-from smartbkg.training.fine_tuning import load_start, start_from
+from smartbkg.training.fine_tuning import ancestors_of, load_start, start_from
 from smartbkg.training.input.data import TrainingData, load_training_data
 from smartbkg.training.loop import Trainer
 from smartbkg.training.progress.reporting import EpochFigures, Reporter
@@ -237,6 +237,7 @@ def finish(
         retention=dict(zip(data.skims, trainer.sampler.retention.tolist(), strict=True)),
         split=config.data.model_dump(include={"validation_fraction", "test_fraction", "split_seed"}),
         costs=costs.to_dict(), membership=data.membership.to_list(),
+        **({"ancestors": ancestors} if (ancestors := ancestors_of(init_from)) else {}),
     )  # fmt: skip
     bundle = ModelBundle(
         config=network,
