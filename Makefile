@@ -66,6 +66,7 @@ fuzz: $(VENV)/.installed ## mutated files of every format, and what the HepMC wr
 
 models: $(VENV)/.installed ## the models in the package, from nothing (hours; can be stopped and goes on)
 	$(BIN)/python models/make_models.py --folder build/models --jobs 2 --publish
+	$(BIN)/python models/make_surrogate_models.py --folder build/models --jobs 2 --publish
 
 docs: $(VENV)/.installed ## the documentation, into site/
 	$(BIN)/mkdocs build --strict

@@ -63,8 +63,7 @@ def main(arguments: Sequence[str]) -> None:
             metrics = with_histograms(model, processes, chosen.events // len(processes))
             save_bundle(model, replace(load_bundle(model), metrics=metrics))
             click.echo(f"{payload_name}: scores of {', '.join(processes)}")
-        order = (DEFAULT_PAYLOAD, *PAYLOADS)
-        build_packaged_store({one: files[one] for one in order}, description="models that come with smartbkg")
+        build_packaged_store(files, description="models that come with smartbkg")
 
 
 if __name__ == "__main__":

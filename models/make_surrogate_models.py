@@ -49,6 +49,7 @@ DETECTORS: Final = (BELLE2, ALTERNATIVE, read_detector(str(Path(__file__).with_n
 REPLICAS: Final = 128
 #: Runs of the events that fit and of those that judge: no other events of the project have them.
 _FIT_RUN, _JUDGE_RUN = 90_001, 95_001
+_OF_SEVERAL: Final = " One draw serves all skims: a skim's row is what that draw is worth for it."
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,12 @@ def card(recipe: Recipe, model: Path, rows: Sequence[Row], mean_replicas: float,
         "the model is: nothing was fitted to the other detectors. *alone* is the network with its own policy, without "
         "the surrogate. The truth is simulated with the same detector as the surrogate, with `alternative` (tuned to "
         "look alike, other in each number) and with a far one (`models/far.json`: 10 % fewer tracks, worse "
-        "resolutions, more background, half the identification).",
+        "resolutions, more background, half the identification)."
+        + (
+            " One draw serves all skims: a skim's row is what that draw is worth for it."
+            if len(bundle.skims) > 1
+            else ""
+        ),
         "",
         "| truth | skim | passing | AUC | speed-up alone | speed-up with the surrogate |",
         "|---|---|---|---|---|---|",

@@ -19,6 +19,12 @@ from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling import policy_from_dict
 
 
+#: Payload → skims of the models in the package; those with a surrogate are opened with it.
+PAYLOADS = (
+    ("GATGAPgen.safetensors", 1), ("SmartBackground", 10), ("GATGAPSurrogate", 1), ("SmartBackgroundSurrogate", 10),
+)  # fmt: skip
+
+
 def test_store_holds_one_published_tag(tmp_path: Path) -> None:
     build_packaged_store({DEFAULT_PAYLOAD: write_revision(tmp_path / "file", 1)}, tmp_path / "data")
     store = ConditionsStore(tmp_path / "data", is_immutable=True)
@@ -55,7 +61,7 @@ def test_packaged_models_are_whole() -> None:
 @pytest.mark.skipif(not (packaged_folder() / DATABASE_NAME).is_file(), reason="no model is packaged yet")
 def test_packaged_models_score_and_carry_a_policy() -> None:
     batch = random_events(20, seed=1)
-    for payload, n_skims in (("GATGAPgen.safetensors", 1), ("SmartBackground", 10)):
+    for payload, n_skims in PAYLOADS:
         scorer = load_scorer(resolve_payload(DEFAULT_TAG, payload, places=[str(packaged_folder())]))
         score = scorer.scores(batch)
         assert score.shape == (20, n_skims)

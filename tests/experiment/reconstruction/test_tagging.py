@@ -74,3 +74,14 @@ def test_event_cuts_are_those_of_the_fei() -> None:
     response = make_response([good, few_tracks, much_energy, few_clusters])
     passes = clean_events(response, boost_matrix(), beam_energy()).passes_event_cuts
     assert passes.tolist() == [True, False, False, False]
+
+
+def test_shapes_are_computed_when_they_are_looked_at() -> None:
+    cleaning = clean_events(make_response([{}]), boost_matrix(), beam_energy())
+    names = list(cleaning.variables)
+    assert len(names) == len(cleaning.variables)
+    assert np.isfinite(cleaning.variables["visibleEnergy"]).all()
+    assert "shapes" not in vars(cleaning)
+    assert np.isnan(cleaning.variables["thrust"]).all()
+    assert "shapes" in vars(cleaning)
+    assert set(names) >= {"R2", "thrust", "sphericity", "aplanarity", "nTracks", "E_ECL", "visibleEnergy"}

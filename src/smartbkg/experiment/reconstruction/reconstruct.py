@@ -21,7 +21,7 @@ from smartbkg.experiment.reconstruction.composites import composite_candidates
 from smartbkg.experiment.reconstruction.final_state import charged_candidates, photon_candidates, v0_candidates
 from smartbkg.experiment.reconstruction.scoring import Recording, new_recording
 from smartbkg.experiment.reconstruction.signal_probability import N_FEATURES, N_HIDDEN, Classifier, default_classifier
-from smartbkg.experiment.reconstruction.tagging import EventCleaning, clean_events
+from smartbkg.experiment.reconstruction.tagging import EventCleaning, EventVariables, clean_events
 from smartbkg.experiment.reconstruction.tools import Tools
 from smartbkg.experiment.reconstruction.truth_matching import no_truth
 
@@ -120,7 +120,7 @@ class ReconstructedEvents:
         return self.response.n_events
 
     @property
-    def variables(self) -> dict[str, NDArray[np.float64]]:
+    def variables(self) -> EventVariables:
         """Event-level variables, (n_events,) each, NaN where undefined."""
         return self.cleaning.variables
 

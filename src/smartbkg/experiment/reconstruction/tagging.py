@@ -6,7 +6,10 @@ Cuts and definitions follow basf2's skim package (`skim/scripts/skim/WGs/fei.py`
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,28 +34,63 @@ MINIMUM_CLUSTERS: Final = 3
 MINIMUM_VISIBLE_ENERGY: Final = 4.0
 E_ECL_WINDOW: Final = (2.0, 7.0)
 
+#: Event-level variables of the shape, NaN for events with fewer than two momenta.
+_SHAPES: Final = ("R2", "thrust", "sphericity", "aplanarity")
 
-class EventCleaning(NamedTuple):
-    """Cleaned tracks and photons of some events and what follows from them."""
+
+@dataclass(frozen=True)
+class EventCleaning:
+    """Cleaned tracks and photons of some events and what follows from them.
+
+    Attributes
+    ----------
+    is_track : (n_tracks,) True for cleaned tracks.
+    is_photon : (n_clusters,) True for cleaned neutral clusters.
+    pion_p4 : (n_tracks, 4) px, py, pz, E of all tracks as pions in the centre-of-mass frame, GeV.
+    photon_p4 : (n_clusters, 4) of all clusters as photons.
+    offsets : (n_events + 1,) of ``momenta``.
+    momenta : (n, 4) px, py, pz, E of cleaned tracks, then photons, of each event in the centre-of-mass frame, GeV.
+    kinematics : event-level variables but for those of the shape, (n_events,) each.
+    passes_event_cuts : (n_events,) True within the event cuts of the FEI skims.
+    """
 
     is_track: NDArray[np.bool_]
-    """(n_tracks,) True for cleaned tracks"""
     is_photon: NDArray[np.bool_]
-    """(n_clusters,) True for cleaned neutral clusters"""
     pion_p4: NDArray[np.float64]
-    """(n_tracks, 4) px, py, pz, E of all tracks as pions in the centre-of-mass frame, GeV"""
     photon_p4: NDArray[np.float64]
-    """(n_clusters, 4) of all clusters as photons"""
     offsets: NDArray[np.int64]
-    """(n_events + 1,) of `momenta`"""
     momenta: NDArray[np.float64]
-    """(n, 4) px, py, pz, E of cleaned tracks, then photons, of each event in the centre-of-mass frame, GeV"""
-    shapes: EventShapes
-    """shape variables of `momenta`"""
-    variables: dict[str, NDArray[np.float64]]
-    """event-level variables, (n_events,) each, NaN where undefined"""
+    kinematics: dict[str, NDArray[np.float64]]
     passes_event_cuts: NDArray[np.bool_]
-    """(n_events,) True within the event cuts of the FEI skims"""
+
+    @functools.cached_property
+    def shapes(self) -> EventShapes:
+        """Shape variables of ``momenta``, which take longer than all else here: computed when they are looked at."""
+        return event_shapes(self.offsets, self.momenta[:, 0], self.momenta[:, 1], self.momenta[:, 2])
+
+    @property
+    def variables(self) -> EventVariables:
+        """Event-level variables, (n_events,) each, NaN where undefined."""
+        return EventVariables(self)
+
+
+class EventVariables(Mapping[str, NDArray[np.float64]]):
+    """Event-level variables by name, the shapes among them only when they are asked for."""
+
+    def __init__(self, cleaning: EventCleaning) -> None:
+        self._cleaning = cleaning
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if name not in _SHAPES:
+            return self._cleaning.kinematics[name]
+        is_defined = np.diff(self._cleaning.offsets) > 1
+        return np.where(is_defined, getattr(self._cleaning.shapes, name), np.nan)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._cleaning.kinematics, *_SHAPES))
+
+    def __len__(self) -> int:
+        return len(self._cleaning.kinematics) + len(_SHAPES)
 
 
 def track_momenta(response: DetectorResponse, boost: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
@@ -106,26 +144,24 @@ def clean_events(response: DetectorResponse, boost: NDArray[np.float64], beam_en
     order = np.argsort(events, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(events, minlength=n_events))])
     momenta = np.ascontiguousarray(momenta[order])
-    shapes = event_shapes(offsets, momenta[:, 0], momenta[:, 1], momenta[:, 2])
     e_ecl = _calorimeter_energy(response, is_track, is_photon, cluster_event)
     n_clusters = np.bincount(cluster_event[is_cluster], minlength=n_events)
-    variables = {
+    kinematics = {
         "nTracks": np.bincount(track_event[is_track], minlength=n_events).astype(np.float64),
         "nClusters": n_clusters.astype(np.float64),
         "nPhotons": np.bincount(cluster_event[is_photon], minlength=n_events).astype(np.float64),
         "totalCharge": _sum(track_event[is_track], tracks.charge[is_track].astype(np.float64), n_events),
         **_kinematics(_sum_momenta(offsets, momenta), beam_energy, boost),
         "E_ECL": e_ecl,
-        **_shape_variables(shapes, np.diff(offsets)),
     }
     passes = (
-        (variables["nTracks"] >= MINIMUM_TRACKS)
-        & (variables["nClusters"] >= MINIMUM_CLUSTERS)
-        & (variables["visibleEnergy"] > MINIMUM_VISIBLE_ENERGY)
+        (kinematics["nTracks"] >= MINIMUM_TRACKS)
+        & (kinematics["nClusters"] >= MINIMUM_CLUSTERS)
+        & (kinematics["visibleEnergy"] > MINIMUM_VISIBLE_ENERGY)
         & (e_ecl > E_ECL_WINDOW[0])
         & (e_ecl < E_ECL_WINDOW[1])
     )
-    return EventCleaning(is_track, is_photon, pion_p4, photon_p4, offsets, momenta, shapes, variables, passes)
+    return EventCleaning(is_track, is_photon, pion_p4, photon_p4, offsets, momenta, kinematics, passes)
 
 
 def _sum_momenta(offsets: NDArray[np.int64], momenta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -162,13 +198,4 @@ def _kinematics(
         "missingMomentumCMS": at_rest,
         "missingMomentumTheta": np.arccos(np.clip(laboratory[:, 2] / np.maximum(momentum, 1e-12), -1.0, 1.0)),
         "missingMass2": missing[:, 3] ** 2 - at_rest**2,
-    }
-
-
-def _shape_variables(shapes: EventShapes, n_momenta: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Shape variables, NaN for events with fewer than two momenta."""
-    is_defined = n_momenta > 1
-    return {
-        name: np.where(is_defined, getattr(shapes, name), np.nan)
-        for name in ("R2", "thrust", "sphericity", "aplanarity")
     }
