@@ -18,7 +18,6 @@ from smartbkg.errors import ConditionsError
 from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling import policy_from_dict
 
-
 #: Payload → skims of the models in the package; those with a surrogate are opened with it.
 PAYLOADS = (
     ("GATGAPgen.safetensors", 1), ("SmartBackground", 10), ("GATGAPSurrogate", 1), ("SmartBackgroundSurrogate", 10),
