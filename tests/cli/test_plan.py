@@ -46,6 +46,15 @@ def test_a_plan_compares_policies_and_writes_the_best_into_the_model(chain: Chai
     assert load_bundle(chain.model).policy is None  # --output leaves the model alone
 
 
+def test_costs_that_nobody_gave_are_said_to_be_belle_iis_and_a_filter_that_does_not_pay_is_named(chain: Chain) -> None:
+    result = run(chain.model, chain.dataset, "--replicas", 20)
+    assert "Belle II's costs" in result.output
+    assert "costs more than it saves" not in result.output
+    dear = run(chain.model, chain.dataset, "--t-gen", 1, "--t-filter", 50, "--t-sim", 10, "--replicas", 20)
+    assert "Belle II's costs" not in dear.output
+    assert "the filter costs more than it saves: speed-up 0.1" in dear.output
+
+
 def test_a_plan_for_all_skims_is_the_models_policy(chain: Chain, tmp_path: Path) -> None:
     output = tmp_path / "planned.safetensors"
     result = run(chain.model, chain.dataset, "--output", output, "--replicas", 20)

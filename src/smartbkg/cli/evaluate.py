@@ -41,6 +41,7 @@ def command(
     """
     from smartbkg.evaluation.evaluate import CLOSURE_LIMIT
     from smartbkg.evaluation.files import evaluate_model
+    from smartbkg.sampling.cost import BELLE_II_NOTE
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")
@@ -51,6 +52,10 @@ def command(
     outlook = evaluation.outlook
     click.echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
     click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
+    if evaluation.plan.costs.are_belle_ii:
+        click.echo(BELLE_II_NOTE)
+    if evaluation.plan.loss is not None:
+        click.echo(f"warning: {evaluation.plan.loss}", err=True)
     if evaluation.without_surrogate is not None:
         click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")

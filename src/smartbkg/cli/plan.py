@@ -198,6 +198,8 @@ def _print(plan: Plan, note: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from smartbkg.sampling.cost import BELLE_II_NOTE
+
     table = Table(title=f"{', '.join(plan.skims)}: {note}")
     for name in ("policy", "speed-up", "n_eff per 1000", "simulated", "largest weight"):
         table.add_column(name, justify="left" if name == "policy" else "right")
@@ -224,7 +226,11 @@ def _print(plan: Plan, note: str) -> None:
         for outlook in plan.outlooks
         if outlook.expected_excess > NOTABLE_EXCESS
     )
+    if costs.are_belle_ii:
+        lines.insert(1, BELLE_II_NOTE)
     click.echo("\n".join(lines))
+    if plan.loss is not None:
+        click.echo(f"warning: {plan.loss}", err=True)
     for skim, check in zip(plan.skims, plan.calibration, strict=True):
         if not check.is_tolerable:
             click.echo(f"warning: {check.warning(skim)}", err=True)

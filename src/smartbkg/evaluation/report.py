@@ -23,6 +23,7 @@ from smartbkg.plots.curves import (
 )
 from smartbkg.plots.plan import plot_plan
 from smartbkg.plots.variables import variable_title
+from smartbkg.sampling.cost import BELLE_II_NOTE
 from smartbkg.sampling.plan import Outlook
 from smartbkg.scores.labels import split_labels
 from smartbkg.storage.atomic import write_text_atomically
@@ -140,6 +141,8 @@ def render_report(
         "verdict": closure.verdict,
         "closure_limit": CLOSURE_LIMIT,
         "costs": evaluation.plan.costs,
+        "costs_note": f" ({BELLE_II_NOTE})" if evaluation.plan.costs.are_belle_ii else "",
+        "loss": evaluation.plan.loss,
         "policies": list(_policy_rows(evaluation)),
         "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),
         "model_figures": [*_model_pictures(evaluation), *_learning_pictures(history)],

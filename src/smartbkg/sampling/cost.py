@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from smartbkg.errors import PolicyError
 
@@ -46,6 +46,11 @@ class Costs:
         """Seconds paid for an event whether it is kept or not."""
         return self.generation + self.filtering
 
+    @property
+    def are_belle_ii(self) -> bool:
+        """Whether generation and simulation cost what they do at Belle II, as where nobody gave others."""
+        return (self.generation, self.simulation) == (BELLE_II_COSTS.generation, BELLE_II_COSTS.simulation)
+
     def to_dict(self) -> dict[str, Any]:
         """The three times by name."""
         return asdict(self)
@@ -53,6 +58,8 @@ class Costs:
 
 #: Belle II's costs (arXiv:2307.06434).
 BELLE_II_COSTS = Costs()
+#: What is said beside them.
+BELLE_II_NOTE: Final = "Belle II's costs, arXiv:2307.06434: give your own by --t-gen, --t-filter and --t-sim"
 
 
 def check_simulation_cost(simulation_cost: ArrayLike) -> NDArray[np.float64]:

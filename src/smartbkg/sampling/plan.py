@@ -110,6 +110,16 @@ class Plan:
     """CPU seconds per event without filter."""
 
     @property
+    def loss(self) -> str | None:
+        """A sentence where the best policy found does not pay, None where it does."""
+        speed_up = self.outlooks[0].speed_up
+        if speed_up.value >= 1.0 + speed_up.error:
+            return None
+        is_sure = speed_up.value < 1.0 - speed_up.error
+        verdict = "costs more than it saves" if is_sure else "saves nothing that can be seen"
+        return f"the filter {verdict}: speed-up {speed_up} at these costs; do without, or decide faster or better"
+
+    @property
     def recommended(self) -> OptimalPolicy:
         """The optimal policy for all skims together."""
         policy = self.outlooks[0].policy
