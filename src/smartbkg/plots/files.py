@@ -23,5 +23,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: cannot draw as '{path.suffix}': {nearest(path.suffix, SUFFIXES)}")
-    with atomic_path(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:], dpi=150)
+    import matplotlib
+
+    kind = path.suffix[1:]
+    no_time = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    # the same figure gives the same file: no time in it, and names of its parts from their content
+    with atomic_path(path) as partial, matplotlib.rc_context({"svg.hashsalt": "smartbkg"}):
+        figure.savefig(partial, format=kind, dpi=150, metadata=no_time)
