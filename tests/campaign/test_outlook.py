@@ -12,6 +12,8 @@ from smartbkg.campaign.campaign import open_campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.outlook import foresee, outlook_lines
 from smartbkg.campaign.status import read_status
+from smartbkg.experiment.external import ExternalSummary, simulate_file_externally
+from smartbkg.seeds import derive_seed
 
 #: Takes a tenth of a second to begin, and some milliseconds an event.
 SIMULATION = """
@@ -59,6 +61,20 @@ def test_an_external_simulation_is_timed_on_a_few_events(tmp_path: Path) -> None
     outlook = foresee(external(tmp_path / "small"))
     assert "simulation measured now" in outlook.costs_from
     assert 0.015 < outlook.costs.simulation < 0.2, "20 ms an event, and its share of a call"
+
+
+def test_a_plan_tries_the_simulation_with_the_seed_of_the_campaign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def noting(*arguments: Any, seed: int = 1, **options: Any) -> ExternalSummary:
+        seeds.append(seed)
+        return simulate_file_externally(*arguments, seed=seed, **options)
+
+    monkeypatch.setattr("smartbkg.campaign.pilot.simulate_file_externally", noting)
+    foresee(external(tmp_path / "small", seed=17))
+    assert seeds == [derive_seed(17, "campaign simulation")] * 2
 
 
 def test_a_cost_that_is_configured_is_not_measured(tmp_path: Path) -> None:

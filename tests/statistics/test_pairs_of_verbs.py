@@ -84,7 +84,6 @@ def generated(folder: Path, weights: str, name: str = "events", seed: int = 1) -
     with create_events(path, record("events", 1, {})) as writer:
         writer.write(batch)
     columns = {n: batch.event[n] for n in EVENT_ID} | {"passes_tag": passes, "hardness": scorer.logits(batch)[:, 0]}
-    columns["weight"] = batch.event["weight"]  # else validate takes all for 1
     write_table(flags, columns, record("flags", 1, {}))
     return Sample(path, flags, float(batch.event["weight"].sum()), float(passes.mean()))
 

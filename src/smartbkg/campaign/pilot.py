@@ -22,6 +22,7 @@ from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, score_co
 from smartbkg.experiment.external import DEFAULT_BATCH_SIZE, simulate_file_externally
 from smartbkg.experiment.generator.generate import BLOCK_EVENTS
 from smartbkg.io import create_events, open_events
+from smartbkg.seeds import derive_seed
 from smartbkg.storage.kinds import KEPT
 from smartbkg.storage.partial import scratch_folder
 
@@ -141,6 +142,7 @@ def _timed_simulation(campaign: Campaign, kept: Path, folder: Path, content: dic
         simulate_file_externally(
             few, flags, config.command or "", skim=campaign.flagged[0], timeout=config.timeout,
             input_suffix=config.suffix, working_folder=campaign.folder.root,
+            seed=derive_seed(campaign.config.seed, "campaign simulation"),
         )  # fmt: skip
         seconds.append(cpu_seconds() - before)
     an_event = max(seconds[1] - seconds[0], 0.0) / max(n_tried - 1, 1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smartbkg.closure.check import DEFAULT_SETTINGS, ClosureSettings, check_closure, check_samples, check_subset
 from smartbkg.closure.generator_level import read_generated
+from smartbkg.closure.generator_weights import common_generator_weight, find_generator_weights
 from smartbkg.closure.inventory import Finding, KeptEvents, take_inventory
 from smartbkg.closure.report import ClosureReport
 from smartbkg.errors import DatasetError, FileFormatError, UsageError
@@ -95,14 +96,15 @@ def validate_files(
     skim : its name; may be left out where the flags hold one.
     scores : table of every event's keep probability (``smartbkg filter --scores``): the p-values are then exact, and
         look most closely.
-    events : the generated events, for variables of the generator level.
+    events : the generated events, for variables of the generator level, and for generator weights that the flags lack.
     reference : flags and variables of an unfiltered sample of other events: only shapes are then compared.
     variables : to look at; all numbers in the flags if none is named.
 
     Raises
     ------
     DatasetError, FileFormatError
-        Columns are missing, or events of one file are not in the other.
+        Columns are missing, events of one file are not in the other, or no file holds the generator weights of events
+        that were not kept.
     """
     if flags is None and scores is None and events is None:
         raise UsageError("nothing to compare with: give flags, --scores or --events")
@@ -119,13 +121,14 @@ def validate_files(
     has_generated = decisions is not None or events is not None
     if table is not None and has_generated:  # two families share the significance
         settings = replace(settings, significance=settings.significance / 2)
+    everything, variables_of_all = (None, {}) if events is None else read_generated(events)
     passing = None
     if table is not None:
         name = choose_flags(table, skim)
         names = tuple(variables) or event_variables(table)
         other = None if reference is None else read_table(reference)
-        passing = _of_passing(held.table, table, name, names, decisions, other, settings)
-    generated = _of_generated(held.table, decisions, events, settings) if has_generated else None
+        passing = _of_passing(held.table, table, name, names, decisions, everything, other, settings)
+    generated = _of_generated(held.table, decisions, everything, variables_of_all, settings) if has_generated else None
     if generated is None:
         notes.append("all generated events were not looked at: give --scores, or --events with the generator's file")
     return Validation(inventory, passing, generated, tuple(notes))
@@ -194,6 +197,7 @@ def _of_passing(
     skim: str,
     names: Sequence[str],
     decisions: Table | None,
+    everything: Table | None,
     reference: Table | None,
     settings: ClosureSettings,
 ) -> ClosureReport:
@@ -207,30 +211,46 @@ def _of_passing(
             _values(reference, names, passing_there),
             _values(flags, names, rows[chosen]),
             kept[WEIGHT][chosen],
-            generator_weights(reference.columns)[passing_there] if WEIGHT in reference.columns else None,
+            _reference_weights(reference, kept)[passing_there],
             settings,
             keep_probability=kept[KEEP_PROBABILITY][chosen],
             least_keep_probability=least,
         )
     passing = flags[PASSES_PREFIX + skim].astype(bool)
     is_kept, weight, q = (column[passing] for column in _stated(kept, rows, len(flags)))
-    generator_weight = generator_weights(flags.columns)[passing] if WEIGHT in flags.columns else None
+    ids = {column: flags[column][passing] for column in EVENT_ID}
+    of_flags = (flags, GENERATOR_WEIGHT if GENERATOR_WEIGHT in flags.columns else WEIGHT)
+    holders = (of_flags, (decisions, GENERATOR_WEIGHT), (everything, WEIGHT))
+    generator_weight = find_generator_weights(ids, holders, kept)
     values = _values(flags, names, passing)
     if decisions is None:
         return check_subset(values, is_kept, weight, q, generator_weight, settings, least_keep_probability=least)
-    ids = {column: flags[column][passing] for column in EVENT_ID}
     in_scores = match_events(ids, decisions, decisions.source)
-    if generator_weight is None and GENERATOR_WEIGHT in decisions.columns:
-        generator_weight = decisions[GENERATOR_WEIGHT][in_scores]
     q_of_all = decisions[KEEP_PROBABILITY][in_scores]
     return check_closure(values, q_of_all, is_kept, generator_weight, settings, kept_weight=weight)
 
 
+def _reference_weights(reference: Table, kept: Table) -> NDArray[np.float64]:
+    """(n_reference,) generator weights of other events, whose kept counterparts are compared with them."""
+    if WEIGHT in reference.columns:
+        return generator_weights(reference.columns)
+    common = common_generator_weight(kept)
+    if common is None:
+        raise DatasetError(
+            f"{reference.source}: no column '{WEIGHT}': generator weights of {kept.source} are not all the same, "
+            "so the reference must state its own"
+        )
+    return np.full(len(reference), common)
+
+
 def _of_generated(
-    kept: Table, decisions: Table | None, events: Path | None, settings: ClosureSettings
+    kept: Table,
+    decisions: Table | None,
+    everything: Table | None,
+    variables: Mapping[str, NDArray[np.float64]],
+    settings: ClosureSettings,
 ) -> ClosureReport:
     """Statistics of all generated events at generator level, the scores among the variables."""
-    everything, variables = (None, {}) if events is None else read_generated(events)
     if decisions is None:
         if everything is None:
             raise UsageError("generated events are looked at by their scores or their own file")
@@ -239,17 +259,14 @@ def _of_generated(
         least = _least_keep_probability(kept.metadata)
         return check_subset(variables, is_kept, weight, q, everything[WEIGHT], settings, least_keep_probability=least)
     order = slice(None) if everything is None else match_events(decisions.columns, everything, everything.source)
-    variables = {name: values[order] for name, values in variables.items()}
-    variables |= {name: decisions[name].astype(np.float64) for name in decisions.columns if name.split("_")[0] == SCORE}
+    looked_at = {name: values[order] for name, values in variables.items()}
+    looked_at |= {name: decisions[name].astype(np.float64) for name in decisions.columns if name.split("_")[0] == SCORE}
     rows = match_events(kept.columns, decisions, decisions.source)
     is_kept, weight, _ = _stated(kept, rows, len(decisions))
-    generator_weight = None
-    if GENERATOR_WEIGHT in decisions.columns:
-        generator_weight = decisions[GENERATOR_WEIGHT]
-    elif everything is not None:
-        generator_weight = everything[WEIGHT][order]
+    ids = {column: decisions[column] for column in EVENT_ID}
+    generator_weight = find_generator_weights(ids, ((decisions, GENERATOR_WEIGHT), (everything, WEIGHT)), kept)
     return check_closure(
-        variables, decisions[KEEP_PROBABILITY], is_kept, generator_weight, settings, kept_weight=weight
+        looked_at, decisions[KEEP_PROBABILITY], is_kept, generator_weight, settings, kept_weight=weight
     )
 
 

@@ -15,7 +15,10 @@ from smartbkg.campaign.chunk.attempt import attempt_chunk
 from smartbkg.campaign.chunk.record import read_record
 from smartbkg.campaign.merge import merge_campaign
 from smartbkg.campaign.status import read_status
+from smartbkg.events import EventBatch
+from smartbkg.experiment.external_program import seed_of_call
 from smartbkg.io import create_events, open_events
+from smartbkg.seeds import derive_seed
 
 #: Passes every third event.
 SIMULATION = """
@@ -68,6 +71,22 @@ def test_a_command_makes_events_with_ids_of_the_campaign_and_the_whole_chain_run
     assert merged.n_written == result.n_passing
     assert sorted(tree["evtNum"]) == sorted(numbers[numbers % 3 == 0])
     assert tree["weight"].sum() == pytest.approx(result.sum_weight)
+
+
+def test_a_simulation_by_command_draws_from_the_seed_of_the_campaign(tmp_path: Path) -> None:
+    script = tmp_path / "simulation.py"
+    script.write_text(SIMULATION + "open(sys.argv[3], 'a').write(sys.argv[4] + '\\n')\n")
+    campaign = commanded(
+        tmp_path / "small", "sh -c 'cp EVENTS {output}' {n_events} {seed}", seed=17, simulate__by="command",
+        simulate__command=f"{sys.executable} {script} {{input}} {{output}} {tmp_path}/seeds {{seed}}",
+        simulate__skims=["first"],
+    )  # fmt: skip
+    assert attempt_chunk(campaign, 0)[1] == "done"
+    (path,) = [path for _, path in campaign.folder.recorded()]
+    with open_events(campaign.folder.data(0, read_record(path, 0)["attempt"]) / "kept.parquet") as reader:
+        kept = EventBatch.concatenate(list(reader.batches()))
+    expected = seed_of_call(kept, derive_seed(17, "campaign simulation"))
+    assert (tmp_path / "seeds").read_text().split() == [str(expected)]
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,7 @@ def _simulate(campaign: Campaign, folder: Path, filtered: _Filtered, clock: Stag
     config, flags = campaign.config.simulate, folder / f"{FLAGS}.parquet"
     if config.by == "nothing":
         return None
+    seed = derive_seed(campaign.config.seed, "campaign simulation")
     with clock.stage("simulate"):
         if config.by == "embedded":
             from smartbkg.experiment.detector.files import read_detector
@@ -202,14 +203,13 @@ def _simulate(campaign: Campaign, folder: Path, filtered: _Filtered, clock: Stag
 
             root = campaign.folder.root
             detector = BELLE2 if config.detector is None else read_detector(str(root / config.detector))
-            seed = derive_seed(campaign.config.seed, "campaign simulation")
             simulate_file(filtered.kept, flags, seed=seed, skims=campaign.flagged, detector=detector)
         elif len(filtered.kept_columns[WEIGHT]):
             from smartbkg.experiment.external import simulate_file_externally
 
             simulate_file_externally(
                 filtered.kept, flags, config.command or "", skim=campaign.flagged[0], timeout=config.timeout,
-                input_suffix=config.suffix, working_folder=campaign.folder.root,
+                input_suffix=config.suffix, working_folder=campaign.folder.root, seed=seed,
             )  # fmt: skip
         else:
             empty = {name: np.empty(0, dtype=np.int64) for name in EVENT_ID}
