@@ -89,7 +89,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     pq.write_table(pa.table(NTUPLE), tmp_path / "n.parquet")
     output = ("--output", tmp_path / "f.parquet")
     with pytest.raises(UsageError, match="same file"):
-        flags(tmp_path / "m.root", "--output", tmp_path / "m.root")
+        flags(tmp_path / "n.parquet", "--output", tmp_path / "n.parquet")
     with pytest.raises(DatasetError, match="occurs 2 times"):
         flags(tmp_path / "twice.root", *output)
     assert len(flags(tmp_path / "twice.root", *output, "--allow-duplicates")) == 1

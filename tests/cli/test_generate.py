@@ -47,7 +47,7 @@ def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
         (["--run", "99999999999"], "run is 99999999999, expected at most 2147483647"),
         (["--first-event", str(2**63 - 1), "--events", "2"], "last event is 9223372036854775808, expected at most"),
         (["--jobs", "0"], "n_jobs is 0, expected at least 1"),
-        (["--output", "e.hepmc3"], "e.hepmc3: events are generated into Parquet"),
+        (["--output", "e.hepmc3"], "e.hepmc3: Parquet, of which `smartbkg convert` makes HepMC3, is written"),
     ],
     ids=["process", "events", "run", "last-event", "jobs", "suffix"],
 )

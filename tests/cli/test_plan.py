@@ -159,7 +159,11 @@ def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Cha
         (["--effective", "-1"], PolicyError, "expected a positive number"),
         (["--effective", "inf"], PolicyError, "--effective inf: expected a positive number"),
         (["--luminosity", "nan"], PolicyError, "--luminosity nan: expected a positive number"),
-        (["--picture", "plan.jpgg"], UsageError, "cannot draw"),
+        (
+            ["--picture", "plan.jpgg"],
+            UsageError,
+            "a picture is written, expected a name that ends in .pdf or .png or .svg",
+        ),
     ],
 )
 def test_mistakes_are_named(chain: Chain, options: list[str], error: type[SmartBKGError], message: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options, progress_bar
+from smartbkg.cli.outputs import MODEL
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     help="A detector (belle2, alternative, FILE.json) or a program 'mysim {input} {output}'.",
 )  # fmt: skip
 @click.option("--replicas", default=64, show_default=True, type=click.IntRange(min=1), help="Of each event, at most.")
-@click.option("--output", "-o", type=FILE, help="Write the model to this file.")
+@click.option("--output", "-o", type=MODEL, help="Write the model to this file.")
 @click.option("--write", is_flag=True, help="Write the surrogate into MODEL itself.")
 @click.option("--skim", "skims", multiple=True, help="Without MODEL: for this skim (repeat for several). Default: all.")
 @click.option("--importance", multiple=True, type=float, help="Importance of each skim, in their order.")

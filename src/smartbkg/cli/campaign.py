@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import EVENTS, JSON, PAGE
 from smartbkg.errors import SmartBKGError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def command() -> None:
 @click.option("--events", type=int, help="Events to generate.")
 @click.option("--chunk-events", type=int, help="Events a chunk.")
 @click.option("--skim", "skims", multiple=True, help="Skim to filter for; repeatable.")
-@click.option("--model", help="Model file.")
+@click.option("--model", type=click.Path(), help="Model file.")
 @click.option("--global-tag", help="... or its global tag.")
 @click.option("--payload", help="... and payload. Default: the model in the package.")
 @click.option("--seed", type=int, help="Fixes every event, draw and simulation.")
@@ -125,10 +126,10 @@ def schema() -> None:
 @_FOLDER
 @click.option("--on", "place", default="local", show_default=True,
               help="local, slurm, htcondor, pbs, lsf, sge, or the address of a Dask scheduler.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), help="Processes or batch jobs.")
+@click.option("--workers", "--jobs", "workers", type=click.IntRange(min=1), help="Processes or batch jobs.")
 @click.option("--chunk", "chunks", multiple=True, type=int, help="Make this chunk here and end; repeatable.")
-@click.option("--page", type=FILE, help="Keep a status page (HTML) up to date.")
-@click.option("--report", "report_path", type=FILE, help="Write what this job did (JSON), however it ends.")
+@click.option("--page", type=PAGE, help="Keep a status page (HTML) up to date.")
+@click.option("--report", "report_path", type=JSON, help="Write what this job did (JSON), however it ends.")
 @_ACCEPT
 def run(
     folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], page: Path | None,
@@ -211,7 +212,7 @@ def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: b
 @command.command()
 @_FOLDER
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--page", type=FILE, help="Write a self-contained status page (HTML).")
+@click.option("--page", type=PAGE, help="Write a self-contained status page (HTML).")
 @click.option("--watch", is_flag=True, help="Look again every half minute until nothing is left to do.")
 @_ACCEPT
 def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: bool) -> None:
@@ -250,7 +251,7 @@ def retry(folder: Path, chunks: tuple[int, ...]) -> None:
 
 @command.command()
 @_FOLDER
-@click.option("--output", "-o", type=FILE, required=True, help=".parquet, .hepmc3[.gz], or .root for the n-tuples.")
+@click.option("--output", "-o", type=EVENTS, required=True, help=".parquet, .hepmc3[.gz], or .root for the n-tuples.")
 @click.option("--chunks", "bounds", metavar="FIRST:LAST", help="This range alone, both included.")
 @click.option("--incomplete", is_flag=True, help="Merge what is done although some chunks are not.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for a large merge.")

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from smartbkg.cli.outputs import COPY
 from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
 from smartbkg.conditions.client import read_token_file
 from smartbkg.conditions.local_text import LocalTextDatabase
@@ -73,7 +74,7 @@ def show(tag: str, place: str | None) -> None:
 @click.option("--experiment", type=int, default=0, show_default=True, help="Experiment the payload must hold for.")
 @click.option("--run", type=int, default=0, show_default=True, help="Run the payload must hold for.")
 @click.option("--at", "place", help=f"{_PLACE}; default: the first place that knows the tag.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Copy the file here.")
+@click.option("--output", "-o", type=COPY, help="Copy the file here.")
 def get(tag: str, payload: str, experiment: int, run: int, place: str | None, output: Path | None) -> None:
     """Fetch a payload, verify it, and print the path of its file."""
     found = find_payload(tag, payload, experiment, run, places=[place] if place else None)
@@ -123,7 +124,7 @@ def publish(tag: str, place: str) -> None:
 @click.argument("tag", required=False)
 @place_option
 def verify(tag: str | None, place: str) -> None:
-    """Check the files of a global tag, or of all of them, against their checksums."""
+    """Check the files of a global tag, or of all of them, against their checksums. Exit code 1 if one differs."""
     source = open_source(place)
     if not isinstance(source, ConditionsStore):
         raise ConditionsError(f"{place}: files can be checked in a store; what a server sends is checked on arrival")

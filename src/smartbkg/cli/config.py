@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.outputs import YAML
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import write_text_atomically
 
@@ -17,7 +18,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=YAML)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(path: Path, force: bool) -> None:
     """Write the default configuration to PATH, each key with its meaning."""

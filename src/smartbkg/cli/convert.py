@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
+from smartbkg.cli.outputs import EVENTS
 
 
 @click.command()
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=FILE)
-@click.argument("output", metavar="OUT", type=FILE)
+@click.argument("output", metavar="OUT", type=EVENTS)
 @click.option("--allow-duplicates", is_flag=True, help="Accept events of the same experiment, run and number.")
 @reading_options
 def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **reading: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from smartbkg.cli.outputs import TABLE
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--flags", multiple=True, type=click.Path(path_type=Path), help="Flags of these events; repeatable.")
 @click.option("--skim", "skims", multiple=True, help="Skim to label, repeatable; 'all' for all that the flags hold.")
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Data set to write.")
+@click.option("--output", "-o", required=True, type=TABLE, help="Data set to write.")
 @click.option("--max-failing", type=int, help="Keep about so many of the events that pass no skim.")
 @click.option("--failing-per-passing", type=float, help="Keep about so many failing events for each passing one.")
 @click.option("--missing", type=click.Choice(["error", "failing", "drop"]), default="error", show_default=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import FOLDER
 from smartbkg.errors import SmartBKGError
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def _say_what_came_of_it(console: Console, result: DemoResult) -> None:
 
 @click.command()
 @click.option("--events", type=int, default=DEFAULT_EVENTS, show_default=True, help="Events to learn from.")
-@click.option("--output", "-o", type=FILE, default=Path("demo"), show_default=True, help="Folder for all files.")
+@click.option("--output", "-o", type=FOLDER, default=Path("demo"), show_default=True, help="Folder for all files.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes everything.")
-@click.option("--threads", type=click.IntRange(min=1), help="Cores to use; all if not given.")
+@click.option("--jobs", "--threads", "threads", type=click.IntRange(min=1), help="Cores to use; all if not given.")
 def command(events: int, output: Path, seed: int, threads: int | None) -> None:
     """Do the whole job at a small size: generate, simulate, skim, train, filter, check.
 
-    It takes a few minutes and ends with the path of a report.
+    It takes a few minutes and ends with the path of a report. Exit code 1 if the closure test fails.
     """
     from rich.console import Console
 

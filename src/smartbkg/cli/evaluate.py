@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
-from smartbkg.errors import UsageError
+from smartbkg.cli.outputs import PAGE
 
 
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("dataset", type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="The report: one HTML page.")
+@click.option("--output", "-o", type=PAGE, required=True, help="The report: one HTML page.")
 @click.option("--skim", help="Skim to evaluate; needed where the model has several.")
 @click.option("--policy", help="Evaluate this policy in place of the model's own.")
 @cost_options
@@ -43,8 +43,6 @@ def command(
     from smartbkg.evaluation.files import evaluate_model
     from smartbkg.sampling.cost import BELLE_II_NOTE
 
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{output}: the report is an HTML page, expected a name that ends in .html")
     evaluation = evaluate_model(
         model, dataset, output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim), oracle=oracle,
         seed=seed, threads=threads, without_surrogate=without_surrogate,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import FOLDER, JSON, ONNX
 from smartbkg.errors import UsageError
 from smartbkg.optional import require
 from smartbkg.storage.atomic import refuse_same_file
@@ -14,11 +15,11 @@ from smartbkg.storage.atomic import refuse_same_file
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--onnx", "onnx_path", type=FILE, help="ONNX file to write.")
-@click.option("--config", type=FILE, help="Also write the configuration (tokens, event types, skims) as JSON.")
+@click.option("--onnx", "onnx_path", type=ONNX, help="ONNX file to write.")
+@click.option("--config", type=JSON, help="Also write the configuration (tokens, event types, skims) as JSON.")
 @click.option("--batched", is_flag=True, help="The variant for many events at once.")
 @click.option("--basf2", "is_for_basf2", is_flag=True, help="Payloads for basf2's own module, for the grid.")
-@click.option("--output", "-o", type=FILE, help="With --basf2: folder to write.")
+@click.option("--output", "-o", type=FOLDER, help="With --basf2: folder to write.")
 @click.option("--name", default="custom", show_default=True, help="With --basf2: end of the payloads' names.")
 @click.option("--skim-code", "codes", multiple=True, metavar="SKIM=CODE", help="With --basf2: code of a skim.")
 def command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from smartbkg.cli.json_output import as_plain, json_option, print_json
 from smartbkg.cli.options import (
     FILE,
     choose_model,
@@ -17,6 +18,7 @@ from smartbkg.cli.options import (
     reading_options,
     skipped_lines,
 )
+from smartbkg.cli.outputs import EVENTS, JSON, TABLE
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ WEIGHT_LAYOUTS: Final = ("nominal", "separate")
 @click.command()
 @click.argument("sources", metavar="EVENTS...", nargs=-1, required=True, type=FILE)
 @model_options
-@click.option("--output", "-o", type=FILE, required=True, help="Kept events; the suffix chooses the format.")
+@click.option("--output", "-o", type=EVENTS, required=True, help="Kept events; the suffix chooses the format.")
 @click.option("--policy", help="optimal, score, threshold=P or exp=A,B. Default: the model's own.")
 @click.option("--max-weight", type=float, help="Largest weight of a named policy.")
 @click.option("--skim", "skims", multiple=True, help="Filter for this skim (repeat for several). Default: all.")
@@ -54,10 +56,11 @@ WEIGHT_LAYOUTS: Final = ("nominal", "separate")
     help="HepMC output. nominal: the first weight and every variation are divided by q; separate: one weight more.",
 )  # fmt: skip
 @click.option(
-    "--totals", type=FILE, help="Also write the sample's totals (JSON): events, sums of weights, cross-section."
+    "--totals", type=JSON, help="Also write the sample's totals (JSON): events, sums of weights, cross-section."
 )
-@click.option("--scores", type=FILE, help="Also write every event's score, keep probability and fate.")
+@click.option("--scores", type=TABLE, help="Also write every event's score, keep probability and fate.")
 @reading_options
+@json_option
 def command(
     sources: tuple[Path, ...],
     output: Path,
@@ -73,6 +76,7 @@ def command(
     totals: Path | None,
     scores: Path | None,
     batch_size: int,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Keep the events worth simulating, with weights that keep every sum unbiased.
@@ -85,6 +89,8 @@ def command(
     from smartbkg.filtering.policy_choice import choose_policy
 
     reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
+    if as_json and str(output) == "-":
+        raise UsageError("--json and the events of --output - would share standard output: give --output a file")
     model = choose_model(**options)
     scorer = model.load()
     chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))
@@ -119,6 +125,10 @@ def command(
     if click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT:
         click.echo(f"the seed of the draw is the default, {seed}", err=True)
     _print(counted, output)
+    if as_json:
+        print_json(
+            {"output": output, "kept_fraction": counted.kept_fraction, **as_plain(counted), "settings": settings}
+        )
 
 
 def _print(totals: FilterTotals, output: Path) -> None:

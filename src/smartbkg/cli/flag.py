@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import TABLE
 from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
 
 
 @click.command()
 @click.argument("sources", metavar="SKIMMED...", nargs=-1, required=True, type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="Table of flags to write (Parquet).")
+@click.option("--output", "-o", type=TABLE, required=True, help="Table of flags to write (Parquet).")
 @click.option("--skim", default="skim", show_default=True, help="Name of the skim.")
 @click.option("--cut", "cuts", multiple=True, help="Rows that count, as 'Mbc > 5.27' (repeat for several).")
 @click.option("--events", "all_events", multiple=True, type=FILE, help="Files of all generated events (repeatable).")

@@ -8,6 +8,8 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from smartbkg.cli.outputs import GENERATED
+
 # What `smartbkg.events.columns` defines, said here so that --help costs no import of it; a test compares.
 PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "taupair")
 
@@ -16,7 +18,7 @@ PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "tau
 @click.option("--process", required=True, metavar="NAME", help=f"One of: {', '.join(PROCESSES)}.")
 @click.option("--events", "n_events", required=True, type=int, help="Number of events.")
 @click.option("--seed", required=True, type=int, help="Fixes every event by its number.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
+@click.option("--output", "-o", required=True, type=GENERATED, help="Parquet file to write.")
 @click.option("--experiment", default=0, show_default=True, help="Experiment number of the events.")
 @click.option("--run", default=1, show_default=True, help="Run number of the events.")
 @click.option("--first-event", default=1, show_default=True, help="Number of the first event in its run.")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import EVENTS
 
 if TYPE_CHECKING:
     from smartbkg.filtering.merge import Method
@@ -18,15 +20,21 @@ METHODS: Final = ("concatenate", "balance", "union")
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="Merged file of kept events (Parquet).")
+@click.option("--output", "-o", type=EVENTS, required=True, help="Kept events; the suffix chooses the format.")
 @click.option(
     "--method", type=click.Choice(METHODS), default="concatenate", show_default=True,
     help="Different generated events as they are, or with the weights of least variance; or the same ones.",
 )  # fmt: skip
 @click.option("--model", "models", multiple=True, type=FILE, help="balance, union: the model of each file, or of all.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept different events that carry one id.")
+@json_option
 def command(
-    files: tuple[Path, ...], output: Path, method: Method, models: tuple[Path, ...], allow_duplicates: bool
+    files: tuple[Path, ...],
+    output: Path,
+    method: Method,
+    models: tuple[Path, ...],
+    allow_duplicates: bool,
+    as_json: bool,
 ) -> None:
     """Combine FILES of kept events, made with different models, policies or seeds, without bias."""
     from smartbkg.filtering.merge import merge_files
@@ -38,7 +46,10 @@ def command(
         click.echo(f"warning: {warning}", err=True)
     effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0
     standing = "" if summary.n_generated is None else f", standing for {summary.n_generated} generated ones"
-    click.echo(
-        f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
-        f"n_eff {effective:.5g}"
-    )
+    if as_json:
+        print_json({"output": output, **summary._asdict(), "effective": effective})
+    with words(aside=as_json):
+        click.echo(
+            f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
+            f"n_eff {effective:.5g}"
+        )

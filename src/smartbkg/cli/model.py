@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import MODEL_OF_ANY_KIND
 
 
 @click.group()
@@ -36,7 +37,7 @@ def info(model: Path, as_json: bool) -> None:
 
 @command.command()
 @click.argument("source", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=MODEL_OF_ANY_KIND)
 @click.option("--model-config", type=FILE, help="JSON with the hyper-parameters of a .pth; default: upstream's.")
 @click.option("--skim", default="skim", show_default=True, help="Name of the skim that a .pth was trained for.")
 def convert(source: Path, output: Path, model_config: Path | None, skim: str) -> None:

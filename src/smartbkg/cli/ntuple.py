@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import NTUPLE
 
 
 @click.command()
 @click.argument("source", metavar="NTUPLE", type=FILE)
 @click.argument("kept", nargs=-1, required=True, type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="ROOT file to write.")
+@click.option("--output", "-o", type=NTUPLE, required=True, help="ROOT file to write.")
 @click.option("--tree", help="Tree to copy, where the file holds several; or to make from a table.")
 @click.option("--drop-unknown", is_flag=True, help="Leave out rows of events without a weight.")
 def command(source: Path, kept: tuple[Path, ...], output: Path, tree: str | None, drop_unknown: bool) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.options import FILE, choose_costs, cost_options
+from smartbkg.cli.outputs import TABLE
 
 
 @click.command("oracle")
 @click.argument("events", type=FILE)
 @click.option("--replicas", "n_replicas", default=1000, show_default=True, help="Simulations of each event, even.")
 @click.option("--skim", "skim_name", required=True, metavar="NAME", help="Skim or module:function.")
-@click.option("--soft-labels", type=FILE, help="Parquet file to write: each event's pass fraction, labels to train on.")
+@click.option("--soft-labels", type=TABLE, help="Table to write: each event's pass fraction, labels to train on.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event and replica.")
 @click.option(
     "--detector", default="belle2", show_default=True, metavar="NAME|FILE",

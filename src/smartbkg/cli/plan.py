@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.options import FILE, choose_costs, cost_options
+from smartbkg.cli.outputs import MODEL, PICTURE
 from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file
@@ -46,15 +48,24 @@ NOTABLE_EXCESS: Final = 0.01
 @click.option("--generate-command", help="Makes {events} events: timed with --measure.")
 @click.option("--simulate-command", help="Simulates {events} events: timed with --measure.")
 @click.option("--measure-events", default=100, show_default=True, help="What {events} becomes.")
-@click.option("--picture", type=FILE, help="Draw speed-up against kept fraction (.png, .pdf, .svg).")
-@click.option("--output", "-o", type=FILE, help="Write the model with the policy to this file.")
+@click.option("--picture", type=PICTURE, help="Draw speed-up against kept fraction (.png, .pdf, .svg).")
+@click.option("--output", "-o", type=MODEL, help="Write the model with the policy to this file.")
 @click.option("--write", is_flag=True, help="Write the policy into MODEL itself.")
 @click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
-def command(model: Path, dataset: Path, **options: Any) -> None:
+@json_option
+def command(model: Path, dataset: Path, as_json: bool, **options: Any) -> None:
     """Choose a policy for MODEL on the labelled events of DATASET.
 
     MODEL stays as it is unless --write is given; --output writes a copy with the policy.
     """
+    with words(aside=as_json):
+        result = _plan(model, dataset, options)
+    if as_json:
+        print_json(result)
+
+
+def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Make the plan, print it and store it; what ``--json`` prints."""
     from smartbkg.evaluation.scored_dataset import score_dataset
     from smartbkg.evaluation.store_policy import store_policy
     from smartbkg.networks.model_file import load_scorer
@@ -99,12 +110,15 @@ def command(model: Path, dataset: Path, **options: Any) -> None:
             from smartbkg.plots.plan import plot_plan
 
         save_figure(plot_plan(plan, events), options["picture"])
+    result = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    result |= {"lambda": plan.recommended.lambda_, "needs": None if effective is None else plan.needs(effective)}
     if options["write"] or options["output"] is not None:
         record = scorer.record if isinstance(scorer, SurrogateScorer) else None
         stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
         click.echo(f"policy written to {stored}", err=True)
     else:
         click.echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
+    return result
 
 
 def _with_replicas(model: Path, dataset: Path, costs: Costs, options: dict[str, Any]) -> Scorer | None:

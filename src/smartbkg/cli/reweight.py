@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import MODEL, MODEL_OR_TABLE, TABLE
 from smartbkg.errors import UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.storage.atomic import refuse_same_file
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="Seconds to generate an event.")
 @click.option("--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="Seconds for the decision.")
 @click.option("--t-sim", default=BELLE_II_COSTS.simulation, show_default=True, help="Seconds to simulate an event.")
-@click.option("--output", "-o", type=FILE, help="Trained reweighter (.safetensors), or with --apply the weights.")
+@click.option("--output", "-o", type=MODEL_OR_TABLE, help="Reweighter (.safetensors), or with --apply the weights.")
 @click.option("--apply", "source", type=FILE, help="Table of kept, passing events to weight, with --reweighter.")
 @click.option("--reweighter", "trained", type=FILE, help="Trained before by this command.")
 def command(
@@ -46,6 +47,7 @@ def command(
     from smartbkg.sampling.reweighting import Reweighter
 
     if output is not None:
+        (MODEL if source is None else TABLE).check(output)
         refuse_same_file(output, *filter(None, (flags, scores, source, trained)))
     if (source is None) != (trained is None):
         raise UsageError("--apply TABLE and --reweighter FILE belong together")

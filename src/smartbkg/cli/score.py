@@ -16,12 +16,13 @@ from smartbkg.cli.options import (
     reading_options,
     skipped_lines,
 )
+from smartbkg.cli.outputs import TABLE
 
 
 @click.command()
 @click.argument("sources", metavar="EVENTS...", nargs=-1, required=True, type=FILE)
 @model_options
-@click.option("--output", "-o", type=FILE, required=True, help="Table of experiment, run, evtNum, logit, score.")
+@click.option("--output", "-o", type=TABLE, required=True, help="Table of experiment, run, evtNum, logit, score.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @reading_options
 def command(sources: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, reading_options
+from smartbkg.cli.outputs import DRAWING
 
 
 @click.command()
 @click.argument("source", metavar="FILE", type=FILE)
 @click.option("--event", "number", type=int, help="Event number. Default: the first event.")
-@click.option("--output", "-o", type=FILE, help="Picture to write (.svg). Default: draw in the terminal.")
+@click.option("--output", "-o", type=DRAWING, help="Picture to write (.svg). Default: draw in the terminal.")
 @model_options
 @reading_options
 def command(source: Path, number: int | None, output: Path | None, batch_size: int, **options: Any) -> None:

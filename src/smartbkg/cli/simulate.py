@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.outputs import PAGE, TABLE, TABLE_OR_PAGE
 from smartbkg.errors import UsageError
 
 FILE = click.Path(path_type=Path)
@@ -15,7 +16,7 @@ FILE = click.Path(path_type=Path)
 
 @click.command("simulate")
 @click.argument("events", metavar="[EVENTS]...", type=FILE, nargs=-1)
-@click.option("--output", required=True, type=FILE, help="Parquet file to write: ids, passes_<skim>, variables.")
+@click.option("--output", "-o", required=True, type=TABLE_OR_PAGE, help="Table of ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
 @click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
 @click.option(
@@ -72,6 +73,7 @@ def command(
 
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
+    (TABLE if compare is None else PAGE).check(output)
     embedded = {"--detector": detector is not None, "--allow-duplicates": allow_duplicates}
     external = {"--simulation-input": simulation_input is not None, "--timeout": timeout is not None}
     external["--skip-failures"] = skip_failures

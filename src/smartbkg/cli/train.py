@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from smartbkg.cli.options import progress_bar
+from smartbkg.cli.outputs import MODEL
 from smartbkg.errors import UsageError
 from smartbkg.optional import require
 
@@ -27,7 +28,7 @@ _OVERRIDES = {
 
 @click.command()
 @click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Model to write (.safetensors).")
+@click.option("--output", "-o", required=True, type=MODEL, help="Model to write (.safetensors).")
 @click.option("--config", "-c", type=click.Path(path_type=Path), help="YAML; 'smartbkg config init' writes one.")
 @click.option("--epochs", type=int, help="Most epochs.")
 @click.option("--seed", type=int, help="Seed of first weights and order of events.")

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smartbkg.cli.json_output import print_json, words
 from smartbkg.cli.options import FILE
+from smartbkg.cli.outputs import JSON, JSON_OR_STANDARD
+from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import refuse_same_file
 
 if TYPE_CHECKING:
+    from smartbkg.closure.files import Validation
     from smartbkg.closure.report import ClosureReport
 
 
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 @click.option("--events", type=FILE, help="The generated events: all of them are then looked at, without simulation.")
 @click.option("--reference", type=FILE, help="Flags of an unfiltered sample of other events; compares shapes.")
 @click.option("--variable", "variables", multiple=True, help="Variable to look at (repeat). Default: all.")
-@click.option("--json", "json_path", type=FILE, help="Write all figures here.")
+@click.option("--output", "-o", type=JSON, help="Write all figures to this file (JSON).")
+@click.option(
+    "--json", "json_path", type=JSON_OR_STANDARD, is_flag=False, flag_value="-", metavar="[FILE]",
+    help="The same on standard output; --json FILE is --output FILE.",
+)  # fmt: skip
 @click.option("--replicas", default=1000, show_default=True, type=click.IntRange(min=20), help="Behind p-values.")
 @click.option("--no-pairs", is_flag=True, help="Leave out the pairs of variables.")
 @click.option("--significance", default=0.01, show_default=True, help="Global p-value below which the check fails.")
@@ -35,13 +43,14 @@ def command(
     events: Path | None,
     reference: Path | None,
     variables: tuple[str, ...],
+    output: Path | None,
     json_path: Path | None,
     replicas: int,
     no_pairs: bool,
     significance: float,
     seed: int,
 ) -> None:
-    """Are the events of KEPT all there, with the right weights, and unbiased? Exit code 1 if not.
+    """Are the events of KEPT all there, with the right weights, and unbiased? Exit code 1 if they are not.
 
     First every row and the file's record are looked at. Then the weights are compared with all events that pass by
     FLAGS, and, with --scores or --events, with all generated events.
@@ -49,14 +58,33 @@ def command(
     from smartbkg.closure.check import ClosureSettings
     from smartbkg.closure.files import is_systematic, read_kept, validate_files, write_report
 
-    if json_path is not None:
-        refuse_same_file(json_path, *filter(None, (kept, flags, scores, events, reference)))
+    as_json = json_path is not None and str(json_path) == "-"
+    if json_path is not None and not as_json:
+        if output is not None:
+            raise UsageError("--json FILE and --output FILE say the same: give one of the two")
+        output = json_path
+    if output is not None:
+        refuse_same_file(output, *filter(None, (kept, flags, scores, events, reference)))
     settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=replicas, significance=significance, seed=seed)
     found = validate_files(
         kept, flags, skim, scores=scores, events=events, reference=reference, variables=variables, settings=settings
     )
-    if json_path is not None:
-        write_report(found, json_path)
+    if output is not None:
+        write_report(found, output)
+    if as_json:
+        print_json(found.to_dict())
+    with words(aside=as_json):
+        _say(found)
+    if is_systematic(read_kept(kept).table.metadata):
+        click.echo(
+            "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
+            "more where neighbouring events are alike", err=True,
+        )  # fmt: skip
+    if not found.is_compatible:
+        raise click.exceptions.Exit(1)
+
+
+def _say(found: Validation) -> None:
     for finding in found.inventory:
         click.echo(f"{finding.state:>11}  {finding.name}: {finding.detail}")
     if found.passing is not None:
@@ -65,16 +93,9 @@ def command(
         _print(found.generated, "generated")
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
-    if is_systematic(read_kept(kept).table.metadata):
-        click.echo(
-            "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
-            "more where neighbouring events are alike", err=True,
-        )  # fmt: skip
-    if not found.is_compatible:
-        wrong = [finding.name for finding in found.inventory if finding.state == "wrong"]
-        if wrong:
-            click.echo(f"BIASED: it does not hold that {'; '.join(wrong)}")
-        raise click.exceptions.Exit(1)
+    wrong = [finding.name for finding in found.inventory if finding.state == "wrong"]
+    if wrong and not found.is_compatible:
+        click.echo(f"BIASED: it does not hold that {'; '.join(wrong)}")
 
 
 def _print(report: ClosureReport, what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from smartbkg.inspection.drawing import DecayTree, particle_name, tree_text
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
+from smartbkg.storage.suffixes import TABLE
 
 
 @dataclass
@@ -152,6 +153,32 @@ def render_table(path: Path) -> RenderableType:
     return grid
 
 
+def contents_of_file(
+    path: Path,
+    options: ReadOptions | None = None,
+    *,
+    max_events: int | None = None,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+) -> dict[str, Any]:
+    """What `describe_file` shows, without the drawing: the fields of `EventSummary`, or rows and columns of a table.
+
+    Raises
+    ------
+    FileFormatError
+        The file holds neither events nor a table of ours.
+    """
+    try:
+        summary = summarise_events(path, options, max_events=max_events, batch_size=batch_size)
+    except FileFormatError:
+        if path.suffix not in TABLE or not _is_table(path):
+            raise
+        with open_parquet(path) as file:
+            columns = {entry.name: str(entry.type) for entry in file.schema_arrow}
+            n_rows, metadata = file.metadata.num_rows, dict(metadata_of_file(file))
+        return {"source": str(path), "n_rows": n_rows, "columns": columns, "metadata": metadata}
+    return {entry.name: getattr(summary, entry.name) for entry in fields(summary) if entry.name != "first"}
+
+
 def describe_file(
     path: Path,
     options: ReadOptions | None = None,
@@ -169,7 +196,7 @@ def describe_file(
     try:
         return render_events(summarise_events(path, options, max_events=max_events, batch_size=batch_size))
     except FileFormatError:
-        if path.suffix not in (".parquet", ".pq") or not _is_table(path):
+        if path.suffix not in TABLE or not _is_table(path):
             raise
         return render_table(path)
 

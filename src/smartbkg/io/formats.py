@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -123,13 +123,19 @@ def create_events(path: str | Path, provenance: Mapping[str, Any]) -> EventWrite
         No format that can be written has this suffix.
     """
     path = Path(path)
-    if str(path) == STANDARD or path.is_fifo():
-        path, suffix = path, ".hepmc3"
-    else:
-        suffix = path.name
-    by_suffix = {ending: known for known in known_formats() if known.create is not None for ending in known.suffixes}
+    return _creator(path)(path, provenance)
+
+
+def require_writable(path: Path) -> None:
+    """Raise `UsageError` where `create_events` would not know a format for this name."""
+    _creator(path)
+
+
+def _creator(path: Path) -> Callable[[Path, Mapping[str, Any]], EventWriter]:
+    """What makes the writer of a file of this name."""
+    name = ".hepmc3" if str(path) == STANDARD or path.is_fifo() else path.name
+    by_suffix = {ending: known.create for known in known_formats() for ending in known.suffixes if known.create}
     for ending in sorted(by_suffix, key=len, reverse=True):
-        create = by_suffix[ending].create
-        if suffix.endswith(ending) and create is not None:
-            return create(path, provenance)
+        if name.endswith(ending):
+            return by_suffix[ending]
     raise UsageError(f"{path}: cannot write events as '{path.suffix}': {nearest(path.suffix, by_suffix)}")

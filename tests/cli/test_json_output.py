@@ -1,0 +1,85 @@
+"""``--json``: one object on standard output, words on standard error."""
+
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from filtered_sample import Chain, make_chain
+
+from smartbkg.cli import command_line
+from smartbkg.cli.json_output import as_plain
+from smartbkg.errors import UsageError
+from smartbkg.io.tables import read_table
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return make_chain(tmp_path_factory.mktemp("json"), 2000)
+
+
+def result_of(*arguments: object) -> dict[str, Any]:
+    """The object on standard output; that nothing else is there is what parsing it shows."""
+    done = CliRunner().invoke(command_line, [str(word) for word in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert isinstance(content, dict)
+    return content
+
+
+def test_values_become_plain() -> None:
+    value = {"a": np.arange(2), "b": (math.inf, np.float32(0.5)), 3: Path("x"), "c": Fraction(1, 4), "d": np.bool_(1)}
+    assert as_plain(value) == {"a": [0, 1], "b": [None, 0.5], "3": "x", "c": 0.25, "d": True}
+
+
+def test_plan_prints_what_it_found(chain: Chain) -> None:
+    words = ("plan", chain.model, chain.dataset, "--skim", "first", "--replicas", 20, "--effective", 1000)
+    found = result_of(*words, "--json")
+    assert found["skims"] == ["first"]
+    assert {"speed_up", "kept_fraction", "largest_weight"} <= found["outlooks"][0].keys()
+    assert found["needs"]["n_generated"] > 1000
+    assert found["lambda"] > 0
+
+
+def test_filter_prints_its_totals(chain: Chain, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.parquet"
+    words = ("filter", chain.events, "--model", chain.model, "--policy", "score", "--skim", "first", "-o", kept)
+    found = result_of(*words, "--json")
+    weight = read_table(kept, columns=["weight"])["weight"]
+    assert found["n_kept"] == len(weight)
+    assert found["sum_weight"] == pytest.approx(weight.sum())
+    assert found["settings"]["skims"] == ["first"]
+
+
+def test_json_and_events_do_not_share_standard_output(chain: Chain) -> None:
+    done = CliRunner().invoke(
+        command_line, ["filter", str(chain.events), "--model", str(chain.model), "-o", "-", "--json"]
+    )
+    assert isinstance(done.exception, UsageError)
+    assert done.stdout == ""
+
+
+def test_merge_prints_its_sums(chain: Chain, tmp_path: Path) -> None:
+    other = make_chain(tmp_path, 1000, seed=9, first_event=50_000)
+    found = result_of("merge", chain.kept, other.kept, "-o", tmp_path / "merged.parquet", "--json")
+    assert found["n_generated"] == 3000
+    assert found["sum_weight"] == pytest.approx(read_table(found["output"], columns=["weight"])["weight"].sum())
+
+
+def test_info_prints_events_and_tables(chain: Chain) -> None:
+    assert result_of("info", chain.events, "--json")["n_events"] == 2000
+    found = result_of("info", chain.flags, "--json")
+    assert found["n_rows"] == 2000
+    assert found["metadata"]["kind"] == "flags"
+
+
+def test_validate_prints_its_figures_and_writes_the_same(chain: Chain, tmp_path: Path) -> None:
+    path = tmp_path / "closure.json"
+    words = ("validate", chain.kept, chain.flags, "--skim", "first", "--replicas", 200, "--no-pairs")
+    found = result_of(*words, "--output", path, "--json")
+    assert found["verdict"] == "compatible"
+    assert json.loads(path.read_text()) == found
