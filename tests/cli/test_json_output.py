@@ -83,3 +83,25 @@ def test_validate_prints_its_figures_and_writes_the_same(chain: Chain, tmp_path:
     found = result_of(*words, "--output", path, "--json")
     assert found["verdict"] == "compatible"
     assert json.loads(path.read_text()) == found
+
+
+def test_flag_dataset_score_and_evaluate_print_what_they_made(chain: Chain, tmp_path: Path) -> None:
+    flagged = result_of("flag", chain.flags, "--skim", "first", "-o", tmp_path / "flags.parquet", "--json")
+    passing = read_table(tmp_path / "flags.parquet", columns=["passes_first"])["passes_first"]
+    assert flagged["n_passing"] == passing.sum()
+    made = result_of("dataset", chain.events, "--flags", chain.flags, "-o", tmp_path / "set.parquet", "--json")
+    assert "first" in made["skims"]
+    scored = result_of("score", chain.events, "--model", chain.model, "-o", tmp_path / "scores.parquet", "--json")
+    assert scored["n_events"] == 2000
+    words = ("evaluate", chain.model, chain.dataset, "--skim", "first", "-o", tmp_path / "report.html")
+    judged = result_of(*words, "--json")
+    assert 0 < judged["auc"] < 1
+    assert judged["n_effective"] > 0
+
+
+def test_generate_prints_what_it_made(tmp_path: Path) -> None:
+    pytest.importorskip("pythia8mc", reason="PYTHIA is not installed")
+    words = ("generate", "--process", "taupair", "--events", 3, "--seed", 1, "-o", tmp_path / "e.parquet")
+    found = result_of(*words, "--json")
+    assert found["n_events"] == 3
+    assert found["n_particles"] > 3

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.outputs import TABLE
 from smartbkg.errors import UsageError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of failing events.")
 @click.option("--part", "is_part", is_flag=True, help="Part of a larger sample: one class alone is no mistake.")
 @click.option("--merge", is_flag=True, help="EVENTS are data sets: combine them into one.")
+@json_option
 def command(
     events: tuple[Path, ...],
     flags: tuple[Path, ...],
@@ -37,6 +39,7 @@ def command(
     seed: int,
     is_part: bool,
     merge: bool,
+    as_json: bool,
 ) -> None:
     """Join EVENTS with the flags of the skims they passed into a training data set."""
     from smartbkg.datasets.build import DatasetOptions, build_dataset
@@ -49,7 +52,10 @@ def command(
     else:
         options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed, is_part=is_part)
         summary = build_dataset(events, flags, output, options)
-    _show(summary, output)
+    if as_json:
+        print_json({"output": output, **summary.to_metadata(), "variables": summary.variables})
+    with words(aside=as_json):
+        _show(summary, output)
 
 
 def _show(summary: DatasetSummary, output: Path) -> None:

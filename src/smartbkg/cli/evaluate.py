@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import PAGE
+
+if TYPE_CHECKING:
+    from smartbkg.evaluation.evaluate import Evaluation
 
 
 @click.command()
@@ -21,6 +26,7 @@ from smartbkg.cli.outputs import PAGE
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw that is checked for bias.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--without-surrogate", is_flag=True, help="Judge the model's network alone.")
+@json_option
 def command(
     model: Path,
     dataset: Path,
@@ -34,19 +40,45 @@ def command(
     seed: int,
     threads: int | None,
     without_surrogate: bool,
+    as_json: bool,
 ) -> None:
     """Check MODEL on DATASET: separation, calibration, speed-up, closure; write a report.
 
     Only events that the model was not trained on are used.
     """
-    from smartbkg.evaluation.evaluate import CLOSURE_LIMIT
     from smartbkg.evaluation.files import evaluate_model
-    from smartbkg.sampling.cost import BELLE_II_NOTE
 
     evaluation = evaluate_model(
         model, dataset, output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim), oracle=oracle,
         seed=seed, threads=threads, without_surrogate=without_surrogate,
     )  # fmt: skip
+    if as_json:
+        print_json({"output": output, **_figures(evaluation)})
+    with words(aside=as_json):
+        _say(evaluation)
+        click.echo(str(output.absolute()))
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    """What the report says in numbers."""
+    alone = evaluation.without_surrogate
+    return {
+        "auc": evaluation.roc.area,
+        "auc_error": evaluation.roc.area_error,
+        "events": evaluation.note,
+        **evaluation.outlook._asdict(),
+        "costs": evaluation.plan.costs,
+        "speed_up_without_surrogate": None if alone is None else alone.speed_up,
+        "n_passing": evaluation.n_passing,
+        "n_effective": evaluation.n_effective,
+        "closure": evaluation.closure.verdict,
+    }
+
+
+def _say(evaluation: Evaluation) -> None:
+    from smartbkg.evaluation.evaluate import CLOSURE_LIMIT
+    from smartbkg.sampling.cost import BELLE_II_NOTE
+
     outlook = evaluation.outlook
     click.echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
     click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
@@ -58,4 +90,3 @@ def command(
         click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")
     click.echo(f"{evaluation.closure.verdict} ({CLOSURE_LIMIT})")
-    click.echo(str(output.absolute()))

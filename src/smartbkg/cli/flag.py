@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import TABLE
 from smartbkg.errors import UsageError
@@ -23,6 +24,7 @@ from smartbkg.io import ReadOptions
 @click.option("--experiment", type=int, help="Experiment number, where the file has none.")
 @click.option("--run", type=int, help="Run number, where the file has none.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept that an event comes twice in a file of events.")
+@json_option
 def command(
     sources: tuple[Path, ...],
     output: Path,
@@ -34,6 +36,7 @@ def command(
     experiment: int | None,
     run: int | None,
     allow_duplicates: bool,
+    as_json: bool,
 ) -> None:
     """Write which events passed a skim: those in SKIMMED.
 
@@ -51,3 +54,5 @@ def command(
         options=ReadOptions(experiment=experiment, run=run),
     )  # fmt: skip
     click.echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)
+    if as_json:
+        print_json({"output": output, "skim": skim, **summary._asdict()})

@@ -8,6 +8,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.outputs import GENERATED
 
 # What `smartbkg.events.columns` defines, said here so that --help costs no import of it; a test compares.
@@ -23,8 +24,17 @@ PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "tau
 @click.option("--run", default=1, show_default=True, help="Run number of the events.")
 @click.option("--first-event", default=1, show_default=True, help="Number of the first event in its run.")
 @click.option("--jobs", default=1, show_default=True, help="Processes to work with; the events are the same.")
+@json_option
 def command(
-    process: str, n_events: int, seed: int, output: Path, experiment: int, run: int, first_event: int, jobs: int
+    process: str,
+    n_events: int,
+    seed: int,
+    output: Path,
+    experiment: int,
+    run: int,
+    first_event: int,
+    jobs: int,
+    as_json: bool,
 ) -> None:
     """Generate events with PYTHIA 8 at SuperKEKB's energies.
 
@@ -42,4 +52,7 @@ def command(
             f"event ids are the defaults (experiment {experiment}, run {run}, events from {first_event}): another job "
             "needs a --run or --first-event of its own, or its events carry the same ids", err=True,
         )  # fmt: skip
-    click.echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")
+    if as_json:
+        print_json({"output": output, "process": process, **written._asdict()})
+    with words(aside=as_json):
+        click.echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import (
     FILE,
     choose_model,
@@ -25,7 +26,10 @@ from smartbkg.cli.outputs import TABLE
 @click.option("--output", "-o", type=TABLE, required=True, help="Table of experiment, run, evtNum, logit, score.")
 @click.option("--allow-duplicates", is_flag=True, help="Accept an event id that comes twice.")
 @reading_options
-def command(sources: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **options: Any) -> None:
+@json_option
+def command(
+    sources: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, as_json: bool, **options: Any
+) -> None:
     """Write every event's logit and calibrated score to a Parquet table."""
     from smartbkg.filtering.files import score_file
 
@@ -43,3 +47,5 @@ def command(sources: tuple[Path, ...], output: Path, allow_duplicates: bool, bat
     unknown = f", {scorer.n_unknown_codes} particles of unknown PDG code" if scorer.n_unknown_codes else ""
     lines = [f"{summary.n_events} events scored{unknown} → {output}"]
     click.echo("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)), err=True)
+    if as_json:
+        print_json({"output": output, "n_unknown_codes": scorer.n_unknown_codes, **summary._asdict()})
