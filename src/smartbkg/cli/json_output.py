@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,10 +38,10 @@ def as_plain(value: Any) -> Any:
     """Records, arrays and paths as dictionaries, lists, numbers and text; a number that is not finite is None."""
     if value is None or isinstance(value, bool | int | str):
         return value
+    if hasattr(value, "tolist"):  # of NumPy, whose import would slow down every --help
+        return as_plain(value.tolist())
     if isinstance(value, Real):  # also the exact fractions of a sample's sums
         return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.generic | np.ndarray):
-        return as_plain(value.tolist())
     if hasattr(value, "to_dict"):
         return as_plain(value.to_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
