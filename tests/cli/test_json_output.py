@@ -55,11 +55,12 @@ def test_filter_prints_its_totals(chain: Chain, tmp_path: Path) -> None:
     assert found["settings"]["skims"] == ["first"]
 
 
-def test_json_and_events_do_not_share_standard_output(chain: Chain) -> None:
-    done = CliRunner().invoke(
-        command_line, ["filter", str(chain.events), "--model", str(chain.model), "-o", "-", "--json"]
-    )
+@pytest.mark.parametrize("words", ["filter {events} --model {model} -o - --json", "merge {kept} {kept} -o - --json"])
+def test_json_and_events_do_not_share_standard_output(chain: Chain, words: str) -> None:
+    named = words.format(events=chain.events, model=chain.model, kept=chain.kept)
+    done = CliRunner().invoke(command_line, named.split())
     assert isinstance(done.exception, UsageError)
+    assert "share standard output" in str(done.exception)
     assert done.stdout == ""
 
 

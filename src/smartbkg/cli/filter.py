@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from smartbkg.cli.json_output import as_plain, json_option, print_json
+from smartbkg.cli.json_output import as_plain, json_option, print_json, refuse_shared_output
 from smartbkg.cli.options import (
     FILE,
     choose_model,
@@ -89,8 +89,7 @@ def command(
     from smartbkg.filtering.policy_choice import choose_policy
 
     reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
-    if as_json and str(output) == "-":
-        raise UsageError("--json and the events of --output - would share standard output: give --output a file")
+    refuse_shared_output(output, as_json=as_json)
     model = choose_model(**options)
     scorer = model.load()
     chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
+from smartbkg.errors import UsageError
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -27,6 +29,12 @@ def words(*, aside: bool) -> Iterator[None]:
     """What a verb says in words goes to standard output, or ``aside`` to standard error where JSON is wanted."""
     with contextlib.redirect_stdout(sys.stderr) if aside else contextlib.nullcontext():
         yield
+
+
+def refuse_shared_output(output: Path, *, as_json: bool) -> None:
+    """Raise `UsageError` where events and the result would both go to standard output."""
+    if as_json and str(output) == "-":
+        raise UsageError("--json and the events of --output - would share standard output: give --output a file")
 
 
 def print_json(result: Mapping[str, Any]) -> None:

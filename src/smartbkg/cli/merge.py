@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from smartbkg.cli.json_output import json_option, print_json, words
+from smartbkg.cli.json_output import json_option, print_json, refuse_shared_output, words
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS
 
@@ -40,6 +40,7 @@ def command(
     from smartbkg.filtering.merge import merge_files
     from smartbkg.networks.model_file import load_scorer
 
+    refuse_shared_output(output, as_json=as_json)
     scorers = [load_scorer(model) for model in models]
     summary = merge_files(files, output, method, scorers, allow_duplicates=allow_duplicates)
     for warning in summary.warnings:
