@@ -73,7 +73,6 @@ def command(
 
     The first run compiles the experiment, which takes a minute or two; the machine code is kept for later runs.
     """
-    (TABLE if compare is None else PAGE).check(output)
     embedded = {"--detector": detector is not None, "--allow-duplicates": allow_duplicates}
     external = {"--simulation-input": simulation_input is not None, "--timeout": timeout is not None}
     external["--skip-failures"] = skip_failures
@@ -87,6 +86,7 @@ def command(
         _look_for_seed(simulation)
     else:
         _refuse(external, "without --simulation")
+    (TABLE if compare is None else PAGE).check(output)
     if compare is not None:
         if len(events) > 1:
             raise UsageError(f"--compare takes one file of EVENTS, got {len(events)}")
