@@ -14,7 +14,7 @@ from smartbkg.cli.ntuple import command
 from smartbkg.errors import DatasetError, FileFormatError
 from smartbkg.io import create_events
 from smartbkg.io.convert import convert_events
-from smartbkg.io.tables import read_table
+from smartbkg.io.tables import read_table, write_table
 from smartbkg.sampling.policies import ThresholdPolicy
 from smartbkg.storage.provenance import record
 
@@ -160,3 +160,23 @@ def test_an_ntuple_of_a_threshold_sample_says_that_it_is_biased(tmp_path: Path) 
     assert "the n-tuple is biased" in result.output
     fair = make_chain(tmp_path / "fair", 300)
     assert "biased" not in run(fair.flags, fair.kept, "--output", tmp_path / "fair.root").output
+
+
+def test_weights_of_a_sample_of_other_events_are_refused_with_the_ids_looked_for(
+    chain: Chain, ntuple: Path, tmp_path: Path
+) -> None:
+    other, output = make_chain(tmp_path / "other", 300, first_event=50_000, model=chain.model), tmp_path / "out.root"
+    ids = read_table(chain.flags)
+    first = tuple(int(ids[name][0]) for name in ("experiment", "run", "evtNum"))
+    with pytest.raises(DatasetError, match=r"none of the events of its 1500 rows is in .*looked for") as error:
+        run(chain.flags, other.kept, "-o", output)
+    assert str(first) in str(error.value)
+    with pytest.raises(DatasetError, match="none of the events of its"):
+        run(ntuple, other.kept, "-o", output, "--tree", "candidates", "--drop-unknown")
+    assert not output.exists()
+
+
+def test_where_nothing_was_kept_a_table_becomes_no_rows(chain: Chain, tmp_path: Path) -> None:
+    columns = read_table(chain.kept, columns=["experiment", "run", "evtNum", "weight", "keep_probability"]).columns
+    write_table(tmp_path / "none.parquet", {name: column[:0] for name, column in columns.items()}, record("k", 1, {}))
+    assert "0 rows of 0 events" in run(chain.flags, tmp_path / "none.parquet", "-o", tmp_path / "out.root").output

@@ -12,8 +12,10 @@ from smartbkg.cli.validate import command
 from smartbkg.errors import DatasetError, FileFormatError, PolicyError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io import create_events, open_events
-from smartbkg.io.tables import read_table
+from smartbkg.io.convert import convert_events
+from smartbkg.io.tables import read_table, write_table
 from smartbkg.sampling.policies import ThresholdPolicy
+from smartbkg.storage.provenance import record
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,23 @@ def test_a_systematic_draw_closes_and_its_p_values_are_explained(chain: Chain, t
     assert result.exit_code == 0, result.output
     assert "systematic draw" in result.output
     assert "systematic draw" not in run(chain.kept, chain.flags, "--skim", "first").output
+
+
+def test_flags_and_kept_events_in_the_wrong_order_are_one_line(chain: Chain, tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"flags.parquet: a table of flags .* KEPT comes first, then FLAGS"):
+        run(chain.flags, chain.kept, "--skim", "first")
+    flags, kept = read_table(chain.flags), read_table(chain.kept, columns=["weight", "keep_probability", "evtNum"])
+    rows = kept["evtNum"].astype(int)
+    columns = {name: column[rows] for name, column in flags.columns.items()}
+    weighted = columns | {name: kept[name] for name in ("weight", "keep_probability")}
+    write_table(tmp_path / "weighted.parquet", weighted, record("flags", 1, {}))
+    with pytest.raises(FileFormatError, match=r"kept.parquet: column .*is it a file of events, where a table belongs"):
+        run(tmp_path / "weighted.parquet", chain.kept, "--skim", "first")
+
+
+def test_kept_hepmc_is_validated_like_the_file_it_was_made_of(chain: Chain, tmp_path: Path) -> None:
+    convert_events([chain.kept], tmp_path / "kept.hepmc3")
+    result = run(tmp_path / "kept.hepmc3", chain.flags, "--skim", "first")
+    assert result.exit_code == 0, result.output
+    assert "no bias seen" in result.output
+    assert wrong_lines(result) == ""

@@ -92,3 +92,10 @@ def test_a_truncated_file_is_an_error(table_path: Path) -> None:
     table_path.write_bytes(content[: len(content) // 2])
     with pytest.raises(FileFormatError, match="not a readable Parquet file"):
         read_table(table_path)
+
+
+def test_events_in_place_of_a_table_are_one_line(tmp_path: Path) -> None:
+    pl.DataFrame({"evtNum": [1, 2], "PDG": [[11, 22], [13]]}).write_parquet(tmp_path / "events.parquet")
+    with pytest.raises(FileFormatError, match=r"column 'PDG' holds .*is it a file of events, where a table belongs"):
+        read_table(tmp_path / "events.parquet")
+    assert len(read_table(tmp_path / "events.parquet", columns=["evtNum"])) == 2

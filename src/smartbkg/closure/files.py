@@ -148,6 +148,12 @@ def read_kept(path: Path) -> KeptEvents:
             names = set(file.schema_arrow.names)
             metadata = metadata_of_file(file)
         if "PDG" not in names:  # a table: what it says of the events is all there is
+            missing = sorted({WEIGHT, KEEP_PROBABILITY} - names)
+            if missing and any(name.startswith(PASSES_PREFIX) for name in names):
+                raise FileFormatError(
+                    f"{path}: a table of flags without a column '{missing[0]}', expected events kept by "
+                    "`smartbkg filter`: KEPT comes first, then FLAGS"
+                )
             wanted = [name for name in columns if name != GENERATOR_WEIGHT or name in names]
             table = read_table(path, columns=wanted)
             return KeptEvents(Table(table.columns, metadata, str(path)), None)

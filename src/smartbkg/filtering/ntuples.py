@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,8 @@ from smartbkg.storage.atomic import atomic_path, refuse_same_file
 #: Branches that are added where the kept file has them.
 ADDED: Final = (WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)
 _STEP: Final = "50 MB"
+#: Event ids that an error shows of each file.
+_SHOWN: Final = 3
 _PARQUET_MAGIC: Final = b"PAR1"
 #: Tree of basf2's metadata of the file: one entry with an object of a class, which cannot be written without basf2.
 _FILE_METADATA: Final = "persistent"
@@ -56,13 +58,14 @@ def add_weights(
     Raises
     ------
     DatasetError
-        A row's event is not among the kept ones, or is there twice.
+        A row's event is not among the kept ones, or is there twice; or no row's event is there.
     FileFormatError
         Not a ROOT file, no such tree, or no event id in it.
     """
     refuse_same_file(output, ntuple, *kept)
     weights = _weights(kept)
     n_rows = n_dropped = 0
+    sample: dict[str, NDArray[Any]] = {}
     seen: list[NDArray[Any]] = []
     with _open(ntuple) as file, atomic_path(output) as partial, uproot.recreate(partial) as new:
         source = _tree(file, tree, ntuple)
@@ -90,6 +93,9 @@ def add_weights(
             seen.append(np.stack([ids[name][~missing] for name in EVENT_ID], axis=1))
             n_rows += int((~missing).sum())
             n_dropped += int(missing.sum())
+            sample = sample or {name: column[:_SHOWN] for name, column in ids.items()}
+        if n_dropped and not n_rows:
+            _refuse_strangers(ntuple, sample, n_dropped, weights)
     return NtupleSummary(
         n_rows, len(np.unique(np.concatenate(seen), axis=0)) if seen else 0, n_dropped, _warnings(weights)
     )
@@ -98,12 +104,14 @@ def add_weights(
 def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str = "events") -> NtupleSummary:
     """Write a flat table (flags and variables of kept events) with its weights as a tree.
 
-    Parameters are those of `add_weights`; rows of the table without a weight are events that were not kept, and are
-    left out.
+    Parameters and errors are those of `add_weights`; rows of the table without a weight are events that were not kept,
+    and are left out.
     """
     refuse_same_file(output, table, *kept)
     source, weights = read_table(table), _weights(kept)
     rows, missing = find_events(source.columns, weights.columns, weights.source)
+    if len(missing) and missing.all():
+        _refuse_strangers(table, source.columns, len(missing), weights)
     columns = {
         name: values[~missing]
         for name, values in source.columns.items()
@@ -114,6 +122,29 @@ def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str =
     with atomic_path(output) as partial, uproot.recreate(partial) as new:
         new[tree] = columns
     return NtupleSummary(int((~missing).sum()), int((~missing).sum()), int(missing.sum()), _warnings(weights))
+
+
+def _refuse_strangers(source: Path, ids: Mapping[str, NDArray[Any]], n_rows: int, weights: Table) -> None:
+    """Refuse weights none of which belongs to a row: ids are then other ones, or the files of different samples.
+
+    Raises
+    ------
+    DatasetError
+        There are kept events.
+    """
+    if not len(weights):
+        return  # where a filter has kept nothing no row is the right answer
+    wanted, held = (
+        ", ".join(
+            str(tuple(int(table[name][row]) for name in EVENT_ID))
+            for row in range(min(_SHOWN, len(table[EVENT_ID[0]])))
+        )
+        for table in (ids, weights.columns)
+    )
+    raise DatasetError(
+        f"{source}: none of the events of its {n_rows} rows is in {weights.source}: looked for (experiment, run, "
+        f"event) {wanted}, among {len(weights)} such as {held}"
+    )
 
 
 def _weights(kept: Sequence[Path]) -> Table:

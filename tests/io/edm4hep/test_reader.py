@@ -47,7 +47,9 @@ def write_ntuple(
         }
         content["EventHeader"] = ak.unflatten(ak.zip(columns), 1)
     with uproot.recreate(path) as file:
-        file.mkrntuple("events", content)
+        array = ak.zip(content, depth_limit=1)  # uproot before 5.6.4 makes no RNTuple of a dict
+        file.mkrntuple("events", array.layout.form)
+        file["events"].extend(array)
 
 
 def test_real_file_equals_uproot(reference_data: Path, members: dict[str, Any]) -> None:
@@ -225,9 +227,13 @@ def test_names_of_weights_and_the_cross_section_are_read(tmp_path: Path, members
         "_GeneratorEventParameters_crossSectionErrors": ak.Array([[0.5] for _ in range(N_EVENTS)]),
     }
     with uproot.recreate(tmp_path / "a.edm4hep.root") as file:
-        file.mkrntuple("events", content)
+        array = ak.zip(content, depth_limit=1)  # uproot before 5.6.4 makes no RNTuple of a dict
+        file.mkrntuple("events", array.layout.form)
+        file["events"].extend(array)
         keys = {"GPStringKeys": ak.Array([["EventWeightNames"]]), "GPStringValues": ak.Array([[["up", "down"]]])}
-        file.mkrntuple("metadata", keys)
+        array = ak.zip(keys, depth_limit=1)
+        file.mkrntuple("metadata", array.layout.form)
+        file["metadata"].extend(array)
     with open_events(tmp_path / "a.edm4hep.root") as reader:
         batch = next(iter(reader.batches()))
         assert reader.cross_section == (100.0 + N_EVENTS - 1, 0.5)

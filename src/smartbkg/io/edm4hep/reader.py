@@ -31,6 +31,8 @@ TREE: Final = "events"
 #: Collections taken without being asked for, in this order, where a file holds several.
 _USUAL: Final = ("MCParticles", "MCParticle", "Particle", "GenParticles")
 _MM: Final = 0.1  # cm
+#: What uproot before 5.6.4 puts into the names of members of an RNTuple's lists.
+_ITEM: Final = "._0"
 _CROSS_SECTIONS: Final = ".crossSections_begin"
 #: Bit of ``simulatorStatus``: made by the detector simulation.
 _CREATED_IN_SIMULATION: Final = 1 << 30
@@ -52,8 +54,10 @@ class _Columns:
         found = [str(name).split("/")[-1] for name in tree.keys() if str(name).split("/")[-1] not in counters]  # noqa: SIM118
         #: Names of branches in the order of the file, counters of lists left out.
         #: Older uproot names the items of an RNTuple's lists on the way to their members.
-        self._stored = {name.replace("._0", "") if self.is_ntuple else name: name for name in found}
+        self._stored = {name.replace(_ITEM, "") if self.is_ntuple else name: name for name in found}
         self.names = list(self._stored)
+        #: Of such a file: the collection and entries that were read last, for one member after the other is asked for.
+        self._whole: tuple[tuple[str, int, int], Any] | None = None
         self._known = set(self.names)
 
     def has(self, collection: str, member: str) -> bool:
@@ -67,14 +71,30 @@ class _Columns:
         """The same of a branch that is no member of a collection."""
         import awkward as ak
 
+        if start == stop:  # uproot before 5.7 fails at a file without entries
+            return np.empty(0, dtype=np.int64), np.empty(0)
         with root_errors(self.source, f"entries {start} to {stop - 1} of {name}"):
             if not self.is_ntuple:
                 check_entries(self.tree[name], int(self.tree.num_entries))
-            array = self.tree[self._stored.get(name, name)].array(entry_start=start, entry_stop=stop)
+            array = self._array(name, start, stop)
             if array.ndim == 1:
                 array = ak.unflatten(array, 1)
             counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
             return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
+
+    def _array(self, name: str, start: int, stop: int) -> Any:
+        """A field of the entries, from its whole collection where uproot loses the lists of a member read alone."""
+        stored = self._stored.get(name, name)
+        if _ITEM not in stored:
+            return self.tree[stored].array(entry_start=start, entry_stop=stop)
+        collection, *members = name.split(".")
+        if self._whole is None or self._whole[0] != (collection, start, stop):
+            array = self.tree[collection].array(entry_start=start, entry_stop=stop)
+            self._whole = (collection, start, stop), array
+        array = self._whole[1]
+        for member in members:
+            array = array[member]
+        return array
 
 
 def _counters(tree: Any) -> set[str]:
