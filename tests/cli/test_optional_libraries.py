@@ -36,8 +36,11 @@ NEEDED: dict[str, set[str]] = {
     "export": {"torch", "onnx", "onnxruntime"},
 }
 
-#: What torch and hep_ml themselves import of these libraries.
-IMPORTED_BY_OTHERS = {"train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "scipy", "sklearn"}}
+#: What torch, hep_ml and uproot themselves import of these libraries.
+IMPORTED_BY_OTHERS = {
+    "train": {"jinja2"}, "export": {"jinja2"}, "reweight": {"pandas", "scipy", "sklearn"}, "flag": {"fsspec"},
+    "ntuple": {"fsspec"},
+}  # fmt: skip
 
 
 #: A skim that passes every second event, and a fast simulation that does.

@@ -34,6 +34,7 @@ PURPOSE_BY_EXTRA = {
     "cluster": "production on a batch system",
     "onnx": "exporting and running ONNX models",
     "basf2": "HDF5 files of TrainDataSaver",
+    "remote": "events at root://, https:// and s3:// addresses",
 }
 
 #: Distribution, its name normalised → the module that it brings, where the names differ.
