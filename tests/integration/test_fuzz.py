@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fuzzing import Format, failures, fuzz, make_formats
 
@@ -41,3 +42,35 @@ def test_a_mutated_file_gives_an_error_or_the_same_numbers(
     counts = fuzz(formats[name], N_MUTATIONS, tmp_path, seed=3)
     assert failures(counts) == {}, capsys.readouterr().err
     assert counts["error"] > 0, "mutations that nobody notices are none"
+
+
+def test_memory_of_before_is_no_failure_and_memory_of_a_reading_is(
+    formats: dict[str, Format], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wasteful(path: Path) -> tuple[int, str]:
+        if is_wasting:
+            _touched(128 << 20)
+        return 1, path.read_bytes().hex()
+
+    monkeypatch.setattr("fuzzing.MEMORY_BYTES", 64 << 20)
+    _touched(256 << 20)
+    known = formats["configuration.yaml"]._replace(read=wasteful)
+    is_wasting = False
+    assert failures(fuzz(known, 1, tmp_path)) == {}
+    if not _forgets_peaks():
+        pytest.skip("this kernel does not let a process forget its peak of memory")
+    is_wasting = True
+    assert failures(fuzz(known, 1, tmp_path)) == {"MEMORY": 1}
+    assert "MEMORY" in capsys.readouterr().err
+
+
+def _touched(n_bytes: int) -> None:
+    np.ones(n_bytes // 8)
+
+
+def _forgets_peaks() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
