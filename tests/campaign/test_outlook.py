@@ -10,7 +10,9 @@ from small_campaign import small_campaign, small_settings, write_config
 
 from smartbkg.campaign.campaign import open_campaign
 from smartbkg.campaign.chunk.attempt import attempt_chunk
-from smartbkg.campaign.outlook import foresee, outlook_lines
+from smartbkg.campaign.ledger import Ledger
+from smartbkg.campaign.outlook import _pilot_costs, foresee, outlook_lines
+from smartbkg.campaign.pilot import Pilot
 from smartbkg.campaign.status import read_status
 from smartbkg.experiment.external import ExternalSummary, simulate_file_externally
 from smartbkg.seeds import derive_seed
@@ -114,3 +116,29 @@ def test_the_promise_is_kept_within_its_errors_where_processes_differ(tmp_path: 
         promised = outlook.speed_up_simulated[skim]
         spread = np.hypot(promised.error, result.speed_up.error)
         assert abs(promised.value - result.speed_up.value) < 4 * spread
+
+
+@pytest.mark.parametrize("n_pieces", [1, 2, 3, 7])
+def test_what_a_chunk_costs_to_begin_is_counted_once_a_chunk(n_pieces: int) -> None:
+    """Seconds are a + b n of each piece: a chunk of 10,000 pays a once, whatever the pieces were."""
+    begin = {"generate": 0.0, "filter": 0.02, "simulate": 0.5, "write": 0.03, "bookkeeping": 0.0}
+    each = {"generate": 1e-4, "filter": 2e-4, "simulate": 3e-4, "write": 1e-5, "bookkeeping": 0.0}
+
+    def piece(n_events: int, n_kept: int) -> dict[str, Any]:
+        n = {"generate": n_events, "filter": n_events, "simulate": n_kept, "write": n_kept, "bookkeeping": 0}
+        cpu = {stage: begin[stage] + each[stage] * n[stage] for stage in begin}
+        return {"totals": {"n_events": n_events, "n_kept": n_kept}, "cpu": cpu}
+
+    pieces = [piece(1000, 250) for _ in range(n_pieces)]
+    pilot = Pilot(1000 * n_pieces, Ledger(), pieces, {}, None, piece(40, 10))
+    costs = _pilot_costs(pilot, pieces, 10_000)
+    assert costs["generation"] == pytest.approx(1e-4)
+    assert costs["filtering"] == pytest.approx(2e-4 + 0.02 / 10_000)
+    assert costs["simulation"] == pytest.approx(3.1e-4 + 0.53 / 2_500)
+
+
+def test_a_plan_of_more_events_than_a_chunk_looks_at_several(tmp_path: Path) -> None:
+    campaign = small_campaign(tmp_path / "small", 3, 300)
+    assert foresee(campaign.folder.root, 250).n_pilot == 250
+    assert foresee(campaign.folder.root, 700).n_pilot == 700
+    assert foresee(campaign.folder.root, 5000).n_pilot == 900, "all there are"

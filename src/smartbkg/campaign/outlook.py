@@ -7,7 +7,7 @@ calibrated scores and is less precise. The ledger judges both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,10 +99,10 @@ def foresee(root: Path, n_pilot: int = PILOT_EVENTS) -> Outlook:
     ledger, n = pilot.ledger, pilot.n_events
     kept = ledger.draw["sum_keep_probability"] / n
     spread = np.sqrt(max(kept * (1 - kept), 0.0) / n)
-    costs, source = _costs(config, pilot, measured)
-    uncertainty = _cost_uncertainty(pilot) if "measured now" in source else 0.0
     plan = campaign.plan
     first = plan[0].n_events or n
+    costs, source = _costs(config, pilot, first, measured)
+    uncertainty = _cost_uncertainty(pilot, first) if "measured now" in source else 0.0
     spreads, expected = _spreads(campaign, pilot.columns), _expected(campaign, pilot.columns)
     own, belle = ledger.skims(costs), ledger.skims(BELLE_II_COSTS)
     return Outlook(
@@ -129,9 +129,9 @@ def draft(folder: CampaignFolder, config: CampaignConfig) -> Campaign:
     return Campaign(folder, config, plan, describe(config, folder, plan, policy) | {"sources": sources})
 
 
-def _costs(config: CampaignConfig, pilot: Pilot, measured: Costs | None) -> tuple[Costs, str]:
+def _costs(config: CampaignConfig, pilot: Pilot, chunk_events: int, measured: Costs | None) -> tuple[Costs, str]:
     """The three times: of the configuration, else of the chunks that are done, else of the pilot, else Belle II's."""
-    now = _pilot_costs(pilot.ledger.cpu, pilot.n_events, pilot.ledger.totals.n_kept)
+    now = _pilot_costs(pilot, pilot.pieces, chunk_events)
     if config.simulate.by != "embedded":
         now["simulation"] = pilot.simulation or 0.0
     values, sources = {}, []
@@ -149,23 +149,38 @@ def _costs(config: CampaignConfig, pilot: Pilot, measured: Costs | None) -> tupl
     return Costs(**values), ", ".join(sources)
 
 
-def _pilot_costs(cpu: Mapping[str, float], n_events: int, n_kept: int) -> dict[str, float]:
-    """CPU seconds an event of the three stages; 0 where there was none."""
+def _pilot_costs(pilot: Pilot, records: Sequence[Mapping[str, Any]], chunk_events: int) -> dict[str, float]:
+    """CPU seconds per event of the three stages in chunks of so many events, from some pieces; 0 where there was none.
+
+    A piece is a part of a chunk and pays as much to begin as a whole one does: open files, write their ends. What a
+    piece of very few events cost says how much that is.
+    """
+    beginning = pilot.beginning
+    n_events, n_kept = (sum(record["totals"][name] for record in records) for name in ("n_events", "n_kept"))
+    n_chunks = n_events / chunk_events
+    seconds = {}
+    for stage, name in (("generate", ""), ("filter", "n_events"), ("simulate", "n_kept"), ("write", "n_kept")):
+        seconds[stage] = sum(record["cpu"][stage] for record in records)
+        if not name:  # the embedded generator makes blocks of events: few cost as much as many
+            continue
+        share = beginning["totals"][name] / max(n_events if name == "n_events" else n_kept, 1)
+        begin = (beginning["cpu"][stage] - share * seconds[stage]) / max(1 - share * len(records), 0.5)
+        seconds[stage] -= (len(records) - n_chunks) * min(max(begin, 0.0), seconds[stage] / len(records))
     return {
-        "generation": cpu["generate"] / n_events,
-        "filtering": cpu["filter"] / n_events,
-        "simulation": (cpu["simulate"] + cpu["write"]) / n_kept if n_kept else 0.0,
+        "generation": seconds["generate"] / n_events,
+        "filtering": seconds["filter"] / n_events,
+        "simulation": (seconds["simulate"] + seconds["write"]) / n_kept if n_kept else 0.0,
     }
 
 
-def _cost_uncertainty(pilot: Pilot) -> float:
+def _cost_uncertainty(pilot: Pilot, chunk_events: int) -> float:
     """Relative uncertainty of the gain in CPU time, by how much the pieces of the pilot differ."""
     gains = []
     for content in pilot.pieces:
         n_events, n_kept = content["totals"]["n_events"], content["totals"]["n_kept"]
         if not n_kept:
             continue
-        costs = _pilot_costs(content["cpu"], n_events, n_kept)
+        costs = _pilot_costs(pilot, [content], chunk_events)
         if min(costs.values()) > 0:
             gains.append(_gain(Costs(**costs), n_kept / n_events))
     return float(np.std(gains, ddof=1) / np.mean(gains) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0

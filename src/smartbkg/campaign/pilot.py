@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +25,11 @@ from smartbkg.seeds import derive_seed
 from smartbkg.storage.kinds import KEPT
 from smartbkg.storage.partial import scratch_folder
 
-#: Pieces into which the pilot of each process is cut: how much they differ says how well costs are known.
+#: Pieces at least into which the pilot of each process is cut: how much they differ says how well costs are known.
 _PIECES: Final = 3
-#: Events that are made before anything is measured: they load models and compiled kernels.
-_WARM_UP: Final = 40
+#: Events of a piece that is made twice before the others: to load models and compiled kernels, and to see what a chunk
+#: costs however few its events.
+_FEW: Final = 40
 #: Kept events that an external simulation is tried on: one, and so many.
 _TRIED: Final = 20
 
@@ -47,6 +47,8 @@ class Pilot(NamedTuple):
     simulation: float | None
     """CPU seconds per kept event of an external simulation, in calls of the size that chunks have; None where it was
     not tried."""
+    beginning: dict[str, Any]
+    """Record of a piece of very few events, made when models and compiled kernels were loaded."""
 
 
 def run_pilot(campaign: Campaign, n_events: int, *, is_simulation_tried: bool) -> Pilot:
@@ -73,11 +75,12 @@ def run_pilot(campaign: Campaign, n_events: int, *, is_simulation_tried: bool) -
     ledger, pieces = Ledger(), []
     parts: list[dict[str, NDArray[Any]]] = []
     simulation = None
-    for number, chunk in enumerate(_pieces(campaign, n_events)):
+    beginnings: list[dict[str, Any]] = []
+    for chunk in _pieces(campaign, n_events):
+        if not beginnings:
+            beginnings = [_beginning(small, chunk) for _ in range(2)]
         with scratch_folder("plan", config.run.scratch) as folder:
             content = make_chunk(small, chunk, "plan", folder)
-            if number == 0:
-                continue
             kept = ChunkFiles(0, folder, content["files"]).checked(KEPT)
             with open_events(kept) as reader:
                 parts += [{column: batch.event[column] for column in names} for batch in reader.batches()]
@@ -93,34 +96,35 @@ def run_pilot(campaign: Campaign, n_events: int, *, is_simulation_tried: bool) -
     if not ledger.totals.n_events:
         raise UsageError("the first chunk holds no event: nothing can be planned from it")
     columns = {column: np.concatenate([part[column] for part in parts]) for column in names} if parts else {}
-    return Pilot(ledger.totals.n_events, ledger, pieces, columns, simulation)
+    return Pilot(ledger.totals.n_events, ledger, pieces, columns, simulation, beginnings[-1])
+
+
+def _beginning(campaign: Campaign, chunk: Chunk) -> dict[str, Any]:
+    """Record of a chunk of so few events that what it costs is what any chunk costs to begin."""
+    with scratch_folder("plan", campaign.config.run.scratch) as folder:
+        return make_chunk(campaign, chunk._replace(n_events=min(_FEW, chunk.n_events or _FEW)), "plan", folder)
 
 
 def _pieces(campaign: Campaign, n_events: int) -> Iterator[Chunk]:
-    """A warm-up, then pieces of the first chunk of each process."""
+    """Pieces of the first chunks of each process: at least three where its events can be cut, none beyond a chunk."""
     plan, config = campaign.plan, campaign.config
-    firsts: dict[str, Chunk] = {}
+    wanted = {process: math.ceil(n_events * config.generate.ratio[process]) for process in plan.processes}
+    block = 1
+    if config.generate.kind == "embedded":  # its events come in blocks: part of one costs as much as all of it
+        block = BLOCK_EVENTS
+        wanted = {process: -(-number // block) * block for process, number in wanted.items()}
+    largest = {process: -(-number // (block * _PIECES)) * block for process, number in wanted.items()}
     for chunk in plan:
-        firsts.setdefault(chunk.process, chunk)
-        if len(firsts) == len(plan.processes) or plan.sources:
-            break
-    for number, (process, first) in enumerate(firsts.items()):
-        available = first.n_events
-        if first.source is not None and available is None:
-            available = count_events(first.source)
-        wanted = math.ceil(n_events * config.generate.ratio[process])
-        n_blocks = 1
-        if config.generate.kind == "embedded":  # its events come in blocks: part of one costs as much as all of it
-            n_blocks = -(-wanted // BLOCK_EVENTS)
-            wanted = n_blocks * BLOCK_EVENTS
-        wanted = min(wanted, available or 0)
-        if number == 0:
-            yield first._replace(n_events=min(_WARM_UP, wanted))
-        n_pieces = min(_PIECES, n_blocks)
-        edges = [min(piece * n_blocks // n_pieces * BLOCK_EVENTS, wanted) for piece in range(n_pieces)] + [wanted]
-        for start, stop in itertools.pairwise(edges):
-            if stop > start:
-                yield first._replace(first_event=first.first_event + start, n_events=stop - start)
+        available = chunk.n_events
+        if chunk.source is not None and available is None:
+            available = count_events(chunk.source)
+        stop = min(wanted[chunk.process], available or 0)
+        for start in range(0, stop, largest[chunk.process]):
+            n_piece = min(largest[chunk.process], stop - start)
+            yield chunk._replace(first_event=chunk.first_event + start, n_events=n_piece)
+        wanted[chunk.process] -= stop
+        if not any(wanted.values()):
+            return
 
 
 def _timed_simulation(campaign: Campaign, kept: Path, folder: Path, content: dict[str, Any]) -> float:

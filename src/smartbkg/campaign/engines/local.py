@@ -40,6 +40,7 @@ def _work(root: Path, pipe: Connection) -> None:
         while True:
             for index in pipe.recv():
                 pipe.send(attempt_chunk(campaign, index))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending: nothing is left to give up
 
 
 class _Worker:
@@ -53,8 +54,10 @@ class _Worker:
         self.bundle: list[int] = []
 
     def stop(self) -> None:
-        """End it: first kindly, so that it clears up."""
+        """End it: first kindly, so that it clears up. One that waits for work ends by itself."""
         self.pipe.close()
+        if not self.bundle:
+            self.process.join(_PATIENCE)
         if self.process.is_alive():
             self.process.terminate()
             self.process.join(_PATIENCE)
