@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pyhepmc
 import pytest
@@ -234,3 +236,64 @@ def test_output_to_a_fifo_reaches_a_reader(tmp_path: Path, fifo: Path, running: 
     (tmp_path / "out.hepmc3").write_bytes(content)
     with pyhepmc.open(tmp_path / "out.hepmc3") as file:
         assert [event.event_number for event in file] == [1, 2, 3, 4, 5]
+
+
+WRITER = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+from io_events import decay_event, hepmc_text
+text = hepmc_text([decay_event(number) for number in range(1, 7)])
+starts = [at + 1 for at in range(len(text)) if text[at : at + 3] == b"\\nE "]
+end = text.rindex(b"HepMC::")
+for part in (text[: starts[3]], text[starts[3] : end], text[end:]):
+    sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+    sys.stdin.readline()  # until somebody has seen what came of it
+"""
+
+
+def test_what_three_pipes_hold_comes_out_before_more_goes_in(
+    tmp_path: Path, model: Path, running: contextlib.ExitStack
+) -> None:
+    """A generator that waits for an answer: two filters and a conversion in between hold nothing back."""
+    keeps_all = ("--policy", "threshold=0", "--seed", "1", "--model", str(model), "--skim", "first")
+    (tmp_path / "-").write_text("a file of this name is not standard input")
+    folder = os.pathsep.join(sys.path)
+    writer = start(
+        running,
+        subprocess.Popen([sys.executable, "-c", WRITER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE),
+    )
+    stages = [
+        ["filter", "-", *keeps_all, "-o", "-"],
+        ["convert", "-", "-"],
+        ["filter", "-", *keeps_all, "--stream", "second", "-o", "-"],
+    ]
+    last = writer
+    for stage in stages:
+        before = last.stdout
+        assert before is not None
+        process = subprocess.Popen([*SMARTBKG, *stage], cwd=tmp_path, stdin=before, stdout=subprocess.PIPE)
+        before.close()
+        last = start(running, process)
+    assert last.stdout is not None
+    assert writer.stdin is not None
+    guard = threading.Timer(240, writer.kill)
+    guard.start()
+    running.callback(guard.cancel)
+    seen = until(last.stdout, 3)
+    writer.stdin.write(b"\n")
+    writer.stdin.flush()
+    seen += until(last.stdout, 3)
+    assert writer.poll() is None, "the last events came only when the writer had ended"
+    writer.stdin.write(b"\n\n")
+    writer.stdin.flush()
+    assert last.stdout.read().strip().endswith(b"HepMC::Asciiv3-END_EVENT_LISTING")
+    assert [line.split()[1] for line in seen] == [b"1", b"2", b"3", b"4", b"5", b"6"]
+
+
+def until(stream: IO[bytes], n_events: int) -> list[bytes]:
+    """The first lines of as many events; fewer where the stream ends."""
+    found: list[bytes] = []
+    while len(found) < n_events and (line := stream.readline()):
+        found += [line] if line.startswith(b"E ") else []
+    return found

@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
+from smartbkg.errors import UsageError
 from smartbkg.storage import suffixes
+from smartbkg.storage.atomic import STANDARD
 from smartbkg.storage.suffixes import require_suffix
 
 
@@ -42,7 +44,9 @@ class OutputFile(click.Path):
 
     def check(self, path: Path) -> None:
         """Refuse a name that does not fit the content."""
-        if not (self.is_standard_valid and str(path) == "-"):
+        if str(path) == STANDARD and not self.is_standard_valid:
+            raise UsageError(f"-: {self.content} does not go to standard output: name a file")
+        if str(path) != STANDARD:
             require_suffix(path, self.valid, self.content)
 
 

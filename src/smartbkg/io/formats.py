@@ -69,7 +69,7 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
     FileFormatError
         The file is missing, empty, of no known format, or of one that cannot be read from a pipe.
     """
-    source = open_source(path)
+    source = open_source(path, _is_of_a_stream)
     if source.is_remote and version_of(source.head) is None:
         source.stream.close()
         return _open_copy(str(address_of(path)), options)
@@ -93,6 +93,11 @@ def open_events(path: str | Path, options: ReadOptions | None = None) -> EventRe
         where = "compressed; unpack it first" if source.is_file else "a pipe; save it to a file first"
         raise FileFormatError(f"{name}: {found.name} cannot be read from {where}")
     return found.open_stream(source.stream, name, options)
+
+
+def _is_of_a_stream(head: bytes) -> bool:
+    """Whether these first bytes are those of a format that can be read from a pipe."""
+    return any(known.open_stream is not None and known.recognises(head, Path(STANDARD)) for known in known_formats())
 
 
 def _open_copy(address: str, options: ReadOptions | None) -> EventReader:

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from smartbkg.errors import FileFormatError
+from smartbkg.io.live import descriptor_of
 from smartbkg.io.remote import address_of, open_address
 from smartbkg.io.zstandard import zstandard, zstandard_errors
+from smartbkg.storage.atomic import STANDARD
 from smartbkg.storage.machine import MachineError, reading, reason_of
 
-#: The path that means standard input or output.
-STANDARD = "-"
 HEAD_BYTES: Final = 4096
+#: So many bytes say how data was compressed, and whether with a checksum.
+_PACKED_HEAD: Final = 8
 BLOCK_BYTES: Final = 1 << 20
 
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
@@ -40,6 +42,15 @@ class _Prefixed(io.RawIOBase):
         self._head = head
         self._stream = stream
         self._below = below
+
+    @property
+    def origin(self) -> IO[bytes]:
+        """The stream from which bytes come, packed or not."""
+        return self._stream if self._below is None else self._below
+
+    def give_back(self, head: bytes) -> None:
+        """Let bytes that were read come first again."""
+        self._head = head + self._head
 
     def readable(self) -> bool:
         return True
@@ -142,6 +153,7 @@ class _Members(io.RawIOBase):
 
 
 def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
+    """What unpacks a stream; it gets bytes as they come, so that it waits for no more than it needs."""
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if kind in ("xz", "bzip2"):
         start: Callable[[], Any] = lzma.LZMADecompressor if kind == "xz" else bz2.BZ2Decompressor
@@ -161,15 +173,28 @@ def _has_checksum(head: bytes) -> bool:
     return True
 
 
-def _head_of(stream: IO[bytes], source: str) -> bytes:
+def _head_of(stream: IO[bytes], source: str, is_enough: Callable[[bytes], bool]) -> bytes:
+    """The first bytes; of a pipe no more than are enough, for the next ones may be a long time coming."""
+    is_live = descriptor_of(stream) is not None
     head = b""
-    while len(head) < HEAD_BYTES and (block := read_some(stream, HEAD_BYTES, source)):
+    while len(head) < HEAD_BYTES and (block := read_some(stream, HEAD_BYTES - len(head), source)):
         head += block
+        if is_live and is_enough(head):
+            break
     return head
 
 
-def open_source(path: str | Path) -> Source:
+def _is_packed(head: bytes) -> bool:
+    """Whether these bytes say by which program they were compressed, and whether with a checksum."""
+    return len(head) >= _PACKED_HEAD and any(head.startswith(magic) for magic in _MAGIC)
+
+
+def open_source(path: str | Path, is_enough: Callable[[bytes], bool] = lambda _: False) -> Source:
     """Open a file, a FIFO, an address (`smartbkg.io.remote`) or standard input (``-``), and look at its beginning.
+
+    Parameters
+    ----------
+    is_enough : whether the first bytes of a pipe, decompressed, say what it holds: no more are waited for then.
 
     Raises
     ------
@@ -191,26 +216,28 @@ def open_source(path: str | Path) -> Source:
             raise FileFormatError(f"{source}: no such file") from error
         except OSError as error:
             raise MachineError(f"{source}: cannot read: {reason_of(error)}") from error
-    head = _head_of(raw, source)
+    head = _head_of(raw, source, lambda begin: _is_packed(begin) or is_enough(begin))
     if not head:
         if raw is not sys.stdin.buffer:
             raw.close()
         raise FileFormatError(f"{source}: the file is empty")
-    stream: IO[bytes] = io.BufferedReader(_Prefixed(head, raw, source), BLOCK_BYTES)
-    unpacked = _decompressed(stream, head)
+    whole: Any = _Prefixed(head, raw, source)
+    unpacked = _decompressed(whole, head)
     is_unproven = not _has_checksum(head)
     if unpacked is not None:
+        whole = _Prefixed(b"", unpacked, source, whole)
         try:
-            head = _head_of(unpacked, source)
+            head = _head_of(whole, source, (lambda _: False) if is_unproven else is_enough)
             if is_unproven and _OURS.search(head):
                 raise FileFormatError(
                     f"{source}: compressed without the checksum that smartbkg writes: damaged, or packed again by a "
                     "program that leaves it out; unpack and pack it with zstd's own command"
                 )
         except FileFormatError:
-            stream.close()
+            whole.close()
             raise
-        stream = io.BufferedReader(_Prefixed(head, unpacked, source, stream), BLOCK_BYTES)
+        whole.give_back(head)
+    stream: IO[bytes] = io.BufferedReader(whole, BLOCK_BYTES)
     is_remote = address_of(path) is not None and not path.exists()
     is_file = is_remote or (str(path) != STANDARD and path.is_file())
     return Source(path, head, stream, is_file, is_file and unpacked is None, is_unproven, is_remote)

@@ -10,16 +10,28 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from smartbkg.errors import UsageError
 from smartbkg.storage.machine import MachineError, disk_errors, reason_of
 from smartbkg.storage.partial import PARTIAL_SUFFIX, collect_stale, partial_file, scratch_folder
 
+#: The path that means standard input or output, also where a file has this name.
+STANDARD: Final = "-"
+
 
 def refuse_same_file(output: Path, *inputs: Path) -> None:
     """Raise `UsageError` if the output is one of the inputs: a job must never write over what it reads."""
+    if str(output) == STANDARD:
+        return
     for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path) and not is_device(output):
+        if (
+            str(path) != STANDARD
+            and output.exists()
+            and path.exists()
+            and output.samefile(path)
+            and not is_device(output)
+        ):
             raise UsageError(f"output and input are the same file: {output}")
 
 
@@ -153,6 +165,6 @@ def write_text_atomically(path: Path, content: str) -> None:
 
 
 __all__ = [
-    "PARTIAL_SUFFIX", "atomic_path", "collect_stale", "disk_errors", "is_device", "refuse_same_file", "sole_writer",
-    "write_bytes_atomically", "write_text_atomically",
+    "PARTIAL_SUFFIX", "STANDARD", "atomic_path", "collect_stale", "disk_errors", "is_device", "refuse_same_file",
+    "sole_writer", "write_bytes_atomically", "write_text_atomically",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 
 from smartbkg._version import __version__
 from smartbkg.errors import SchemaError
+from smartbkg.storage.atomic import STANDARD
 
 #: Key of the JSON record in the metadata of Parquet, safetensors and ONNX files.
 METADATA_KEY = "smartbkg"
@@ -70,7 +71,11 @@ def record(
 
 def inputs_of(paths: Sequence[Path]) -> list[dict[str, str]]:
     """Name and SHA-256 of each file; what is no file, such as a pipe, is left out."""
-    return [{"name": path.name, "sha256": sha256_of_file(path)} for path in paths if path.is_file()]
+    return [
+        {"name": path.name, "sha256": sha256_of_file(path)}
+        for path in paths
+        if path.is_file() and str(path) != STANDARD
+    ]
 
 
 def check_schema(found: Mapping[str, Any], kind: str, newest: int, source: str) -> None:

@@ -102,14 +102,17 @@ class HepMCReader(EventReader):
             self.warn(message)
 
     def _numbered(self, groups: Iterator[EventTexts]) -> Iterator[EventTexts]:
-        """The groups as they are, once the first two events have said whether the file numbers its events."""
+        """The groups as they are, once the first events have said whether the file numbers its events.
+
+        One with a number says it; of one with 0 the second event does.
+        """
         waiting: list[EventTexts] = []
         numbers: list[int] = []
         for texts in groups:
             waiting.append(texts)
             found = [_NUMBER.match(texts.text, start) for start in texts.starts[: 2 - len(numbers)].tolist()]
             numbers += [int(match[1]) if match else 0 for match in found]
-            if len(numbers) >= 2:
+            if any(numbers) or len(numbers) >= 2:
                 break
         self._assigns_numbers = bool(numbers) and (numbers[0] < 0 or (len(numbers) > 1 and not any(numbers)))
         if self._assigns_numbers:

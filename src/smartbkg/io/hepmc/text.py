@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
+from smartbkg.io.hepmc.completeness import is_complete
 from smartbkg.io.hepmc.weights import distinct_names
+from smartbkg.io.live import Patience
 from smartbkg.io.streams import read_blocks
 
 #: Larger events are taken for a damaged file.
@@ -25,6 +27,8 @@ NAMES_ATTRIBUTE: Final = "smartbkg_weight_names"
 _BOUNDARY: Final = re.compile(rb"\n(?=E |HepMC::)")
 #: An attribute of the run: one of an event says first whose it is, by a number.
 _RUN_ATTRIBUTE: Final = re.compile(rb"A +(?!-?\d+\s)")
+#: A line of a header: tools, names of weights, attributes of the run.
+_RUN_LINE: Final = re.compile(rb"[TW] |" + _RUN_ATTRIBUTE.pattern)
 _START: Final = {b"HepMC::Asciiv3-START_EVENT_LISTING": 3, b"HepMC::IO_GenEvent-START_EVENT_LISTING": 2}
 
 
@@ -115,6 +119,9 @@ def version_of(head: bytes) -> int | None:
 class EventSplitter:
     """Cuts a stream into events.
 
+    Of a pipe, events that have come are passed on after a second (`smartbkg.io.live`), also the last one where all of
+    its particles are there: nobody knows when the next event will come.
+
     Parameters
     ----------
     is_tolerant : stop where the data cannot be read any further, as at an end, and keep the error in ``failure``.
@@ -134,6 +141,11 @@ class EventSplitter:
         self._is_tolerant = is_tolerant
         self._blocks = read_blocks(stream, source)
         self._header: RunHeader | None = None
+        self._patience = Patience(stream)
+        self._has_lines_behind = False
+        """Whether an event had lines behind its last particle: then the last particle is not its end."""
+        self._is_early = False
+        """Whether the last event was passed on before the beginning of the next one."""
 
     def groups(self, size: int) -> Iterator[EventTexts]:
         """The events, at most ``size`` and `LARGEST_BATCH` bytes together and all of one listing."""
@@ -142,9 +154,11 @@ class EventSplitter:
         for segment, begin in self._segments():
             is_event = segment.startswith(b"E ")
             if waiting and (not is_event or len(waiting) == size or n_bytes + len(segment) > LARGEST_BATCH):
+                self._patience.end()
                 yield self._group(waiting, offset)
                 waiting, n_bytes = [], 0
             n_bytes += len(segment)
+            self._patience.begin()
             if is_event:
                 offset = offset if waiting else begin
                 size_of_event = self._end_of_event(segment)
@@ -155,6 +169,8 @@ class EventSplitter:
                     waiting, n_bytes = [], 0
                     lines = segment[size_of_event:].splitlines()
                     self._header = RunHeader.of_listing(3, self._header_lines(3, lines))
+            elif self._is_early and segment.strip() and not segment.startswith(b"HepMC::"):
+                self._header = self._late_header(segment)
             elif segment.strip():
                 self._begin_or_end(segment)
         if waiting:
@@ -170,6 +186,7 @@ class EventSplitter:
         end = segment.find(b"\n", last + 1) + 1
         if last < 0 or end in (0, len(segment)) or self._header is None or self._header.version != 3:
             return len(segment)
+        self._has_lines_behind = True
         has_weights = b"\nW " in segment[:end]
         while end < len(segment):
             stop = segment.find(b"\n", end) + 1 or len(segment)
@@ -179,6 +196,16 @@ class EventSplitter:
             has_weights = has_weights or line.startswith(b"W ")
             end = stop
         return len(segment)
+
+    def _late_header(self, segment: bytes) -> RunHeader:
+        """The header of another run that comes without a line of its own, behind an event that was passed on."""
+        lines = segment.splitlines()
+        if self._header is None or self._header.version != 3 or not _RUN_LINE.match(segment):
+            raise FileFormatError(
+                f"{self.source}: a line of an event came more than a second after all of its particles: "
+                f"'{lines[0][:60].decode(errors='replace')}'; write whole events, or a file"
+            )
+        return RunHeader.of_listing(3, self._header_lines(3, lines))
 
     def _group(self, events: list[bytes], offset: int) -> EventTexts:
         if self._header is None:
@@ -225,16 +252,32 @@ class EventSplitter:
             return None
 
     def _segments(self) -> Iterator[tuple[bytes, int]]:
-        """Pieces that begin with ``E `` or ``HepMC::`` at the beginning of a line, and where they begin."""
+        """Pieces that begin with ``E `` or ``HepMC::`` at the beginning of a line, and where they begin.
+
+        An empty one says that what has come is to be passed on.
+        """
         buffer, searched = bytearray(), 0
         offset = 0
-        while (block := self._next_block()) is not None:
+        while True:
+            if self._patience.is_quiet() and self._is_whole(buffer):
+                yield bytes(buffer), offset
+                self._is_early = True
+                offset += len(buffer)
+                buffer, searched = bytearray(), 0
+            if self._patience.is_over:
+                yield b"", offset
+                self._patience.end()
+            block = self._next_block()
+            if block is None:
+                break
+            self._patience.begin()
             buffer += block
             begin = 0
             for match in _BOUNDARY.finditer(buffer, searched):
                 if match.end() > begin:
                     yield bytes(buffer[begin : match.end()]), offset + begin
                     begin = match.end()
+                    self._is_early = False
             del buffer[:begin]
             offset += begin
             searched = max(len(buffer) - len(b"\nHepMC::"), 1)
@@ -242,6 +285,12 @@ class EventSplitter:
                 raise FileFormatError(f"{self.source}: no event ends in {LARGEST_EVENT} bytes from byte {offset}")
         if buffer.strip():
             yield bytes(buffer), offset
+
+    def _is_whole(self, buffer: bytearray) -> bool:
+        """Whether an event has come with all that its first line announces."""
+        return (
+            self._header is not None and not self._has_lines_behind and is_complete(bytes(buffer), self._header.version)
+        )
 
 
 __all__ = ["NAMES_ATTRIBUTE", "EventSplitter", "EventTexts", "RunHeader", "version_of"]
