@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @click.option("--missing", type=click.Choice(["error", "failing", "drop"]), default="error", show_default=True,
               help="What an event without flags is.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of failing events.")
+@click.option("--allow-other-events", is_flag=True,
+              help="Accept flags made from other events, or another file, of the same ids.")  # fmt: skip
 @click.option("--part", "is_part", is_flag=True, help="Part of a larger sample: one class alone is no mistake.")
 @click.option("--merge", is_flag=True, help="EVENTS are data sets: combine them into one.")
 @json_option
@@ -37,6 +39,7 @@ def command(
     failing_per_passing: float | None,
     missing: Literal["error", "failing", "drop"],
     seed: int,
+    allow_other_events: bool,
     is_part: bool,
     merge: bool,
     as_json: bool,
@@ -50,7 +53,10 @@ def command(
             raise UsageError("--merge takes data sets as they are: leave out --flags, --skim and the sampling options")
         summary = merge_datasets(events, output, is_part=is_part)
     else:
-        options = DatasetOptions(skims or ("all",), missing, max_failing, failing_per_passing, seed, is_part=is_part)
+        options = DatasetOptions(
+            skims or ("all",), missing, max_failing, failing_per_passing, seed, allow_other_events=allow_other_events,
+            is_part=is_part,
+        )  # fmt: skip
         summary = build_dataset(events, flags, output, options)
     if as_json:
         print_json({"output": output, **summary.to_metadata(), "variables": summary.variables})

@@ -18,6 +18,7 @@ from smartbkg.closure.inventory import Finding, KeptEvents, take_inventory
 from smartbkg.closure.report import ClosureReport
 from smartbkg.errors import DatasetError, FileFormatError, UsageError
 from smartbkg.events.columns import (
+    CONTENT,
     EVENT_ID,
     FRACTION_PREFIX,
     GENERATOR_WEIGHT,
@@ -37,7 +38,7 @@ from smartbkg.sampling.weights import generator_weights
 from smartbkg.storage.atomic import write_text_atomically
 
 #: Columns of flags and n-tuples that are no event-level variables.
-NO_VARIABLES: Final = (*EVENT_ID, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY, IS_KEPT)
+NO_VARIABLES: Final = (*EVENT_ID, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY, IS_KEPT, CONTENT)
 _PARQUET: Final = b"PAR1"
 
 

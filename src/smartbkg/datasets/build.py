@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from smartbkg.datasets.flags import FlagBlock, FlagFiles, FlagIndex
 from smartbkg.datasets.header import Counts, DatasetSummary, check_classes
+from smartbkg.datasets.origin import check_content, check_files
 from smartbkg.datasets.own_labels import OwnLabels
 from smartbkg.datasets.spill import spilled_partitions
 from smartbkg.errors import DatasetError, UsageError
@@ -69,6 +70,8 @@ class DatasetOptions:
     """Seed of that choice."""
     flags_in_memory: int = FLAGS_IN_MEMORY
     """Rows of flags above which the join goes through temporary files beside the output."""
+    allow_other_events: bool = False
+    """Take flags of an event's id although they were made from another event, or another file of events."""
     is_part: bool = False
     """One part of a sample that will be merged with others: it may hold passing or failing events alone."""
 
@@ -95,12 +98,14 @@ def build_dataset(
     Raises
     ------
     DatasetError
-        Flags of another sample, duplicates, an unknown skim, or labels of one class only.
+        Flags of another sample or of other events, duplicates, an unknown skim, or labels of one class only.
     """
     options, events = options or DatasetOptions(), expand(events, allow_twice=True)
     refuse_same_file(output, *events, *flags)
     source = FlagFiles(flags, options.skims) if flags else OwnLabels(events, options.skims)
     with contextlib.closing(source), contextlib.ExitStack() as stack:
+        if isinstance(source, FlagFiles) and not options.allow_other_events:
+            check_files(source, events)
         failing_kept = _failing_kept(source, events, options)
         about = _history(events)
         provenance = record(DATASET, SCHEMA_VERSIONS[DATASET], asdict(options), [*events, *flags], **about)
@@ -207,6 +212,8 @@ class _Join:
         """Look the events up in the flags."""
         row = index.find(batch.event, batch.source)
         is_found = row >= 0
+        if not self.options.allow_other_events:
+            check_content(batch, row, index.block)
         self.n_seen += len(batch)
         self.n_matched += int(is_found.sum())
         if not is_list and not is_found.all():

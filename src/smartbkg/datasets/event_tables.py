@@ -12,7 +12,7 @@ import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, nearest
-from smartbkg.events.columns import EVENT_NUMBER, ID_NAMES, id_column, is_id_column
+from smartbkg.events.columns import CONTENT, EVENT_NUMBER, ID_NAMES, id_column, is_id_column
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import iterate_table
@@ -39,7 +39,11 @@ def columns_of(path: Path) -> list[str]:
 def numbers_of(path: Path) -> list[str]:
     """Names of the columns of a table that hold numbers, in the order of the file; ids left out."""
     for rows in rows_of(path, [name for name in columns_of(path) if not is_id_column(name)]):
-        return [name for name, values in rows.items() if values.dtype.kind in "iufb" and not is_id_column(name)]
+        return [
+            name
+            for name, values in rows.items()
+            if values.dtype.kind in "iufb" and name != CONTENT and not is_id_column(name)
+        ]
     return []
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events.columns import (
+    CONTENT,
     EVENT_DTYPES,
     EVENT_ID,
     FRACTION_PREFIX,
@@ -36,12 +37,12 @@ class FlagBlock:
 
     Attributes
     ----------
-    ids : the three columns of `EVENT_ID`, (n_rows,).
+    ids : the three columns of `EVENT_ID`, (n_rows,), and `CONTENT` where the table says what was generated.
     labels : skim → (n_rows,) bool, or float in [0, 1] where it is a fraction of passing replicas.
     variables : event-level variables, (n_rows,) each.
     """
 
-    ids: Mapping[str, NDArray[np.int64]]
+    ids: Mapping[str, NDArray[Any]]
     labels: Mapping[str, NDArray[Any]]
     variables: Mapping[str, NDArray[Any]]
 
@@ -96,7 +97,7 @@ class FlagLayout:
         variables = tuple(
             field.name
             for field in schema
-            if field.name not in (*EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY)
+            if field.name not in (*EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY, CONTENT)
             and field.name not in labels.values()
             and not field.name.startswith((PASSES_PREFIX, FRACTION_PREFIX))
             and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
@@ -136,6 +137,7 @@ class FlagFiles:
         self._label_columns = {} if self.is_list_of_passing else {s: layouts[0].label_columns[s] for s in self.skims}
         self.variables = tuple(n for n in layouts[0].variables if all(n in layout.variables for layout in layouts))
         self.n_rows = sum(file.metadata.num_rows for file in self._files)
+        self.has_content = all(CONTENT in file.schema_arrow.names for file in self._files)
 
     @property
     def is_soft(self) -> bool:
@@ -145,7 +147,7 @@ class FlagFiles:
     def blocks(self, *, with_variables: bool = True) -> Iterator[FlagBlock]:
         """All rows, `READ_ROWS` at a time."""
         variables = self.variables if with_variables else ()
-        columns = [*EVENT_ID, *self._label_columns.values(), *variables]
+        columns = [*EVENT_ID, *([CONTENT] * self.has_content), *self._label_columns.values(), *variables]
         for path, file in zip(self.paths, self._files, strict=True):
             first_row = 0
             for rows in file.iter_batches(batch_size=READ_ROWS, columns=columns, use_threads=False):
@@ -157,6 +159,8 @@ class FlagFiles:
             name: ids_of(rows.column(name).to_numpy(zero_copy_only=False), name, source, first_row).astype(np.int64)
             for name in EVENT_ID
         }
+        if self.has_content:
+            ids[CONTENT] = rows.column(CONTENT).to_numpy(zero_copy_only=False)
         if self.is_list_of_passing:
             labels = {self.skims[0]: np.ones(rows.num_rows, dtype=np.bool_)}
         else:

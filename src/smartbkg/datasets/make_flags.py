@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from smartbkg.datasets.event_tables import Columns, columns_of, numbers_of, rows_of
 from smartbkg.datasets.flags import as_label
+from smartbkg.datasets.origin import ALL_EVENTS_KEY
 from smartbkg.errors import DatasetError, FileFormatError, UsageError, nearest
 from smartbkg.events.columns import (
     EVENT_DTYPES,
@@ -37,7 +38,7 @@ from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import write_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
-from smartbkg.storage.provenance import record
+from smartbkg.storage.provenance import inputs_of, record
 
 _ROWS: Final = 1 << 17
 #: Column of a training file of one skim.
@@ -106,7 +107,10 @@ def make_flags(
     columns[PASSES_PREFIX + skim] = is_passing
     columns |= {name: values[:, k] for k, name in enumerate(names)}
     settings = {"skim": skim, "selections": list(selections), "variables": list(names)}
-    write_table(output, columns, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, [*sources, *all_events]))
+    about = record(
+        FLAGS, SCHEMA_VERSIONS[FLAGS], settings, [*sources, *all_events], **{ALL_EVENTS_KEY: inputs_of(all_events)}
+    )
+    write_table(output, columns, about)
     return FlagSummary(len(ids), int(is_passing.sum()), passing.n_rows)
 
 

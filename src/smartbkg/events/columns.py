@@ -147,6 +147,8 @@ def _by_skim(name: str, skims: Sequence[str]) -> tuple[str, ...]:
 
 #: Flags, bool: the event passed the skim.
 PASSES_PREFIX: Final = "passes_"
+#: Flags, uint64: what was generated (`smartbkg.events.content`), by which flags of other events of one id are noticed.
+CONTENT: Final = "content"
 #: Flags, float in [0, 1]: fraction of the simulated replicas that passed.
 FRACTION_PREFIX: Final = "pass_fraction_"
 #: Data set, bool or float in [0, 1], NaN where the skim was not run: as the two above.

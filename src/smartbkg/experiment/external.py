@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, EXPERIMENT, PASSES_PREFIX, RUN
+from smartbkg.events.columns import CONTENT, EVENT_ID, EXPERIMENT, PASSES_PREFIX, RUN
+from smartbkg.events.content import content_digests
 from smartbkg.events.identity import unique_events
 from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.experiment.external_output import PASSES_COLUMN, ProgramOutput, StrangerError, read_output
@@ -203,6 +204,7 @@ class _Flags:
         """Append the events of a call that were simulated."""
         kept = result.is_simulated
         columns: dict[str, NDArray[Any]] = {name: batch.event[name][kept] for name in EVENT_ID}
+        columns[CONTENT] = content_digests(batch)[kept]
         columns[self._flag] = result.passes[kept]
         if result.is_any_listed:
             self._note_variables(batch, tuple(result.variables))
@@ -224,7 +226,7 @@ class _Flags:
     def _write(self) -> None:
         for columns in self._waiting:
             missing = np.full(len(columns[self._flag]), np.nan)
-            own = {name: columns[name] for name in (*EVENT_ID, self._flag)}
+            own = {name: columns[name] for name in (*EVENT_ID, CONTENT, self._flag)}
             self._writer.write(own | {name: columns.get(name, missing) for name in self._variables or ()})
         self._waiting = []
 

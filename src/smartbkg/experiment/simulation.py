@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import (
+    CONTENT,
     EVENT_ID,
     GENERATOR_WEIGHT,
     KEEP_PROBABILITY,
@@ -25,6 +26,7 @@ from smartbkg.events.columns import (
     PROCESS,
     WEIGHT,
 )
+from smartbkg.events.content import content_digests
 from smartbkg.events.identity import unique_events
 from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.experiment.detector.detect import simulate_detector
@@ -56,7 +58,7 @@ class SimulationResult:
 
     Attributes
     ----------
-    event : event id, process and generator weight, (n_events,) each.
+    event : event id, process, generator weight and digest of the content, (n_events,) each.
     passes : skim → (n_events,) bool, True where the event passes.
     variables : event-level variable → (n_events,) float64, NaN where undefined.
     n_unknown : (n_events,) particles of a PDG code the detector does not know; they passed through unseen.
@@ -135,7 +137,8 @@ def simulate_events(
             name: batch.event[name]
             for name in (*EVENT_ID, PROCESS, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY)
             if name in batch.event
-        },
+        }
+        | {CONTENT: content_digests(batch)},
         {skim.name: apply_skim(skim, events) for skim in chosen},
         {**events.variables, **tag_variables(events)},
         response.n_unknown,
