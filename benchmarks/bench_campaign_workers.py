@@ -37,7 +37,7 @@ def run(folder: Path, n_chunks: int, n_workers: int) -> tuple[Status, float]:
 
 def rate(status: Status, n_workers: int) -> float:
     """Events/s between the first and the last chunk: how long processes take to start does not enter."""
-    finished = np.sort(status.figures.finished)
+    finished = np.sort(status.metrics.finished)
     return float((len(finished) - n_workers) * CHUNK_EVENTS / (finished[-1] - finished[n_workers - 1]))
 
 

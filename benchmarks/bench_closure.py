@@ -76,7 +76,7 @@ def faulty(right: Sample, fault: str, size: float, seed: int) -> Sample:
 FAULTS: Final = ("too large", "lost", "doubled", "clipped", "tilted")
 
 
-def judged(one: Sample, mode: str, seed: int, weights: str = "1") -> ClosureReport | None:
+def report_of(one: Sample, mode: str, seed: int, weights: str = "1") -> ClosureReport | None:
     """The report of one mode; None where too few events are left to say anything."""
     settings = ClosureSettings(n_replicas=500, n_coverage_seeds=0, n_pair_bins=3, seed=seed)
     kept = {name: values[one.is_kept] for name, values in one.variables.items()}
@@ -111,15 +111,15 @@ def power_of_plain_pull(n: int, n_seeds: int, fault: str, size: float) -> float:
 def rate(
     n: int, n_seeds: int, mode: str, weights: str = "1", fault: str = "", size: float = 0.0, logit_of_q: float = LOW
 ) -> tuple[float, int]:
-    """Share of samples that fail, and how many could be judged."""
-    failed = judged_ones = 0
+    """Share of samples that fail, and how many gave a verdict."""
+    failed = with_verdict = 0
     for seed in range(n_seeds):
         right = sample(n, seed, weights, logit_of_q)
-        report = judged(faulty(right, fault, size, seed) if fault else right, mode, seed, weights)
+        report = report_of(faulty(right, fault, size, seed) if fault else right, mode, seed, weights)
         if report is not None:
-            judged_ones += 1
+            with_verdict += 1
             failed += not report.is_compatible
-    return failed / max(judged_ones, 1), judged_ones
+    return failed / max(with_verdict, 1), with_verdict
 
 
 def main() -> None:
@@ -130,13 +130,13 @@ def main() -> None:
     parser.add_argument("--power", type=int, nargs="*", default=[3000, 11_000], help="passing events for power")
     arguments = parser.parse_args()
     if arguments.passing:
-        print(f"False alarms in % at a nominal 1 %, {arguments.seeds} samples (in brackets: those judged)\n")
+        print(f"False alarms in % at a nominal 1 %, {arguments.seeds} samples (in brackets: those with a verdict)\n")
         print("| weights | mode | " + " | ".join(f"{n:,}" for n in arguments.passing) + " |")
         print("|---|---|" + "---|" * len(arguments.passing))
     for weights in WEIGHTS if arguments.passing else ():
         for mode in ("scores", "flags", "reference"):
             cells = [rate(n, arguments.seeds, mode, weights) for n in arguments.passing]
-            text = " | ".join(f"{100 * share:.1f} ({n_judged})" for share, n_judged in cells)
+            text = " | ".join(f"{100 * share:.1f} ({n_decided})" for share, n_decided in cells)
             print(f"| {weights} | {mode} | {text} |", flush=True)
     if arguments.power:
         print("\nPower in %, with the table of scores\n")

@@ -112,7 +112,7 @@ def knower_of_nine(folder: Path, skim: str, n_events: int) -> Path:
 
 
 def samples(folder: Path, job: Job, arguments: argparse.Namespace) -> tuple[Path, Path, Path]:
-    """Events and flags to learn from, and a data set to judge on."""
+    """Events and flags to learn from, and a data set to evaluate on."""
     skim, detector, found = job.skim, job.detector, []
     for name, n_events, seed in (("train", arguments.train, 61), ("test", arguments.test, 62)):
         events = run(folder / f"{name}_events.parquet", "generate", "--process", "mixed", "--events", n_events,
@@ -120,8 +120,8 @@ def samples(folder: Path, job: Job, arguments: argparse.Namespace) -> tuple[Path
         flags = run(folder / f"{name}_{skim}_{detector}.parquet", "simulate", events, "--seed", seed + 10, "--skim",
                     skim, "--detector", detector)  # fmt: skip
         found += [events, flags]
-    judging = run(folder / f"judge_{skim}_{detector}.parquet", "dataset", found[2], "--flags", found[3], "--skim", skim)
-    return found[0], found[1], judging
+    test = run(folder / f"test_{skim}_{detector}.parquet", "dataset", found[2], "--flags", found[3], "--skim", skim)
+    return found[0], found[1], test
 
 
 def configuration(n_passing: int, seed: int, way: Way) -> dict[str, Any]:
@@ -139,9 +139,9 @@ def configuration(n_passing: int, seed: int, way: Way) -> dict[str, Any]:
     }
 
 
-def judge(model: Path, judging: Path, skim: str) -> tuple[float, float, float]:
-    """(AUC, speed-up, its statistical error) on the judging events."""
-    events = score_dataset(judging, load_scorer(model), (skim,)).events
+def evaluate(model: Path, test: Path, skim: str) -> tuple[float, float, float]:
+    """(AUC, speed-up, its statistical error) on the test events."""
+    events = score_dataset(test, load_scorer(model), (skim,)).events
     best = make_plan(events).outlooks[0].speed_up
     return area_under_curve(events.label[:, 0] > 0, events.score[:, 0]), best.value, best.error
 
@@ -149,7 +149,7 @@ def judge(model: Path, judging: Path, skim: str) -> tuple[float, float, float]:
 def measure(
     job: Job, n_passing: int, seed: int, way: Way, start: Path, files: tuple[Path, Path, Path], folder: Path
 ) -> Point:
-    """Train one network and judge it; remembered in the folder."""
+    """Train one network and evaluate it; remembered in the folder."""
     skim, detector = job.skim, job.detector
     knows_nine = "_nine" if way.is_fine_tuned and job.knows_nine else ""
     stem = f"{skim}_{detector}_{n_passing}_{seed}_{way.name}{knows_nine}"
@@ -161,7 +161,7 @@ def measure(
             build_dataset([files[0]], [flags], data, DatasetOptions((skim,), "drop", failing_per_passing=10))
         config = parse_training_config(configuration(n_passing, seed, way))
         train([data], model, config, init_from=start if way.is_fine_tuned else None)
-        result.write_text(json.dumps(Point(n_passing, *judge(model, files[2], skim))))
+        result.write_text(json.dumps(Point(n_passing, *evaluate(model, files[2], skim))))
     return Point(*json.loads(result.read_text()))
 
 
@@ -170,7 +170,7 @@ def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/few_events"))
     parser.add_argument("--train", type=int, default=250_000, help="events to generate to learn from")
-    parser.add_argument("--test", type=int, default=60_000, help="events to judge on")
+    parser.add_argument("--test", type=int, default=60_000, help="events to evaluate on")
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 300, 1000, 3000, 10_000])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", choices=list(JOBS), nargs="*", default=list(JOBS))
@@ -186,7 +186,7 @@ def main(options: Sequence[str] = ()) -> None:
         )
         print(f"\n{name} ({job.skim}, {job.detector})")
         if job.skim == PRE_TRAINED_SKIM:
-            print("as it is: AUC {:.3f}, speed-up {:.3f} ± {:.3f}".format(*judge(start, files[2], PRE_TRAINED_SKIM)))
+            print("as it is: AUC {:.3f}, speed-up {:.3f} ± {:.3f}".format(*evaluate(start, files[2], PRE_TRAINED_SKIM)))
         print(f"{'passing':>8s}" + "".join(f"{'AUC ' + way.name:>16s}{'speed-up':>16s}" for way in WAYS))
         for size in arguments.sizes:
             cells = ""

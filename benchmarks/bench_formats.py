@@ -30,7 +30,7 @@ N_EVENTS = 2000
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Events a second of CPU time, best of three after one for warming up."""
+    """Events per second of CPU time, best of three after one for warming up."""
     work()
     best = 0.0
     for _ in range(3):
@@ -116,7 +116,7 @@ def main(source: Path | None = None) -> None:
                 lambda: filter_whole_file(native, native_output, scorer)
             ),
         }
-    print(f"{batch.n_particles / len(batch):.0f} particles per event, events a second of one core")
+    print(f"{batch.n_particles / len(batch):.0f} particles per event, events per second on one core")
     for name, figure in figures.items():
         print(f"{name:44} {figure:10.0f}")
 

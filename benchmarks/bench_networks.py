@@ -131,7 +131,7 @@ def contestants(threads: int) -> dict[str, Callable[[EventBatch], object]]:
 
 
 def inference_table(threads: int) -> None:
-    """Milliseconds an event for one event at a time, 64 and 1024."""
+    """Milliseconds per event for one event at a time, 64 and 1024."""
     torch.set_num_threads(threads)
     networks = contestants(threads)
     if HAS_PYG:
@@ -164,7 +164,7 @@ def inference_table(threads: int) -> None:
 
 
 def graph_table() -> None:
-    """Microseconds an event to build graphs."""
+    """Microseconds per event to build graphs."""
     print("\nGraphs from raw particles, µs per event")
     for n_events in (1, 64, 1024):
         batch, rule = make_events(n_events), GraphRule()
@@ -173,7 +173,7 @@ def graph_table() -> None:
 
 
 def training_table(threads: int) -> None:
-    """Milliseconds an event of a step with Adam, over all weights at once, for all contestants."""
+    """Milliseconds per event of a step with Adam, over all weights at once, for all contestants."""
     torch.set_num_threads(threads)
     bundle = bundle_of(parse_config({"architecture": "gatgap"}))
     print(f"\nTraining step, {threads} thread(s), ms per event (in brackets: PyG's over it)")

@@ -1,8 +1,8 @@
 """Policies on the embedded experiment: what each is worth with one and the same model.
 
 Takes a model of several skims (or trains one on `mixed`), measures each test event's pass probabilities by simulating
-it many times (two independent halves: one chooses the oracle's policy, the other judges everything), and prints the
-speed-up of every policy at Belle II's costs, alone for feiHadronicB0 and jointly for the five skims. The judging labels
+it many times (two independent halves: one chooses the oracle's policy, the other evaluates everything), and prints the
+speed-up of every policy at Belle II's costs, alone for feiHadronicB0 and jointly for the five skims. The test labels
 chose neither the network nor its calibration nor λ: a model that is given must not have seen the test events, which are
 those of `smartbkg generate --process mixed --run 2 --seed 31`.
 
@@ -29,7 +29,7 @@ from smartbkg.networks.model_file import load_scorer
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, solve_optimal
-from smartbkg.sampling.plan import Plan, judge_keep_probability, make_plan
+from smartbkg.sampling.plan import Plan, evaluate_keep_probability, make_plan
 from smartbkg.sampling.statistics import Estimate, bootstrap, speed_up_of_means, speed_up_terms
 from smartbkg.sampling.weights import any_skim_probability
 
@@ -137,7 +137,7 @@ def show_floors(events: LabelledEvents, costs: Costs) -> None:
     score = events.score[:, 0]
     for floor in FLOORS:
         q = solve_optimal(score, costs, 1 / floor).keep_probability(score)
-        print(f"{floor:6.3f} {q.mean():8.2%} {judge_keep_probability(events, costs, q):8.3f}")
+        print(f"{floor:6.3f} {q.mean():8.2%} {evaluate_keep_probability(events, costs, q):8.3f}")
 
 
 def report(score: NDArray[np.float64], counts: PassCounts, skims: Sequence[str]) -> None:
@@ -165,8 +165,10 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a model of some of the five skims; trained here if not given")
     parser.add_argument("--train", type=int, default=30_000, help="events to learn from")
     parser.add_argument("--epochs", type=int, default=3, help="of training")
-    parser.add_argument("--test", type=int, default=3000, help="events to judge on")
-    parser.add_argument("--replicas", type=int, default=400, help="simulations of each test event, half of them judge")
+    parser.add_argument("--test", type=int, default=3000, help="events to evaluate on")
+    parser.add_argument(
+        "--replicas", type=int, default=400, help="simulations of each test event, half of them evaluate"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="threads that simulate")
     return parser.parse_args(options)
 

@@ -1,9 +1,9 @@
 """Which network, loss and symmetry gives the best unbiased speed-up: same events, same number of steps, several seeds.
 
 Variants are architectures (all with cross-entropy), losses (all with GATGAP) and events shown mirrored and turned.
-They learn feiHadronicB0 on `mixed` and are judged on fresh events that are simulated many times each: the pass
+They learn feiHadronicB0 on `mixed` and are evaluated on fresh events that are simulated many times each: the pass
 fraction takes the place of a single label, whose noise alone is 2-4 % of a speed-up. λ and calibration come from the
-model, not from the judging events.
+model, not from the test events.
 
 Run: python benchmarks/bench_quality.py --folder build/quality
 Files that exist in the folder are used again, so that a run can be stopped and goes on.
@@ -52,7 +52,7 @@ class Quality(NamedTuple):
     auc: float
     speed_up: float
     statistical_error: float
-    """of the speed-up, from the judging events; common to all variants"""
+    """of the speed-up, from the test events; common to all variants"""
     oracle: float
     """speed-up of the measured probabilities on the same events"""
     seconds: float
@@ -67,7 +67,7 @@ def run(output: Path, *arguments: object, option: str = "--output") -> Path:
 
 
 def prepare(folder: Path, arguments: argparse.Namespace) -> tuple[list[Path], Path, Path]:
-    """Training data, judging data with pass fractions for labels, and the oracle's table from other simulations."""
+    """Training data, test data with pass fractions for labels, and the oracle's table from other simulations."""
     if arguments.data:
         training = list(arguments.data)
     else:
@@ -82,8 +82,8 @@ def prepare(folder: Path, arguments: argparse.Namespace) -> tuple[list[Path], Pa
             "--seed", seed, "--jobs", arguments.jobs, option="--soft-labels")
         for name, seed in (("labels", 1), ("oracle", 2))
     ]  # fmt: skip
-    judging = run(folder / "test.parquet", "dataset", test, "--flags", halves[0], "--skim", SKIM)
-    return training, judging, halves[1]
+    test = run(folder / "test.parquet", "dataset", test, "--flags", halves[0], "--skim", SKIM)
+    return training, test, halves[1]
 
 
 def configuration(variant: Mapping[str, Any], seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -98,15 +98,15 @@ def configuration(variant: Mapping[str, Any], seed: int, arguments: argparse.Nam
 
 
 def measure(name: str, seed: int, files: tuple[list[Path], Path, Path], arguments: argparse.Namespace) -> Quality:
-    """Train one variant and judge it; remembered in the folder."""
+    """Train one variant and evaluate it; remembered in the folder."""
     stem = f"{name.replace(', ', '-')}-{seed}"
-    folder, (training, judging, oracle) = arguments.folder, files
+    folder, (training, test, oracle) = arguments.folder, files
     result, model = folder / f"{stem}.json", folder / f"{stem}.safetensors"
     if not result.exists():
         began = time.process_time()
         train(training, model, parse_training_config(configuration(VARIANTS[name], seed, arguments)))
         seconds = time.process_time() - began
-        events = score_dataset(judging, load_scorer(model), (SKIM,), oracle=oracle).events
+        events = score_dataset(test, load_scorer(model), (SKIM,), oracle=oracle).events
         plan = make_plan(events)
         best, limit = plan.outlooks[0].speed_up, plan.oracle
         assert limit is not None
@@ -129,12 +129,12 @@ def row(name: str, found: Sequence[Quality]) -> str:
 
 
 def main(options: Sequence[str] = ()) -> None:
-    """Train, judge and print the table."""
+    """Train, evaluate and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/quality"))
     parser.add_argument("--data", type=Path, nargs="*", help="data sets to learn from, in place of generating one")
     parser.add_argument("--train", type=int, default=300_000, help="events to generate to learn from")
-    parser.add_argument("--test", type=int, default=4000, help="events to judge on")
+    parser.add_argument("--test", type=int, default=4000, help="events to evaluate on")
     parser.add_argument("--replicas", type=int, default=200, help="simulations of each of them")
     parser.add_argument("--events-per-epoch", type=int, default=30_000)
     parser.add_argument("--epochs", type=int, default=6)

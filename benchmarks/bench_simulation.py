@@ -1,4 +1,4 @@
-"""Where the time of `smartbkg simulate` goes: events a second and core of each stage, by CPU time.
+"""Where the time of `smartbkg simulate` goes: events per second and core of each stage, by CPU time.
 
 python -m benchmarks.bench_simulation [--events 4000] [--rounds 5]
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=4000, help="of each process")
     parser.add_argument("--rounds", type=int, default=5)
     options, _ = parser.parse_known_args()
-    table = Table("process", "stage", "events/s a core", "µs per event", "share")
+    table = Table("process", "stage", "events/s per core", "µs per event", "share")
     for process in PROCESSES:
         batches = list(generate_events(process, options.events, 1))
         n_events = sum(len(batch) for batch in batches)

@@ -2,10 +2,10 @@
 
 Events are a mixture of all processes by cross-section at the Υ(4S). The network is the package's SmartBackground; the
 combined score is fitted on one hard label of each skim and event. The oracle knows each event's pass fraction in half
-of the simulations, and all are judged by the other half: a lower bound of what could be reached.
+of the simulations, and all are evaluated by the other half: a lower bound of what could be reached.
 
     python -m benchmarks.bench_surrogate_skims                          # about 10 minutes of CPU
-    python -m benchmarks.bench_surrogate_skims --fit 700 --judge 700    # one; errors are large
+    python -m benchmarks.bench_surrogate_skims --fit 700 --test 700    # one; errors are large
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def show(
     print(f"\ntruth: {detector.name}; too rare in these events: {left_out}")
     truth = halves[:, used, 1] / half
     oracle = joint(oracle_score(halves[:, used, 0], half), truth, 0.0, names)
-    print(f"  oracle, {half} simulations choose, {half} judge   {oracle}")
+    print(f"  oracle, {half} simulations choose, {half} evaluate   {oracle}")
     ones = np.ones(len(label))
     print(_line("network alone", joint(expit(test[1][:, used]), truth, 0.0, names), oracle))
     for position, stage in enumerate(STAGES):
@@ -95,13 +95,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", type=int, default=10_000, help="events with one hard label each")
-    parser.add_argument("--judge", type=int, default=2500, help="events that judge")
+    parser.add_argument("--test", type=int, default=2500, help="test events")
     parser.add_argument("--truth", type=int, default=200, help="simulations of each of them, even")
     chosen = parser.parse_args(list(arguments))
     network = packaged_scorer("SmartBackground")
     skims = tuple(network.skims)
     surrogate, seconds, parts = EmbeddedSurrogate(BELLE2), 0.0, []
-    for n_events, run in ((chosen.fit, 305), (chosen.judge, 306)):
+    for n_events, run in ((chosen.fit, 305), (chosen.test, 306)):
         events = mixture(n_events, run)
         surrogate.count(events.slice(0, 1), skims, 0, 0, 1)  # compiles
         started = time.process_time()

@@ -1,4 +1,4 @@
-"""Training: events a second, how long the network waits for data, and memory against the size of the sample.
+"""Training: events per second, how long the network waits for data, and memory against the size of the sample.
 
 Events come from the embedded generator, labels from a coin: speed does not depend on what is learned. The memory of the
 graph store is measured with copies of those graphs, each size in a process of its own.
@@ -52,7 +52,7 @@ def training_data(graphs: DecayGraphs, folder: Path, memory_bytes: int) -> Train
 
 
 def speed(name: str, data: TrainingData) -> tuple[float, float]:
-    """(events a second, share of the time waiting for data) of training steps."""
+    """(events per second, share of the time waiting for data) of training steps."""
     model = build_model({"architecture": name})
     optimiser = torch.optim.AdamW(model.parameters())
     rng = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def peak_of_store(n_events: int, megabytes: int) -> float:
 def main() -> None:
     """Both tables."""
     print(f"\n{torch.get_num_threads()} threads, batches of {BATCH} events")
-    print("| network | graphs in | events a second | waiting for data |\n|---|---|---|---|")
+    print("| network | graphs in | events per second | waiting for data |\n|---|---|---|---|")
     graphs = build_graphs(sample(), GraphRule())
     with tempfile.TemporaryDirectory() as folder:
         for name in ("gatgap", "transformer"):

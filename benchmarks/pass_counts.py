@@ -106,7 +106,7 @@ def count_passes(
     n_jobs : threads; the counts are the same.
     """
     if n_replicas < 2 or n_replicas % 2:
-        raise UsageError(f"{n_replicas} replicas: expected an even number, at least 2 (half choose, half judge)")
+        raise UsageError(f"{n_replicas} replicas: expected an even number, at least 2 (half choose, half evaluate)")
     chosen = [find_skim(name) for name in skims]
     fingerprint = _fingerprint(events, skims, seed)
     counts = _stored(cache, fingerprint, (len(events), len(skims), 2))

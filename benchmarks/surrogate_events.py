@@ -1,4 +1,4 @@
-"""What the benchmarks of surrogates share: events, a far detector, and how a score is judged."""
+"""What the benchmarks of surrogates share: events, a far detector, and how a score is evaluated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SKIM: Final = "feiHadronicB0"
 FAR: Final = read_detector(str(Path(__file__).resolve().parents[1] / "models" / "far.json"))
 #: The detectors that make the truth; the surrogate asked is the first.
 TRUTHS: Final = (BELLE2, ALTERNATIVE, FAR)
-#: Seeds of the single simulation that labels an event, and of those that judge.
+#: Seeds of the single simulation that labels an event, and of those that measure the truth.
 _LABEL_SEED: Final = 77
 _TRUTH_SEED: Final = 1000
 
@@ -57,14 +57,14 @@ def hard_labels(events: EventBatch, detector: DetectorParameters, skims: tuple[s
 def truth_counts(
     events: EventBatch, detector: DetectorParameters, skims: tuple[str, ...], n_replicas: int
 ) -> NDArray[np.int32]:
-    """(n_events, n_skims, 2) passes in two independent halves of the simulations that judge."""
+    """(n_events, n_skims, 2) passes in two independent halves of the simulations that measure the truth."""
     halves = [
         EmbeddedSurrogate(detector).count(events, skims, _TRUTH_SEED + half, 1, n_replicas // 2) for half in range(2)
     ]
     return np.stack(halves, axis=2)
 
 
-def judged(score: NDArray[np.float64], truth: NDArray[np.float64], seconds: float) -> Estimate:
+def speed_up_of(score: NDArray[np.float64], truth: NDArray[np.float64], seconds: float) -> Estimate:
     """Speed-up of the optimal policy on the scores of one skim, with the seconds that asking costs per event."""
     costs = replace(BELLE_II_COSTS, filtering=BELLE_II_COSTS.filtering + seconds)
     keep = solve_optimal(score, costs).keep_probability(score)

@@ -1,4 +1,4 @@
-"""Makes the models that come with smartbkg from nothing: generate, simulate, train, judge, write cards, publish.
+"""Makes the models that come with smartbkg from nothing: generate, simulate, train, evaluate, write cards, publish.
 
 Run: python models/make_models.py --folder build/models --jobs 2
 Every file that exists in the folder is used again, and training goes on from its checkpoint, so that the run can be
@@ -61,7 +61,7 @@ class Recipe:
     skims : what it learns.
     training : process → events to generate.
     failing_per_passing : failing events kept for each passing one.
-    test : process → fresh events to judge on.
+    test : process → fresh events to evaluate on.
     config : settings of its training.
     """
 
@@ -177,7 +177,7 @@ def configure(recipe: Recipe, jobs: int, epochs: int | None) -> TrainingConfig:
     return parse_training_config(content)
 
 
-def judge(folder: Folder, recipe: Recipe, model: Path, tests: dict[str, list[Path]]) -> list[dict[str, Any]]:
+def evaluate_model(folder: Folder, recipe: Recipe, model: Path, tests: dict[str, list[Path]]) -> list[dict[str, Any]]:
     """Figures of each process and skim on fresh events; skims that next to nothing passes are left out."""
     rows = []
     bundle, scorer = load_bundle(model), load_scorer(model, threads=folder.jobs)
@@ -250,7 +250,7 @@ def card(
         f"({', '.join(recipe.training)}), of which pass: {passing}; {n_epochs} epochs.",
         f"- Made by `python models/make_models.py {options}` in {duration(took)} (all steps of this model).",
         "",
-        "Judged on fresh events of other runs at Belle II's costs (0.08 / 0.63 / 97.04 s); the speed-up is that of "
+        "Evaluated on fresh events of other runs at Belle II's costs (0.08 / 0.63 / 97.04 s); the speed-up is that of "
         + (
             "the model's own policy."
             if len(recipe.skims) == 1
@@ -283,12 +283,14 @@ def make(recipe: Recipe, folder: Folder, scale: float, epochs: int | None) -> tu
     model = folder.path / f"{recipe.name}.safetensors"
     folder.make(model, lambda: train(paths, model, configure(recipe, folder.jobs, epochs), reporter=make_display()))
     tests = folder.sample(recipe, "test", scale)
-    judged = folder.path / f"{recipe.name}.json"
-    folder.make(judged, lambda: judged.write_text(json.dumps(judge(folder, recipe, model, tests), indent=1)))
+    evaluated = folder.path / f"{recipe.name}.json"
+    folder.make(
+        evaluated, lambda: evaluated.write_text(json.dumps(evaluate_model(folder, recipe, model, tests), indent=1))
+    )
     took = sum(seconds for name, seconds in folder.seconds().items() if name.startswith(recipe.name))
     text = folder.path / f"{recipe.name}.md"
     options = f"--only {recipe.name} --scale {scale:g}" + ("" if epochs is None else f" --epochs {epochs}")
-    text.write_text(card(recipe, load_bundle(model), paths, json.loads(judged.read_text()), took, options))
+    text.write_text(card(recipe, load_bundle(model), paths, json.loads(evaluated.read_text()), took, options))
     return model, text
 
 

@@ -1,4 +1,4 @@
-"""Gives the models of the package a fast simulation, judges them under three detectors, writes cards, publishes.
+"""Gives the models of the package a fast simulation, evaluates them under three detectors, writes cards, publishes.
 
 Run: python models/make_surrogate_models.py --folder build/models --jobs 2
 The networks are those in the package. Every file that exists in the folder is used again; ``--scale 0.05`` does all of
@@ -47,8 +47,8 @@ from smartbkg.training.surrogate.files import add_surrogate
 #: The surrogate has the first; the truth of the cards is made by each. None but the first has taught anything.
 DETECTORS: Final = (BELLE2, ALTERNATIVE, read_detector(str(Path(__file__).with_name("far.json"))))
 REPLICAS: Final = 128
-#: Runs of the events that fit and of those that judge: no other events of the project have them.
-_FIT_RUN, _JUDGE_RUN = 90_001, 95_001
+#: Runs of the events that fit and of those of the evaluation: no other events of the project have them.
+_FIT_RUN, _TEST_RUN = 90_001, 95_001
 _OF_SEVERAL: Final = " One draw serves all skims: a skim's row is what that draw is worth for it."
 
 
@@ -61,7 +61,7 @@ class Recipe:
     payload, base : names in the package of this model and of its network.
     name, title : of files and card.
     shares : process → share of the events.
-    n_fit, n_judge : events with labels that fit, and events that judge.
+    n_fit, n_test : events with labels that fit, and test events.
     """
 
     payload: str
@@ -70,7 +70,7 @@ class Recipe:
     title: str
     shares: dict[str, float]
     n_fit: int
-    n_judge: int
+    n_test: int
 
 
 RECIPES: Final = (
@@ -134,9 +134,9 @@ class Row:
     speed_up: Estimate
 
 
-def judge(folder: Folder, recipe: Recipe, model: Path, scale: float) -> tuple[list[Row], float]:
+def evaluate(folder: Folder, recipe: Recipe, model: Path, scale: float) -> tuple[list[Row], float]:
     """Rows of the card, and the replicas of an event at the mean."""
-    paths = generated(folder, recipe, round(recipe.n_judge * scale), _JUDGE_RUN)
+    paths = generated(folder, recipe, round(recipe.n_test * scale), _TEST_RUN)
     batches = []
     for path in paths:
         with open_events(path) as reader:
@@ -192,7 +192,7 @@ def _joint(
     return Row(detector, f"{len(names)} together", 0, float("nan"), of(network, BELLE_II_COSTS), of(score, costs))
 
 
-def card(recipe: Recipe, model: Path, rows: Sequence[Row], mean_replicas: float, options: str, n_judge: int) -> str:
+def card(recipe: Recipe, model: Path, rows: Sequence[Row], mean_replicas: float, options: str, n_test: int) -> str:
     """The model card."""
     bundle = load_bundle(model)
     record = bundle.surrogate
@@ -213,10 +213,10 @@ def card(recipe: Recipe, model: Path, rows: Sequence[Row], mean_replicas: float,
         f"- Use: `smartbkg filter events.parquet --global-tag {DEFAULT_TAG} --payload {recipe.payload} --output "
         "kept.parquet` (`--without-surrogate`: the network alone).",
         "",
-        f"Judged on {n_judge:,} other events ({', '.join(recipe.shares)}) at Belle II's costs and what asking adds, as "
-        "the model is: nothing was fitted to the other detectors. *alone* is the network with its own policy, without "
-        "the surrogate. The truth is simulated with the same detector as the surrogate, with `alternative` (tuned to "
-        "look alike, other in each number) and with a far one (`models/far.json`: 10 % fewer tracks, worse "
+        f"Evaluated on {n_test:,} other events ({', '.join(recipe.shares)}) at Belle II's costs and what asking adds, "
+        "as the model is: nothing was fitted to the other detectors. *alone* is the network with its own policy, "
+        "without the surrogate. The truth is simulated with the same detector as the surrogate, with `alternative` "
+        "(tuned to look alike, other in each number) and with a far one (`models/far.json`: 10 % fewer tracks, worse "
         "resolutions, more background, half the identification)."
         + (
             " One draw serves all skims: a skim's row is what that draw is worth for it."
@@ -260,9 +260,9 @@ def main(arguments: Sequence[str]) -> None:
         if chosen.only not in (None, recipe.name):
             continue
         model = calibrate(folder, recipe, chosen.scale)
-        rows, mean_replicas = judge(folder, recipe, model, chosen.scale)
+        rows, mean_replicas = evaluate(folder, recipe, model, chosen.scale)
         options = f"--only {recipe.name} --scale {chosen.scale:g}"
-        text = card(recipe, model, rows, mean_replicas, options, round(recipe.n_judge * chosen.scale))
+        text = card(recipe, model, rows, mean_replicas, options, round(recipe.n_test * chosen.scale))
         (folder.path / f"{recipe.name}.md").write_text(text)
         click.echo(f"{model}\n{text}")
         models[recipe.payload] = model

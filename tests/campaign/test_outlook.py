@@ -17,7 +17,7 @@ from smartbkg.campaign.status import read_status
 from smartbkg.experiment.external import ExternalSummary, simulate_file_externally
 from smartbkg.seeds import derive_seed
 
-#: Takes a tenth of a second to begin, and some milliseconds an event.
+#: Takes a tenth of a second to begin, and some milliseconds per event.
 SIMULATION = """
 import csv, sys, time
 import pyarrow.parquet as pq
@@ -62,7 +62,7 @@ def test_a_plan_begins_nothing_and_foresees_the_kept_fraction(tmp_path: Path) ->
 def test_an_external_simulation_is_timed_on_a_few_events(tmp_path: Path) -> None:
     outlook = foresee(external(tmp_path / "small"))
     assert "simulation measured now" in outlook.costs_from
-    assert 0.015 < outlook.costs.simulation < 0.2, "20 ms an event, and its share of a call"
+    assert 0.015 < outlook.costs.simulation < 0.2, "20 ms per event, and its share of a call"
 
 
 def test_a_plan_tries_the_simulation_with_the_seed_of_the_campaign(

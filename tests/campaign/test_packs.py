@@ -75,7 +75,7 @@ def figures(status: Status) -> dict[str, Any]:
     """All that a status says."""
     found = as_dict(status) | {"is_done": status.is_done.tolist()}
     return found | {
-        name: np.nan_to_num(values, nan=-1).tolist() for name, values in dataclasses.asdict(status.figures).items()
+        name: np.nan_to_num(values, nan=-1).tolist() for name, values in dataclasses.asdict(status.metrics).items()
     }
 
 

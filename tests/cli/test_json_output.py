@@ -95,9 +95,9 @@ def test_flag_dataset_score_and_evaluate_print_what_they_made(chain: Chain, tmp_
     scored = result_of("score", chain.events, "--model", chain.model, "-o", tmp_path / "scores.parquet", "--json")
     assert scored["n_events"] == 2000
     words = ("evaluate", chain.model, chain.dataset, "--skim", "first", "-o", tmp_path / "report.html")
-    judged = result_of(*words, "--json")
-    assert 0 < judged["auc"] < 1
-    assert judged["n_effective"] > 0
+    result = result_of(*words, "--json")
+    assert 0 < result["auc"] < 1
+    assert result["n_effective"] > 0
 
 
 def test_generate_prints_what_it_made(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_looking_at_a_plan_changes_no_file(chain: Chain, tmp_path: Path) -> None
     assert load_bundle(model).policy is not None
 
 
-def test_the_oracle_is_judged_beside_the_model(chain: Chain, tmp_path: Path) -> None:
+def test_the_oracle_is_evaluated_beside_the_model(chain: Chain, tmp_path: Path) -> None:
     scores = read_table(chain.scores)
     oracle = tmp_path / "oracle.parquet"
     columns = {name: scores[name] for name in EVENT_ID} | {"pass_probability_first": scores["score"]}
@@ -176,7 +176,7 @@ def test_a_data_set_without_the_models_skim_is_refused(chain: Chain) -> None:
         run(chain.model, chain.events)
 
 
-def test_a_model_judged_on_its_training_data_uses_what_it_did_not_learn_from(chain: Chain, tmp_path: Path) -> None:
+def test_a_model_evaluated_on_its_training_data_uses_what_it_did_not_learn_from(chain: Chain, tmp_path: Path) -> None:
     from dataclasses import replace
 
     from smartbkg.evaluation.scored_dataset import score_dataset
@@ -198,7 +198,7 @@ def test_a_model_judged_on_its_training_data_uses_what_it_did_not_learn_from(cha
     assert np.isfinite(on_validation.filter_seconds)
 
 
-def test_a_model_under_the_name_of_a_payload_is_judged_by_what_it_did_not_learn_from(
+def test_a_model_under_the_name_of_a_payload_is_evaluated_by_what_it_did_not_learn_from(
     chain: Chain, tmp_path: Path
 ) -> None:
     from dataclasses import replace

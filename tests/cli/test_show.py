@@ -53,7 +53,7 @@ def test_colours_follow_what_matters() -> None:
     assert words[1].startswith("colour: change of the network's answer")
     names = {text.text: text for text in picture.iter(f"{SVG}text")}
     assert names["b<"].get("paint-order") == "stroke"  # a line behind a name does not strike through it
-    with pytest.raises(UsageError, match="one number a particle"):
+    with pytest.raises(UsageError, match="one number per particle"):
         tree_svg(tree, [1.0])
 
 

@@ -33,5 +33,5 @@ def test_the_yield_is_seen_nearly_as_often_as_by_a_plain_pull() -> None:
 @pytest.mark.parametrize("weights", ["lognormal", "20 % negative"])
 def test_right_samples_of_30_passing_events_raise_no_alarm(mode: str, weights: str) -> None:
     """At 1 % two alarms among 20 have a probability of 1.7 %: here there are none or one."""
-    share, n_judged = rate(30, 20, mode, weights)
-    assert share * n_judged <= 1
+    share, n_testd = rate(30, 20, mode, weights)
+    assert share * n_testd <= 1

@@ -47,7 +47,7 @@ def test_threshold_and_reweighted_simulate_the_same_events(report: ReweightingRe
 
 
 def test_the_warning_names_what_is_lost_for_ever(report: ReweightingReport) -> None:
-    lost = report.trained.figures.lost_fraction
+    lost = report.trained.metrics.lost_fraction
     assert 0 < lost < 1
     assert f"loses {lost:.1%} of the passing events" in report.warning
     assert "prefer sampling" in report.warning

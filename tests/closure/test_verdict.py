@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbkg.closure.verdict import YIELD_SHARE, at_least, judge, pool_p_values
+from smartbkg.closure.verdict import YIELD_SHARE, at_least, pool_p_values, reach_verdict
 
 
 def test_a_value_counts_itself_and_what_is_larger() -> None:
@@ -54,7 +54,7 @@ def test_p_values_of_right_samples_are_uniform() -> None:
     found = []
     for seed in range(300):
         observed, replicas = pool(seed, n_replicas=99)
-        found.append(judge(observed, replicas, np.ones(6, dtype=bool), None).global_p_value)
+        found.append(reach_verdict(observed, replicas, np.ones(6, dtype=bool), None).global_p_value)
     assert np.mean(np.array(found) <= 0.2) == pytest.approx(0.2, abs=4 * np.sqrt(0.16 / 300))
 
 
@@ -62,21 +62,23 @@ def test_the_worst_test_is_the_one_that_stands_out_and_tests_that_do_not_count_a
     observed, replicas = pool(1)
     observed[4] = 60.0
     counts = np.ones(6, dtype=bool)
-    verdict = judge(observed, replicas, counts, None)
+    verdict = reach_verdict(observed, replicas, counts, None)
     assert verdict.worst == 4
     assert verdict.global_p_value == pytest.approx(1 / 401)
     assert verdict.yield_p_value is None
     counts[4] = False
-    assert judge(observed, replicas, counts, None).worst != 4
-    assert judge(observed, replicas, counts, None).global_p_value > 1 / 401
-    assert judge(observed, replicas, counts, None).p_values[4] == pytest.approx(1 / 401), "reported all the same"
+    assert reach_verdict(observed, replicas, counts, None).worst != 4
+    assert reach_verdict(observed, replicas, counts, None).global_p_value > 1 / 401
+    assert reach_verdict(observed, replicas, counts, None).p_values[4] == pytest.approx(1 / 401), (
+        "reported all the same"
+    )
 
 
 def test_the_yield_alone_can_fail_a_sample_of_right_shape() -> None:
     observed, replicas = pool(3)
     observed[:5] = np.median(replicas[:5], axis=1)
     observed[5] = 80.0
-    verdict = judge(observed, replicas, np.ones(6, dtype=bool), 5)
+    verdict = reach_verdict(observed, replicas, np.ones(6, dtype=bool), 5)
     assert verdict.worst == 5
     assert verdict.shape_p_value > 0.05
     assert verdict.yield_p_value == pytest.approx(1 / 401)
@@ -85,4 +87,4 @@ def test_the_yield_alone_can_fail_a_sample_of_right_shape() -> None:
 
 def test_a_global_p_value_is_never_above_one() -> None:
     replicas = np.ones((3, 50))
-    assert judge(np.zeros(3), replicas, np.ones(3, dtype=bool), 2).global_p_value == 1.0
+    assert reach_verdict(np.zeros(3), replicas, np.ones(3, dtype=bool), 2).global_p_value == 1.0

@@ -69,13 +69,13 @@ def test_the_format_is_found_by_content(folder: Path) -> None:
 
 
 def test_the_format_names_what_is_wrong(folder: Path) -> None:
-    (folder / "short.particles").write_text("# particles, one a line\n1 22\n")
+    (folder / "short.particles").write_text("# particles, one per line\n1 22\n")
     with (
         open_events(folder / "short.particles") as reader,
         pytest.raises(FileFormatError, match="2 columns, expected 7"),
     ):
         list(reader.batches())
-    (folder / "loop.particles").write_text("# particles, one a line\n1 511 1 5.3 0 0 0\n1 -511 0 5.3 0 0 0\n")
+    (folder / "loop.particles").write_text("# particles, one per line\n1 511 1 5.3 0 0 0\n1 -511 0 5.3 0 0 0\n")
     with open_events(folder / "loop.particles") as reader, pytest.raises(EventError, match="cycl"):
         list(reader.batches())
 

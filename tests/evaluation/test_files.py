@@ -21,7 +21,7 @@ from smartbkg.networks.scorer import scorer_of
 from smartbkg.plots.curves import plot_learning
 from smartbkg.sampling.policies import OptimalPolicy, ScorePolicy
 from smartbkg.scores.calibration import Affine
-from smartbkg.training.progress.reporting import EpochFigures
+from smartbkg.training.progress.reporting import EpochMetrics
 
 N_EVENTS = 6000
 
@@ -80,7 +80,7 @@ def test_page_is_self_contained_and_says_what_was_found(evaluation):
 
 def test_learning_curves_are_shown_where_the_model_kept_its_epochs(evaluation):
     history = [
-        EpochFigures(epoch, 0.7 / epoch, 0.8 / epoch, 0.7 + 0.05 * epoch, 1 + 0.1 * epoch, 1e-3, epoch == 2, 1.0, 0.0)
+        EpochMetrics(epoch, 0.7 / epoch, 0.8 / epoch, 0.7 + 0.05 * epoch, 1 + 0.1 * epoch, 1e-3, epoch == 2, 1.0, 0.0)
         .reproducible()
         for epoch in (1, 2, 3)
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_names_from_files_cannot_inject_into_the_page(evaluation):
     assert "a&amp;b" in page
 
 
-def test_other_policies_are_judged_on_request(model_and_data, tmp_path):
+def test_other_policies_are_evaluated_on_request(model_and_data, tmp_path):
     found = evaluate_model(*model_and_data, tmp_path / "r.html", policy="score")
     assert found.policy == ScorePolicy()
 

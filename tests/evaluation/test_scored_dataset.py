@@ -57,8 +57,8 @@ def test_a_model_is_evaluated_on_the_part_that_it_did_not_learn_from(
     assert ("some per cent too good" in found.note) is (which == VALIDATION)
 
 
-def test_events_that_taught_the_start_of_a_training_do_not_judge(tmp_path: Path) -> None:
-    """A model on other events, from the weights of one that learned these: its judges are that one's test events."""
+def test_events_that_taught_the_start_of_a_training_do_not_count(tmp_path: Path) -> None:
+    """A model on other events, from the weights of one that learned these: it is evaluated on its test events."""
     path = dataset(tmp_path / "d.parquet")
     stranger = training(0.2, membership_keys(random_events(50, seed=99, first_event=9000)))
     found = score_dataset(path, EnergyScorer(), training=stranger | {"ancestors": [training(0.2)]})

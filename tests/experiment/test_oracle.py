@@ -14,7 +14,7 @@ from smartbkg.experiment.oracle import (
     auc_of_probability,
     cross_fit_terms,
     estimate_prior,
-    judge,
+    evaluate,
     stages_of,
     write_probabilities,
 )
@@ -48,8 +48,8 @@ def counts(probability: np.ndarray) -> PassCounts:
 
 
 @pytest.fixture(scope="module")
-def judged(counts: PassCounts) -> OracleResult:
-    return judge(counts)
+def oracle_result(counts: PassCounts) -> OracleResult:
+    return evaluate(counts)
 
 
 def true_speed_up(probability: np.ndarray, costs: Costs = BELLE_II_COSTS) -> float:
@@ -57,20 +57,20 @@ def true_speed_up(probability: np.ndarray, costs: Costs = BELLE_II_COSTS) -> flo
     return speed_up(probability, policy.keep_probability(probability), costs)
 
 
-def test_both_estimates_enclose_the_true_speed_up(probability: np.ndarray, judged: OracleResult) -> None:
+def test_both_estimates_enclose_the_true_speed_up(probability: np.ndarray, oracle_result: OracleResult) -> None:
     truth = true_speed_up(probability)
-    last = judged.convergence[-1]
+    last = oracle_result.convergence[-1]
     assert last.cross_fit.value < truth + 3 * last.cross_fit.error
     assert last.cross_fit.value > 0.93 * truth
     assert last.limit.value == pytest.approx(truth, rel=0.04)
     assert 0 < last.cross_fit.error < 0.1 * truth
 
 
-def test_the_cross_fit_rises_with_the_number_of_replicas(counts: PassCounts, judged: OracleResult) -> None:
-    values = [step.cross_fit.value for step in judged.convergence]
+def test_the_cross_fit_rises_with_the_number_of_replicas(counts: PassCounts, oracle_result: OracleResult) -> None:
+    values = [step.cross_fit.value for step in oracle_result.convergence]
     assert len(values) == len(counts.n_replicas)
     assert values[0] < values[-2] < values[-1] + 0.02
-    assert [step.n_replicas for step in judged.convergence] == counts.n_replicas.tolist()
+    assert [step.n_replicas for step in oracle_result.convergence] == counts.n_replicas.tolist()
 
 
 def test_raw_frequencies_read_far_too_low(counts: PassCounts) -> None:
@@ -121,11 +121,11 @@ def test_auc_of_a_known_probability() -> None:
     assert auc_of_probability(np.full(10, 0.3)) == pytest.approx(0.5)
 
 
-def test_pass_again_and_retention_are_unbiased(probability: np.ndarray, judged: OracleResult) -> None:
-    assert judged.retention.value == pytest.approx(probability.mean(), rel=0.01)
+def test_pass_again_and_retention_are_unbiased(probability: np.ndarray, oracle_result: OracleResult) -> None:
+    assert oracle_result.retention.value == pytest.approx(probability.mean(), rel=0.01)
     expected = (probability**2).mean() / probability.mean()
-    assert abs(judged.pass_again.value - expected) < 4 * judged.pass_again.error
-    assert judged.n_simulations == N_EVENTS * N_REPLICAS
+    assert abs(oracle_result.pass_again.value - expected) < 4 * oracle_result.pass_again.error
+    assert oracle_result.n_simulations == N_EVENTS * N_REPLICAS
 
 
 def test_stages_are_even_and_end_at_all_replicas() -> None:
@@ -138,7 +138,7 @@ def test_stages_are_even_and_end_at_all_replicas() -> None:
 
 def test_an_oracle_without_a_passing_event_says_so(counts: PassCounts) -> None:
     with pytest.raises(UsageError, match="none of 6000 events passed"):
-        judge(counts._replace(passed=np.zeros_like(counts.passed)))
+        evaluate(counts._replace(passed=np.zeros_like(counts.passed)))
 
 
 def test_soft_labels_say_how_many_simulations_they_cost(counts: PassCounts, tmp_path: Path) -> None:

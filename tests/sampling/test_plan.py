@@ -1,11 +1,11 @@
-"""Plans: recommended policy, unbiased judgement, paired uncertainties, needs of a production."""
+"""Plans: recommended policy, unbiased evaluation, paired uncertainties, needs of a production."""
 
 import numpy as np
 import pytest
 
 from smartbkg.errors import DatasetError, PolicyError
 from smartbkg.sampling.cost import Costs
-from smartbkg.sampling.plan import LabelledEvents, Plan, judge_keep_probability, make_plan
+from smartbkg.sampling.plan import LabelledEvents, Plan, evaluate_keep_probability, make_plan
 from smartbkg.sampling.policies import ThresholdPolicy
 from smartbkg.sampling.statistics import speed_up
 
@@ -74,7 +74,7 @@ def test_the_needs_of_a_production_follow_from_the_speed_up(plan: Plan) -> None:
         plan.needs(0)
 
 
-def test_each_process_is_judged_with_the_common_and_its_own_policy(plan: Plan) -> None:
+def test_each_process_is_evaluated_with_the_common_and_its_own_policy(plan: Plan) -> None:
     assert set(plan.by_process) == {"charged", "mixed"}
     for common, own in plan.by_process.values():
         assert common.value == pytest.approx(own, rel=0.02)
@@ -156,7 +156,7 @@ def test_generator_weights_and_simulation_costs_are_planned_with() -> None:
     plan = make_plan(events, n_replicas=20)
     assert plan.recommended.has_simulation_cost
     ignorant = make_plan(LabelledEvents.from_arrays(score, label), n_replicas=5).recommended.keep_probability(score)
-    assert plan.outlooks[0].speed_up.value > 1.1 * judge_keep_probability(events, plan.costs, ignorant)
+    assert plan.outlooks[0].speed_up.value > 1.1 * evaluate_keep_probability(events, plan.costs, ignorant)
 
 
 @pytest.mark.parametrize(

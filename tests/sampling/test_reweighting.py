@@ -53,7 +53,7 @@ def test_the_sum_of_weights_is_the_number_of_passing_events(trained: TrainedRewe
 
 def test_figures_say_what_was_lost_and_what_it_cost(trained: TrainedReweighter) -> None:
     _, kept = passing()
-    figures = trained.figures
+    figures = trained.metrics
     assert figures.lost_fraction == pytest.approx(1 - kept.mean())
     assert figures.n_kept == kept.sum()
     assert figures.effective < figures.n_kept
@@ -71,7 +71,7 @@ def test_what_is_lost_below_the_threshold_is_not_recovered() -> None:
 
 def test_a_reweighter_survives_storage(trained: TrainedReweighter, tmp_path: Path) -> None:
     path = tmp_path / "reweighter.safetensors"
-    trained.reweighter.save(path, trained.figures._asdict())
+    trained.reweighter.save(path, trained.metrics._asdict())
     values, _ = passing(500, seed=9)
     values["x"][3] = np.nan
     np.testing.assert_array_equal(Reweighter.load(path).factors(values), trained.reweighter.factors(values))

@@ -29,7 +29,7 @@ from smartbkg.training import loop
 from smartbkg.training.checkpoint import checkpoint_path
 from smartbkg.training.config import TrainingConfig, parse_training_config
 from smartbkg.training.input import data as data_module
-from smartbkg.training.progress.reporting import EpochFigures, Reporter, log_paths
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter, log_paths
 from smartbkg.training.run import TrainingOutcome, train
 
 SMALL = {"architecture": "gatgap", "units": 8, "attention_heads": 2, "n_layers": 2, "emb_size": 4}
@@ -109,7 +109,7 @@ def test_network_learns_and_its_scores_are_probabilities_at_the_true_retention(t
     assert score.mean() == pytest.approx(truth.mean(), rel=0.15)
     high = score > np.quantile(score, 0.8)
     assert score[high].mean() == pytest.approx(truth[high].mean(), rel=0.2)
-    assert outcome.figures[0].auc == pytest.approx(area_under_curve(label, score), abs=0.05)
+    assert outcome.metrics[0].auc == pytest.approx(area_under_curve(label, score), abs=0.05)
     keep = policy_from_dict(bundle.policy or {}).keep_probability(score)
     assert (keep > 0).all()
 
@@ -279,7 +279,7 @@ def test_logs_hold_each_epoch_once(data: Path, undisturbed: tuple[Path, Training
     table, lines = log_paths(undisturbed[0])
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert set(rows[0]) == set(EpochFigures._fields)
+    assert set(rows[0]) == set(EpochMetrics._fields)
     assert [json.loads(line)["epoch"] for line in lines.read_text().splitlines()] == [1, 2, 3]
 
 
@@ -291,7 +291,7 @@ def test_model_file_tells_how_it_was_made(undisturbed: tuple[Path, TrainingOutco
     assert len(bundle.training["history"]) == 3
     figures = bundle.metrics["validation"]["kaons"]
     assert figures["speed_up_error"] > 0
-    assert figures["auc"] == undisturbed[1].figures[0].auc
+    assert figures["auc"] == undisturbed[1].metrics[0].auc
 
 
 def test_graphs_on_disk_give_the_weights_of_graphs_in_memory(
@@ -307,8 +307,8 @@ def test_several_skims_several_files_and_masks_of_skims_not_run(tmp_path: Path) 
     _, one = make_sample(tmp_path, 2500, 2, run=2, skims=("muons",))
     config = settings(loss__importance={"muons": 2.0}, optimiser__epochs=2)
     outcome = train([both, one], tmp_path / "M.safetensors", config)
-    assert [figures.skim for figures in outcome.figures] == ["kaons", "muons"]
-    assert outcome.figures[1].n_passing > 0
+    assert [figures.skim for figures in outcome.metrics] == ["kaons", "muons"]
+    assert outcome.metrics[1].n_passing > 0
     assert load_bundle(tmp_path / "M.safetensors").policy["importance"] == [1.0, 2.0]  # type: ignore[index]
 
 
@@ -316,7 +316,7 @@ def test_several_skims_several_files_and_masks_of_skims_not_run(tmp_path: Path) 
 def test_speed_up_losses_train(data: Path, tmp_path: Path, name: str) -> None:
     outcome = train([data], tmp_path / "M.safetensors", settings(loss__name=name, optimiser__epochs=5))
     assert outcome.history[-1].validation_loss < outcome.history[0].validation_loss
-    assert outcome.figures[0].auc > 0.55
+    assert outcome.metrics[0].auc > 0.55
 
 
 def test_transformer_with_processes_mixed_precision_and_decorrelation_trains(tmp_path: Path) -> None:

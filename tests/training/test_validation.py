@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from smartbkg.sampling import Costs
 from smartbkg.scores.logistic import expit
 from smartbkg.training.validation import (
-    full_figures,
+    full_metrics,
     natural_sample,
-    quick_figures,
+    quick_metrics,
     solve_policy,
     subsample,
 )
@@ -81,8 +81,8 @@ def test_separation_and_gain_rise_with_what_the_scores_know() -> None:
     score, label = sample()
     shuffled = np.random.default_rng(5).permutation(score)
     weight, importance = np.ones(len(score)), np.ones(1)
-    good = quick_figures(score, label, weight, COSTS, 100.0, importance)
-    bad = quick_figures(shuffled, label, weight, COSTS, 100.0, importance)
+    good = quick_metrics(score, label, weight, COSTS, 100.0, importance)
+    bad = quick_metrics(shuffled, label, weight, COSTS, 100.0, importance)
     assert good[0] > 0.75 > 0.55 > bad[0] > 0.45
     assert good[1] > bad[1]
 
@@ -92,8 +92,8 @@ def test_a_skim_without_importance_does_not_count() -> None:
     noise = np.random.default_rng(6).permutation(score)
     both, labels = np.concatenate([score, noise], axis=1), np.concatenate([label, label], axis=1)
     weight = np.ones(len(score))
-    alone = quick_figures(both, labels, weight, COSTS, 100.0, np.array([1.0, 1e-12]))
-    first = quick_figures(score, label, weight, COSTS, 100.0, np.ones(1))
+    alone = quick_metrics(both, labels, weight, COSTS, 100.0, np.array([1.0, 1e-12]))
+    first = quick_metrics(score, label, weight, COSTS, 100.0, np.ones(1))
     assert alone[0] == pytest.approx(first[0], abs=1e-6)
 
 
@@ -103,7 +103,7 @@ def test_metrics_of_a_skim_leave_out_events_on_which_it_was_not_run() -> None:
     labels[1000:, 1] = np.nan
     weight = np.ones(len(score))
     policy = solve_policy(both, weight, COSTS, 100.0, np.ones(2))
-    first, second = full_figures(both, labels, weight, policy, COSTS, ("a", "b"), np.ones(len(score)))
+    first, second = full_metrics(both, labels, weight, policy, COSTS, ("a", "b"), np.ones(len(score)))
     assert first.n_passing == int(label.sum())
     assert second.n_passing == int(label[:1000].sum())
     assert second.retention == pytest.approx(label[:1000].mean())
@@ -118,5 +118,5 @@ def test_overconfident_scores_have_a_large_calibration_error() -> None:
     score, label = sample()
     weight = np.ones(len(score))
     policy = solve_policy(score, weight, COSTS, 100.0)
-    (figures,) = full_figures(np.minimum(2 * score, 1), label, weight, policy, COSTS, ("a",), np.ones(len(score)))
+    (figures,) = full_metrics(np.minimum(2 * score, 1), label, weight, policy, COSTS, ("a",), np.ones(len(score)))
     assert figures.calibration_error == pytest.approx(label.mean(), abs=0.05)

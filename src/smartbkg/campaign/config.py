@@ -98,7 +98,7 @@ class FilterSection(Section):
     solve_after: int | None = Field(default=None, ge=1)
     """Chunks after which the optimal policy is solved anew with this campaign's own costs, for all later ones."""
     threads: int = Field(default=1, ge=1)
-    """CPU threads a worker."""
+    """CPU threads per worker."""
 
     @model_validator(mode="after")
     def _is_one_model(self) -> Self:
@@ -149,7 +149,7 @@ class OutputsSection(Section):
 
 
 class CostsSection(Section):
-    """CPU seconds an event that a plan assumes; measured on a few events where not given."""
+    """CPU seconds per event that a plan assumes; measured on a few events where not given."""
 
     generation: float | None = Field(default=None, gt=0)
     """To generate an event."""
@@ -182,7 +182,7 @@ class ClusterSection(Section):
     account: str | None = None
     """Account or project that is charged."""
     cores: int = Field(default=1, ge=1)
-    """CPU cores a job."""
+    """CPU cores per job."""
     memory: str = "4GB"
     """Memory a job."""
     walltime: str = "08:00:00"
@@ -220,7 +220,7 @@ class CampaignConfig(Section):
     events: int = Field(default=100_000, ge=1)
     """Events to generate; not looked at where files are the source."""
     chunk_events: int = Field(default=10_000, ge=1)
-    """Events a chunk: the unit of work, of a few minutes to an hour. The embedded generator likes multiples of 500."""
+    """Events per chunk, the unit of work: a few minutes to an hour. The embedded generator likes multiples of 500."""
     seed: int = 1
     """Fixes every event, draw and simulation."""
     experiment: int = Field(default=0, ge=0)

@@ -182,7 +182,7 @@ class Ledger:
         return {name: float(total) for name, total in self._draw.items()}
 
     def costs(self) -> Costs | None:
-        """CPU seconds an event of this campaign; None as long as a stage has not been measured."""
+        """CPU seconds per event of this campaign; None as long as a stage has not been measured."""
         totals = self.totals
         cpu = self.cpu
         if not totals.n_events or not totals.n_kept:

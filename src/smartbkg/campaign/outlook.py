@@ -2,7 +2,7 @@
 
 A few events of each process are generated, filtered and simulated here and now, exactly as chunks would be. The
 speed-up is promised twice: as the scores say it, and as the simulated events of the pilot say it, which needs no
-calibrated scores and is less precise. The ledger judges both.
+calibrated scores and is less precise. The ledger compares both with what was found.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from smartbkg.campaign.records import record_groups
 
 
 @dataclass
-class ChunkFigures:
+class ChunkMetrics:
     """A few numbers of each chunk, for plots and alarms: arrays of the length of the campaign, NaN where not done."""
 
     kept_fraction: NDArray[np.float64]
@@ -28,7 +28,7 @@ class ChunkFigures:
     """Time at which it was done, by its worker's clock."""
 
     @classmethod
-    def of(cls, n_chunks: int) -> ChunkFigures:
+    def of(cls, n_chunks: int) -> ChunkMetrics:
         """Of chunks that are not done."""
         return cls(*(np.full(n_chunks, np.nan) for _ in range(4)))
 
@@ -51,7 +51,7 @@ class Status:
     n_chunks : of the whole campaign.
     is_done : (n_chunks,) bool, True = its record is there and whole.
     ledger : sums over them.
-    figures : a few numbers of each.
+    metrics : a few numbers of each.
     failed : chunks with failed attempts; those with as many as are allowed are set aside.
     damaged : what is wrong with records that cannot be used.
     attempts : failures that are allowed.
@@ -60,7 +60,7 @@ class Status:
     n_chunks: int
     is_done: NDArray[np.bool_]
     ledger: Ledger
-    figures: ChunkFigures
+    metrics: ChunkMetrics
     failed: list[FailedChunk]
     damaged: list[str]
     attempts: int
@@ -100,7 +100,7 @@ def read_status(campaign: Campaign, observers: tuple[Observer, ...] = ()) -> Sta
     """
     n_chunks = len(campaign.plan)
     status = Status(
-        n_chunks, np.zeros(n_chunks, dtype=np.bool_), Ledger(), ChunkFigures.of(n_chunks),
+        n_chunks, np.zeros(n_chunks, dtype=np.bool_), Ledger(), ChunkMetrics.of(n_chunks),
         [one for one in failed_chunks(campaign.folder) if one.chunk < n_chunks], [], campaign.config.run.attempts,
     )  # fmt: skip
     for group in record_groups(campaign):
@@ -108,7 +108,7 @@ def read_status(campaign: Campaign, observers: tuple[Observer, ...] = ()) -> Sta
         status.foreign += group.foreign
         status.ledger.add_ledger(group.ledger)
         status.is_done[group.table.chunk] = True
-        status.figures.add(group.table)
+        status.metrics.add(group.table)
         for observer in observers:
             observer(group.table)
     return status

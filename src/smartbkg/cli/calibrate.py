@@ -87,7 +87,7 @@ def command(
 
 def print_outcome(outcome: SurrogateOutcome, target: Path) -> None:
     """What the surrogate adds."""
-    judged, skims = outcome.judged, outcome.bundle.skims
+    metrics, skims = outcome.metrics, outcome.bundle.skims
     passing = ", ".join(f"{n} pass {skim}" for skim, n in zip(skims, outcome.n_passing, strict=True))
     click.echo(f"{target}: surrogate {outcome.surrogate.name}, fitted on {outcome.n_events} events ({passing})")
     for row in outcome.surrogate.trade:
@@ -95,6 +95,6 @@ def print_outcome(outcome: SurrogateOutcome, target: Path) -> None:
             f"  {row['replicas']:5d} replicas: {row['mean_replicas']:6.1f} of an event, "
             f"{1000 * row['seconds']:7.2f} ms, expected speed-up {row['expected_speed_up']:.3f}"
         )
-    areas = ", ".join(f"{skim} {area:.4f}" for skim, area in zip(skims, judged.area, strict=True))
-    alone = "" if judged.without is None else f", {judged.without} without it"
-    click.echo(f"speed-up {judged.with_surrogate}{alone}; AUC {areas}")
+    areas = ", ".join(f"{skim} {area:.4f}" for skim, area in zip(skims, metrics.area, strict=True))
+    alone = "" if metrics.without is None else f", {metrics.without} without it"
+    click.echo(f"speed-up {metrics.with_surrogate}{alone}; AUC {areas}")

@@ -36,7 +36,7 @@ def command() -> None:
     "--process", "processes", multiple=True, help="Process to generate; repeatable, in ratio of cross-sections."
 )
 @click.option("--events", type=int, help="Events to generate.")
-@click.option("--chunk-events", type=int, help="Events a chunk.")
+@click.option("--chunk-events", type=int, help="Events per chunk.")
 @click.option("--skim", "skims", multiple=True, help="Skim to filter for; repeatable.")
 @click.option("--model", type=click.Path(), help="Model file.")
 @click.option("--global-tag", help="... or its global tag.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--oracle", type=FILE, help="Table of `smartbkg oracle`: how good a perfect filter would be.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw that is checked for bias.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--without-surrogate", is_flag=True, help="Judge the model's network alone.")
+@click.option("--without-surrogate", is_flag=True, help="Evaluate the model's network alone.")
 @json_option
 def command(
     model: Path,

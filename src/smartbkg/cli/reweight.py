@@ -61,7 +61,7 @@ def command(
         raise UsageError("training needs FLAGS, SCORES and --threshold")
     report = reweight_files(flags, scores, threshold, skim, variables, Costs(t_gen, t_filter, t_sim))
     if output is not None:
-        report.trained.reweighter.save(output, report.trained.figures._asdict())
+        report.trained.reweighter.save(output, report.trained.metrics._asdict())
     _print(report)
 
 

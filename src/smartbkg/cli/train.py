@@ -85,10 +85,10 @@ def command(
     settings = read_config(config, overrides | parse_assignments(assignments))
     outcome = train(datasets, output, settings, resume=resume, init_from=init_from, reporter=make_display())
     click.echo(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
-    for figures in outcome.figures:
+    for metrics in outcome.metrics:
         click.echo(
-            f"  {figures.skim}: AUC {figures.auc:.4f}, speed-up {figures.speed_up}, calibration error "
-            f"{figures.calibration_error:.2g} on {figures.n_passing} passing of {outcome.n_validation} events"
+            f"  {metrics.skim}: AUC {metrics.auc:.4f}, speed-up {metrics.speed_up}, calibration error "
+            f"{metrics.calibration_error:.2g} on {metrics.n_passing} passing of {outcome.n_validation} events"
         )
     if surrogate is not None:
         _add_surrogate(output, datasets, surrogate, settings, replicas)

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.closure.deviations import Binning, Deviations, fine_binning, histogram_binning, pair_binning
 from smartbkg.closure.report import SIGNIFICANCE, ClosureReport, PairClosure, VariableClosure
-from smartbkg.closure.verdict import YIELD_SHARE, judge
+from smartbkg.closure.verdict import YIELD_SHARE, reach_verdict
 from smartbkg.errors import DatasetError, PolicyError, UsageError
 from smartbkg.sampling.statistics import check_probability, effective_sample_size
 
@@ -138,7 +138,7 @@ def check_subset(
     if not is_in.any():
         raise DatasetError(
             f"of {int(kept.sum())} kept passing events none is left at their least keep probability {level:.3g}: too "
-            "few to be judged without the table of `smartbkg filter --scores`"
+            "few for a verdict without the table of `smartbkg filter --scores`"
         )
     deviations = Deviations.of_draw(w_all, np.full(len(kept), level), is_in, weights)
     settings = replace(settings, n_coverage_seeds=0)  # of the thinned events it would say nothing
@@ -257,7 +257,7 @@ def _report(
     replicas = np.concatenate(
         [tests.statistics(block) for block in deviations.replicas(settings.n_replicas, settings.seed)], axis=1
     )
-    verdict = judge(observed, replicas, tests.counts_in_verdict, tests.total)
+    verdict = reach_verdict(observed, replicas, tests.counts_in_verdict, tests.total)
     p_values = verdict.p_values
     coverage = deviations.coverage(coarse, settings.n_coverage_seeds, settings.seed)
     n = len(usable)

@@ -273,7 +273,7 @@ def _variance_per_weight(variance: NDArray[np.float64], size: NDArray[np.float64
     """(n_bins,) variance per unit of weight in each bin, steadied by its mean over bins with the weight of one bin.
 
     Variances estimated from the events of a bin rise and fall with their number, and so with the difference that is to
-    be judged. Per weight they do not; multiplied by a weight that is independent of the difference they are fair.
+    be compared. Per weight they do not; multiplied by a weight that is independent of the difference they are fair.
     """
     if not size.sum() > 0:
         return np.zeros_like(variance)

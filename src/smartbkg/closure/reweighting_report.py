@@ -23,8 +23,8 @@ from smartbkg.storage.kinds import SCHEMA_VERSIONS, WEIGHTS
 from smartbkg.storage.provenance import record
 
 
-class ModeFigures(NamedTuple):
-    """One way to filter, judged against events that it has not seen."""
+class ModeMetrics(NamedTuple):
+    """One way to filter, compared with events that it has not seen."""
 
     mode: str
     """What was done."""
@@ -53,13 +53,13 @@ class ReweightingReport(NamedTuple):
 
     trained: TrainedReweighter
     """The reweighter with its cross-validated factors."""
-    modes: tuple[ModeFigures, ...]
+    modes: tuple[ModeMetrics, ...]
     """Threshold, threshold reweighted, sampling."""
 
     @property
     def warning(self) -> str:
         """What a user must know."""
-        lost = self.trained.figures.lost_fraction
+        lost = self.trained.metrics.lost_fraction
         return (
             f"the threshold loses {lost:.1%} of the passing events; reweighting makes those that remain look like all "
             "in the variables it was given, and can recover nothing where no event remains: prefer sampling"
@@ -108,12 +108,12 @@ def compare_modes(
     unfiltered = effective_sample_size(w[y]) / (len(p) * (costs.generation + costs.simulation))
     modes = []
     for mode, kept, simulated, weight in ways:
-        figures = _closure(passing, w[y], kept[y], weight[y], checks)
+        bias_and_closure = _closure(passing, w[y], kept[y], weight[y], checks)
         seconds = len(p) * (costs.before_decision + simulated * costs.simulation)
         effective, largest = effective_sample_size(weight[y & kept]), float(weight[y & kept].max())
         biases = _biases(passing, w[y], kept[y], weight[y])
         per_cost = effective / seconds / unfiltered
-        modes.append(ModeFigures(mode, float(simulated), effective, *biases, per_cost, largest, *figures))
+        modes.append(ModeMetrics(mode, float(simulated), effective, *biases, per_cost, largest, *bias_and_closure))
     return ReweightingReport(trained, tuple(modes))
 
 

@@ -64,7 +64,7 @@ def pool_p_values(pool: NDArray[np.float64]) -> NDArray[np.float64]:
     return p_values
 
 
-def judge(
+def reach_verdict(
     observed: NDArray[np.float64], replicas: NDArray[np.float64], counts: NDArray[np.bool_], total: int | None
 ) -> Verdict:
     """The verdict on tests.
@@ -95,4 +95,4 @@ def judge(
     )
 
 
-__all__ = ["YIELD_SHARE", "Verdict", "at_least", "judge", "pool_p_values"]
+__all__ = ["YIELD_SHARE", "Verdict", "at_least", "reach_verdict", "pool_p_values"]

@@ -167,7 +167,7 @@ def check_compatible(headers: Sequence[DatasetHeader]) -> None:
 def check_disjoint(paths: Sequence[Path]) -> None:
     """Raise `DatasetError` where an event occurs twice, within a file or in two of them.
 
-    Holds 8 bytes an event in memory.
+    Holds 8 bytes per event in memory.
     """
     parts = []
     for path in paths:

@@ -72,7 +72,7 @@ class OwnLabels:
         return FlagBlock({name: batch.event[name].astype(np.int64) for name in EVENT_ID}, labels, {})
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to do: each pass opens and closes the files itself."""
 
 
 def _batches(path: Path) -> Iterator[EventBatch]:

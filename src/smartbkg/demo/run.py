@@ -24,7 +24,7 @@ SURROGATE: Final = "alternative"
 REPLICAS: Final = 32
 #: Events with labels that the surrogate is asked about.
 ASKED_EVENTS: Final = 4_000
-#: Fewer events hold too few passing ones to learn from and to judge by.
+#: Fewer events hold too few passing ones to learn from and to evaluate with.
 LEAST_EVENTS: Final = 4_000
 
 
@@ -68,17 +68,19 @@ class DemoFiles(NamedTuple):
 
 
 class DemoResult(NamedTuple):
-    """Figures of the report."""
+    """What the demo made, and the numbers of its report."""
 
     files: DemoFiles
     speed_up: str
-    """Value ± error."""
+    """Speed-up of the production, value ± error."""
     kept_fraction: float
+    """Share of the generated events that were kept."""
     area: float
-    """AUC."""
+    """Area under the ROC curve."""
     verdict: str
-    """Of the closure test."""
+    """What the closure test says, in words."""
     is_unbiased: bool
+    """Whether the closure test passed."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _train(demo: _Demo) -> None:
     )
     config = parse_training_config({"run": {"seed": demo.seed, "threads": demo.n_jobs}} | DEMO_TRAINING)
     outcome = train([demo.files.training_dataset], demo.files.model, config, resume="never", reporter=make_display())
-    demo.announce.result(f"validation AUC {outcome.figures[0].auc:.3f} after {len(outcome.history)} epochs")
+    demo.announce.result(f"validation AUC {outcome.metrics[0].auc:.3f} after {len(outcome.history)} epochs")
 
 
 def _ask_surrogate(demo: _Demo) -> None:
@@ -203,8 +205,8 @@ def _ask_surrogate(demo: _Demo) -> None:
     settings = SurrogateSettings(REPLICAS, ASKED_EVENTS, threads=demo.n_jobs)
     files = demo.files
     outcome = add_surrogate(files.model, [files.training_dataset], files.model, open_surrogate(SURROGATE), settings)
-    judged = outcome.judged
-    demo.announce.result(f"expected speed-up {judged.with_surrogate}, {judged.without} by the network alone")
+    metrics = outcome.metrics
+    demo.announce.result(f"expected speed-up {metrics.with_surrogate}, {metrics.without} by the network alone")
 
 
 #: Settings of the demo's training that differ from the default.

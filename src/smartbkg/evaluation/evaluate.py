@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
     skim: str
     """Its name."""
     note: str
-    """Which events judged, and why."""
+    """Which events were used for the evaluation, and why."""
     events: LabelledEvents
     """Those events, with their scores."""
     roc: RocCurve
@@ -46,7 +46,7 @@ class Evaluation(NamedTuple):
     plan: Plan
     """Policies compared on these events, λ solved on them."""
     policy: Policy
-    """The policy that is judged: the model's own, or the plan's where it has none."""
+    """The policy that is evaluated: the model's own, or the plan's where it has none."""
     outlook: Outlook
     """What that policy does on these events."""
     keep_probability: NDArray[np.float64]
@@ -87,7 +87,7 @@ def evaluate(
     ----------
     dataset : of `smartbkg dataset`, with labels of the skim and event-level variables.
     policy : the model's own; None = the optimal one, solved on these scores.
-    training : the model's training record, so that events it learned from do not judge it.
+    training : the model's training record, so that events it learned from do not count.
     costs : CPU seconds per event.
     seed : of the draw whose closure is checked.
     oracle : table of `smartbkg oracle`.

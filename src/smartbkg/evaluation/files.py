@@ -41,7 +41,7 @@ def evaluate_model(
     skim : which of the model's; may be left out where it has one.
     policy : as in `smartbkg.sampling.policies.parse_policy`; None = the model's own, or where it has none the optimal
         one for these scores.
-    without_surrogate : judge the network alone, where the model has a surrogate.
+    without_surrogate : evaluate the network alone, where the model has a surrogate.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class ScoredDataset(NamedTuple):
     note: str
     """Which those are, and why."""
     filter_seconds: float
-    """CPU seconds an event that scoring took on this machine."""
+    """CPU seconds per event that scoring took on this machine."""
     event_id: Mapping[str, NDArray[Any]]
     """experiment, run, evtNum of the events, (n_events,) each."""
     variables: Mapping[str, NDArray[np.float64]]
@@ -81,7 +81,7 @@ def score_dataset(
     Raises
     ------
     DatasetError, ModelError
-        A skim that the model or the data set does not have, or no events left to judge on.
+        A skim that the model or the data set does not have, or no events left to evaluate on.
     """
     positions = choose_skims(scorer.skims, skims)
     names = tuple(scorer.skims[position] for position in positions)
@@ -193,15 +193,15 @@ def _unseen(
 
     Those that taught the models from whose weights its training started do not evaluate it either.
     """
-    may_judge, note = _unseen_by(path, columns, training)
+    may_evaluate, note = _unseen_by(path, columns, training)
     for ancestor in () if training is None else training.get("ancestors", ()):
         also, of_ancestor = _unseen_by(path, columns, ancestor)
         if not also.all():
-            may_judge = may_judge & also
+            may_evaluate = may_evaluate & also
             note = f"{of_ancestor.replace('the model was', 'the model that its training started from was')}"
-    if not may_judge.any():
+    if not may_evaluate.any():
         raise DatasetError(f"{path}: every event has taught the model or one that it started from: {note}")
-    return may_judge, note
+    return may_evaluate, note
 
 
 def _unseen_by(
@@ -211,7 +211,7 @@ def _unseen_by(
     n_events = len(columns[WEIGHT])
     share = _share_taught(path, columns[_MEMBERSHIP], training)
     if training is None or "split" not in training or share == 0:
-        return np.ones(n_events, dtype=bool), f"judged on all {n_events} events of {path.name}"
+        return np.ones(n_events, dtype=bool), f"evaluated on all {n_events} events of {path.name}"
     split = training["split"]
     parts = assign_split(
         {name: columns[name] for name in EVENT_ID},
@@ -222,7 +222,7 @@ def _unseen_by(
     which, name = (TEST, "test") if split["test_fraction"] > 0 else (VALIDATION, "validation")
     chosen = parts == which
     what = "was trained on" if share is None or share > 0.99 else f"was trained on some {share:.0%} of"
-    note = f"the model {what} {path.name}: judged on its {int(chosen.sum())} {name} events"
+    note = f"the model {what} {path.name}: evaluated on its {int(chosen.sum())} {name} events"
     if which == VALIDATION:
         note += ", which also chose its calibration: figures may be some per cent too good"
     return chosen, note

@@ -9,7 +9,7 @@ from smartbkg.errors import PolicyError, UsageError
 
 
 def time_command(command: str, n_events: int) -> float:
-    """CPU seconds an event of a command of the user's own chain, children included.
+    """CPU seconds per event of a command of the user's own chain, children included.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 With p known, no filter that sees the generated event can do better than the optimal policy on p: the speed-up reached
 there is the limit of every network. Two estimates enclose it:
 
-- *Cross-fit*: replicas 1, 3, 5, ... choose the keep probabilities, replicas 2, 4, 6, ... judge them, then the other
+- *Cross-fit*: replicas 1, 3, 5, ... choose the keep probabilities, replicas 2, 4, 6, ... evaluate them, then the other
   way round. Raw frequencies must not choose: an event with no pass in the choosing half would get the floor, and one
   rare pass then weighs 1/floor. The choice uses E[p | k passes], shrunk with the distribution of p over events, which
   is itself estimated from all events (empirical Bayes; Robbins 1956; as a mixture over a grid by maximum likelihood:
@@ -94,7 +94,7 @@ def count_passes(
         Too few or an odd number of replicas, or no events.
     """
     if n_replicas < 4 or n_replicas % 2:
-        raise UsageError(f"{n_replicas} replicas: expected an even number, at least 4 (half choose, half judge)")
+        raise UsageError(f"{n_replicas} replicas: expected an even number, at least 4 (half choose, half evaluate)")
     stages = stages_of(n_replicas)
 
     def count(batch: EventBatch) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
@@ -235,7 +235,7 @@ def auc_of_probability(probability: NDArray[np.float64]) -> float:
     return float((passing * below).sum() / (passing.sum() * failing.sum()))
 
 
-def judge(
+def evaluate(
     counts: PassCounts, costs: Costs = BELLE_II_COSTS, max_weight: float = DEFAULT_MAX_WEIGHT, seed: int = 1
 ) -> OracleResult:
     """The best speed-up that any filter of these events could reach, and how it converges.
@@ -314,7 +314,7 @@ def run_oracle(
     max_weight: float = DEFAULT_MAX_WEIGHT,
     progress: Callable[[int], None] | None = None,
 ) -> OracleResult:
-    """Count passes, write them if wanted, and judge: all of `smartbkg oracle`."""
+    """Count passes, write them if wanted, and evaluate: all of `smartbkg oracle`."""
     skim = find_skim(skim_name)
     if output is not None:
         refuse_same_file(output, source)
@@ -327,4 +327,4 @@ def run_oracle(
             "detector": {"name": detector.name, "version": detector.version, "digest": detector.digest},
         }
         write_probabilities(output, source, counts, skim, settings)
-    return judge(counts, costs, max_weight, seed)
+    return evaluate(counts, costs, max_weight, seed)

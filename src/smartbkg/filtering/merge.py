@@ -218,12 +218,12 @@ def _survey(paths: Sequence[Path], output: Path, *, is_shared: bool, allow_dupli
                 raise DatasetError(f"{paths[0]}: no column '{name}': were these events kept by `smartbkg filter`?")
         survey.columns.extend(name for name in columns or () if not name.startswith(("score", "logit")))
         for repeats in ledger.repeats():
-            _judge_repeats(survey, repeats, is_shared=is_shared, allow_duplicates=allow_duplicates)
+            _check_repeats(survey, repeats, is_shared=is_shared, allow_duplicates=allow_duplicates)
     survey.warnings.extend(warnings_of_lost_events(survey.biased_policies, "the merged sample"))
     return survey
 
 
-def _judge_repeats(survey: _Survey, repeats: Repeats, *, is_shared: bool, allow_duplicates: bool) -> None:
+def _check_repeats(survey: _Survey, repeats: Repeats, *, is_shared: bool, allow_duplicates: bool) -> None:
     """Refuse what must not be shared; note what a union leaves out, and draws that shared their numbers."""
     if not len(repeats.file):
         return
@@ -293,7 +293,7 @@ def _filters(files: Sequence[KeptFile], scorers: Sequence[EventScorer], *, is_sh
         scorers = list(scorers) * len(files)
     if len(scorers) != len(files):
         raise UsageError(
-            f"{len(scorers)} models for {len(files)} files: name one for all, or one a file in their order"
+            f"{len(scorers)} models for {len(files)} files: name one for all, or one per file in their order"
         )
     filters = []
     for file, scorer in zip(files, scorers, strict=True):

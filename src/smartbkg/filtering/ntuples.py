@@ -1,4 +1,4 @@
-"""Weights into ROOT n-tuples, beside the analysis variables: one row a candidate or an event, matched by event id."""
+"""Weights into ROOT n-tuples, beside the analysis variables: one row per candidate or event, matched by event id."""
 
 from __future__ import annotations
 

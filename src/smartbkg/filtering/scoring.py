@@ -16,7 +16,7 @@ class EventScorer(Protocol):
 
     @property
     def skims(self) -> tuple[str, ...]:
-        """Names of the skims, one a column of the scores."""
+        """Names of the skims, one per column of the scores."""
 
     @property
     def n_unknown_codes(self) -> int:

@@ -149,12 +149,12 @@ def tree_svg(tree: DecayTree, highlight: ArrayLike | None = None, title: str = "
     Raises
     ------
     UsageError
-        ``highlight`` is not one number a particle.
+        ``highlight`` is not one number per particle.
     """
     column, row = _layout(tree)
     shares = np.zeros(len(tree.names)) if highlight is None else np.abs(np.asarray(highlight, dtype=np.float64))
     if shares.shape != (len(tree.names),):
-        raise UsageError(f"highlight of shape {shares.shape}, expected ({len(tree.names)},): one number a particle")
+        raise UsageError(f"highlight of shape {shares.shape}, expected ({len(tree.names)},): one number per particle")
     shares = shares / max(float(np.nanmax(shares, initial=0.0)), 1e-300)
     width = int(_COLUMN * (column.max(initial=0) + 1.2)) + 20
     height = int(_ROW * (row.max(initial=0) + 1)) + 60

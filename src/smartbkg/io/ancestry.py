@@ -1,4 +1,4 @@
-"""Mothers in records that name several parents a particle and hold entries that are no particles."""
+"""Mothers in records that name several parents per particle and hold entries that are no particles."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def nearest_mothers(
     Parameters
     ----------
     counts : (n_events,) particles per event.
-    n_parents : (n_particles,) parents a particle.
+    n_parents : (n_particles,) parents per particle.
     parents : (sum of n_parents,) positions in the event; those outside of it count as none.
     is_documentation : (n_particles,) True for entries that are no particles.
 

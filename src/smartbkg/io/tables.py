@@ -71,8 +71,8 @@ def _to_arrow(columns: Mapping[str, ArrayLike]) -> pa.RecordBatch:
 def _to_numpy(column: pa.ChunkedArray, name: str, source: str) -> NDArray[Any]:
     if pa.types.is_nested(column.type):
         raise FileFormatError(
-            f"{source}: column '{name}' holds {column.type}, expected one value a row: is it a file of events, where a "
-            "table belongs?"
+            f"{source}: column '{name}' holds {column.type}, expected one value per row: is it a file of events where "
+            "a table belongs?"
         )
     if column.null_count:
         raise FileFormatError(f"{source}: column '{name}' has {column.null_count} missing values")

@@ -23,7 +23,7 @@ N_EDGE_TYPES = 3
 
 
 class _Layer(nn.Module):
-    """Nodes attend to their family and hear the event's state; the state reads the nodes."""
+    """Nodes attend to their family and read the event's state; the state reads the nodes."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

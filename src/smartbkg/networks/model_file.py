@@ -16,7 +16,7 @@ def model_suffix(path: Path) -> str:
     """The kind of a model file, ``.safetensors``, ``.pth`` or ``.onnx``: by its suffix, else by its first bytes.
 
     Files from a conditions database have names such as ``GATGAPgen.pth_r1.root``. What is neither a zip archive or
-    pickle (PyTorch) nor begins with a protobuf's field 1 (ONNX) is left to the reader of safetensors to judge.
+    pickle (PyTorch) nor begins with a protobuf's field 1 (ONNX) is left to the reader of safetensors.
     """
     if path.suffix in (".safetensors", ".onnx", ".pth", ".pt"):
         return ".pth" if path.suffix == ".pt" else path.suffix

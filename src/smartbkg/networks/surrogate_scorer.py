@@ -102,7 +102,7 @@ class SurrogateScorer(Scorer):
 
     @property
     def seconds_per_event(self) -> float:
-        """CPU seconds an event of asking: as often as so far, at the measured cost of a replica."""
+        """CPU seconds per event of asking: as often as so far, at the measured cost of a replica."""
         if self.n_asked:
             return self.n_replicas / self.n_asked * self.record.seconds_per_replica
         expected = [row["seconds"] for row in self.record.trade if row["replicas"] == self.record.n_replicas]

@@ -95,7 +95,7 @@ def plot_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
 
     Parameters
     ----------
-    history : an epoch each, with the keys of `smartbkg.training.progress.reporting.EpochFigures.reproducible`.
+    history : an epoch each, with the keys of `smartbkg.training.progress.reporting.EpochMetrics.reproducible`.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
-from smartbkg.sampling.plan import Plan, judge_keep_probability
+from smartbkg.sampling.plan import Plan, evaluate_keep_probability
 
 _CURVES = ((0.5, "#0072B2", "-", "λ·√p"), (1.0, "#009E73", "--", "λ·p"), (0.25, "#CC79A7", ":", "λ·p$^{1/4}$"))
 
@@ -18,7 +18,7 @@ def kept_fraction_curve(
 ) -> NDArray[np.float64]:
     """(n_points, 2) kept fraction and speed-up of q = clip(λ·u^exponent, 1/max_weight, 1) as λ varies.
 
-    u is the score, or Σ p_i/E[p_i] for several skims; speed-ups are judged on the labels.
+    u is the score, or Σ p_i/E[p_i] for several skims; speed-ups are measured on the labels.
     """
     usefulness = (events.score / events.mean(events.score)).sum(axis=1)
     shape = usefulness**exponent
@@ -26,7 +26,7 @@ def kept_fraction_curve(
     points = []
     for scale in np.geomspace(0.3 / max_weight, 3.0 / max(float(np.median(shape)), 1e-3), n_points):
         keep = np.clip(scale * shape, 1 / max_weight, 1)
-        points.append((float(events.mean(keep)), judge_keep_probability(events, plan.costs, keep)))
+        points.append((float(events.mean(keep)), evaluate_keep_probability(events, plan.costs, keep)))
     return np.array(points)
 
 

@@ -70,7 +70,7 @@ def draw_each_skim(
     Parameters
     ----------
     keep_probability : (n_events, n_skims) q_i.
-    skims : names, one a column.
+    skims : names, one per column.
     key, experiment, run, event, content : as for `draw`.
 
     Returns

@@ -1,4 +1,4 @@
-"""Generated events whose fate is known: what a policy is solved from and judged on."""
+"""Generated events whose fate is known: what a policy is solved from and evaluated on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LabelledEvents:
 
     Attributes
     ----------
-    skims : names, one a column.
+    skims : names, one per column.
     score : (n_events, n_skims) calibrated P(pass | event).
     label : (n_events, n_skims) 1 where it passed, or the fraction of its simulations that passed.
     weight : (n_events,) generator weight.

@@ -1,6 +1,6 @@
 """Before a production: what each policy would gain on events whose labels are known, and which λ to use.
 
-λ is solved from the scores alone; the labels only judge. With labels that also chose neither the network nor its
+λ is solved from the scores alone; the labels only evaluate. With labels that also chose neither the network nor its
 calibration, the quoted speed-up is unbiased (a model's own estimate, from its scores, is too good by some per cent).
 """
 
@@ -87,9 +87,9 @@ class Plan:
     skims: tuple[str, ...]
     """Skims planned for."""
     costs: Costs
-    """Seconds an event."""
+    """Seconds per event."""
     n_events: int
-    """Events judged on."""
+    """Events of the evaluation."""
     retention: tuple[float, ...]
     """For each skim, the share of generated events that pass."""
     outlooks: tuple[Outlook, ...]
@@ -170,14 +170,14 @@ def make_plan(
     n_replicas: int = 200,
     seed: int = 0,
 ) -> Plan:
-    """Solve λ and judge policies on labelled events.
+    """Solve λ and evaluate policies on labelled events.
 
     Parameters
     ----------
     events : with the natural mixture of passing and failing ones (or multiplicities that restore it).
     max_weight : of the optimal policy.
     importance : (n_skims,) a_i; equal if not given.
-    compared : policies to judge beside the optimal one.
+    compared : policies to evaluate beside the optimal one.
     n_replicas : bootstrap replicas behind each uncertainty.
     """
     a = check_importance(np.ones(len(events.skims)) if importance is None else importance, len(events.skims))
@@ -189,7 +189,7 @@ def make_plan(
     if events.oracle is not None:
         known = events.solve(costs, max_weight, a, events.oracle)
         candidates.append(_one_draw(events, "oracle", known, events.oracle))
-    outlooks = _judge(events, costs, a, candidates, n_replicas, seed)
+    outlooks = _evaluate(events, costs, a, candidates, n_replicas, seed)
     if events.oracle is not None:
         oracle = outlooks.pop().speed_up
     usefulness = events.score @ (a / events.mean(events.score * np.square(events.weight)[:, None]))
@@ -246,7 +246,7 @@ def _together(by_skim: NDArray[np.float64], importance: NDArray[np.float64]) -> 
         return np.asarray(importance.sum() / (importance / by_skim).sum(axis=-1))
 
 
-def _judge(
+def _evaluate(
     events: LabelledEvents,
     costs: Costs,
     importance: NDArray[np.float64],
@@ -300,7 +300,7 @@ def _outlook(
     )
 
 
-def judge_keep_probability(
+def evaluate_keep_probability(
     events: LabelledEvents, costs: Costs, keep_probability: NDArray[np.float64], importance: ArrayLike | None = None
 ) -> float:
     """Speed-up, over all skims together, of any keep probabilities on labelled events.
@@ -320,7 +320,7 @@ def _own_estimate(
     events: LabelledEvents, costs: Costs, importance: NDArray[np.float64], policy: OptimalPolicy
 ) -> float:
     believed = replace(events, label=events.score)
-    return judge_keep_probability(believed, costs, events.keep_probability(policy), importance)
+    return evaluate_keep_probability(believed, costs, events.keep_probability(policy), importance)
 
 
 def _mean_simulation(events: LabelledEvents, costs: Costs) -> float:
@@ -368,9 +368,9 @@ def _by_process(
             continue
         own = part.solve(costs, max_weight, importance)
         candidates = [_one_draw(part, "common", policy), _one_draw(part, "own", own)]
-        common, alone = _judge(part, costs, importance, candidates, n_replicas, seed)
+        common, alone = _evaluate(part, costs, importance, candidates, n_replicas, seed)
         found[name] = (common.speed_up, alone.speed_up.value)
     return found
 
 
-__all__ = ["COMPARED", "LabelledEvents", "Needs", "Outlook", "Plan", "judge_keep_probability", "make_plan"]
+__all__ = ["COMPARED", "LabelledEvents", "Needs", "Outlook", "Plan", "evaluate_keep_probability", "make_plan"]

@@ -100,15 +100,15 @@ class Reweighter:
             logarithm += trees["leaf_value"][node]
         return np.asarray(self.scale * np.exp(np.minimum(logarithm, self.largest)))
 
-    def save(self, path: Path, figures: Mapping[str, Any]) -> None:
+    def save(self, path: Path, metrics: Mapping[str, Any]) -> None:
         """Write it, whole or not at all.
 
         Parameters
         ----------
-        figures : what training measured, stored beside it.
+        metrics : what training measured, stored beside it.
         """
         settings = {name: getattr(self, name) for name in ("variables", "scale", "threshold", "largest")}
-        content = record(REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], settings, figures=dict(figures))
+        content = record(REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], settings, figures=dict(metrics))
         arrays = {name: np.ascontiguousarray(self.trees[name]) for name in _ARRAYS}
         write_bytes_atomically(path, safetensors_bytes(arrays, metadata={METADATA_KEY: json.dumps(content)}))
 
@@ -152,7 +152,7 @@ def _check_trees(trees: Mapping[str, NDArray[Any]], n_variables: int, path: Path
         raise ModelError(f"{path}: damaged reweighter: a node looks at a variable that does not exist")
 
 
-class ReweightingFigures(NamedTuple):
+class ReweightingMetrics(NamedTuple):
     """What cross-validation found."""
 
     n_all: int
@@ -173,9 +173,9 @@ class TrainedReweighter(NamedTuple):
     reweighter: Reweighter
     """Trained on all events, for new ones."""
     cross_validated: NDArray[np.float64]
-    """(n_kept,) factor of each kept event by trees that have not seen it: use these to judge closure."""
-    figures: ReweightingFigures
-    """Its figures."""
+    """(n_kept,) factor of each kept event by trees that have not seen it: use these to test closure."""
+    metrics: ReweightingMetrics
+    """What cross-validation found."""
 
 
 def train_reweighter(
@@ -223,10 +223,10 @@ def train_reweighter(
         factors[mine] = learned.factors(dict(zip(names, x[mine].T, strict=True)))
     whole = _fit(x, kept, w, names, threshold, chosen)
     lost = float(w[~kept].sum() / w.sum())
-    figures = ReweightingFigures(
+    metrics = ReweightingMetrics(
         len(x), int(kept.sum()), lost, effective_sample_size((w * factors)[kept]), float(factors[kept].max())
     )
-    return TrainedReweighter(whole, factors[kept], figures)
+    return TrainedReweighter(whole, factors[kept], metrics)
 
 
 def _matrix(values: Mapping[str, ArrayLike], names: tuple[str, ...]) -> NDArray[np.float64]:

@@ -193,7 +193,7 @@ def free_bound(
 def bootstrap(columns: ArrayLike, n_replicas: int = 200, seed: int = 0) -> NDArray[np.float64]:
     """Means of columns over bootstrap replicas of the events (Poisson bootstrap: each event counts Poisson(1) times).
 
-    Equal seeds and numbers of events give equal replicas, so that two policies judged on the same events can be
+    Equal seeds and numbers of events give equal replicas, so that two policies evaluated on the same events can be
     compared replica by replica.
 
     Parameters

@@ -97,7 +97,7 @@ class OptimiserSection(Section):
     """How it is minimised."""
 
     batch_size: int = Field(default=128, ge=1)
-    """Events a step, over all processes together."""
+    """Events per step, over all processes together."""
     epochs: int = Field(default=40, ge=1)
     """Most epochs; early stopping may end before."""
     learning_rate: float | None = Field(default=None, gt=0)

@@ -29,9 +29,9 @@ from smartbkg.training.input.symmetries import Symmetries, earlier_showings
 from smartbkg.training.interruption import Interruption
 from smartbkg.training.losses import make_loss
 from smartbkg.training.position import Position
-from smartbkg.training.progress.reporting import EpochFigures, Reporter, write_logs
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter, write_logs
 from smartbkg.training.schedule import step_size
-from smartbkg.training.validation import predict, quick_figures, subsample
+from smartbkg.training.validation import predict, quick_metrics, subsample
 
 #: How often a diverging loss is answered with half the step before training gives up.
 MOST_RECOVERIES: Final = 4
@@ -96,7 +96,7 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return -(-self.sampler.n_events // self.config.optimiser.batch_size)
 
     def _on_device(self, values: NDArray[Any]) -> torch.Tensor:
@@ -105,7 +105,7 @@ class Trainer:
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
-    def run(self) -> list[EpochFigures]:
+    def run(self) -> list[EpochMetrics]:
         """Train to the end, from wherever it is; afterwards the network has the weights of the best epoch.
 
         Raises
@@ -232,17 +232,17 @@ class Trainer:
 
     def _finish_epoch(self, training_loss: float, rate: float, began: float, clock: LoaderClock) -> None:
         position = self.position
-        figures = (0.0, 0.0, 0.0)
+        metrics = (0.0, 0.0, 0.0)
         if self.workers.is_first:
-            figures = self._validate()
-        loss, auc, speed_up = self.workers.from_first(figures)
+            metrics = self._validate()
+        loss, auc, speed_up = self.workers.from_first(metrics)
         if not math.isfinite(loss):
             raise _DivergedError(f"validation loss {loss} after epoch {position.epoch + 1}")
         position.progress = position.progress.after(position.epoch, loss, self.config.optimiser)
         is_best = position.progress.best_epoch == position.epoch
         if is_best:
             self.best = self._weights()
-        row = EpochFigures(
+        row = EpochMetrics(
             position.epoch + 1,
             training_loss,
             loss,
@@ -271,7 +271,7 @@ class Trainer:
             weight = self._on_device(chosen.weight / chosen.weight.mean())
             loss = float(self.loss(self._on_device(logits), self._on_device(label), weight))
         prior = Affine.for_prior(self.sampler.retention, np.full(len(self.data.skims), 0.5))
-        auc, speed_up = quick_figures(
+        auc, speed_up = quick_metrics(
             prior.apply(logits), label.astype(np.float64), chosen.weight, self.config.policy.costs,
             self.config.policy.max_weight, self.importance,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from smartbkg.training.progress.reporting import EpochFigures
+from smartbkg.training.progress.reporting import EpochMetrics
 from smartbkg.training.schedule import Progress
 
 
@@ -25,7 +25,7 @@ class Position:
     """Times the training went back to its last good state."""
     progress: Progress = field(default_factory=Progress)
     """What the schedule remembers."""
-    history: list[EpochFigures] = field(default_factory=list)
+    history: list[EpochMetrics] = field(default_factory=list)
     """A line for each complete epoch."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,5 +36,5 @@ class Position:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """What `to_dict` wrote."""
-        history = [EpochFigures(*row) for row in content["history"]]
+        history = [EpochMetrics(*row) for row in content["history"]]
         return cls(**{**content, "progress": Progress.from_dict(content["progress"]), "history": history})

@@ -30,9 +30,9 @@ from smartbkg.training.distributed import Workers, join_workers, leave_workers, 
 from smartbkg.training.fine_tuning import ancestors_of, load_start, start_from
 from smartbkg.training.input.data import TrainingData, load_training_data
 from smartbkg.training.loop import Trainer
-from smartbkg.training.progress.reporting import EpochFigures, Reporter
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 from smartbkg.training.progress.tensorboard import TensorBoard
-from smartbkg.training.validation import SkimFigures, full_figures, predict, solve_policy
+from smartbkg.training.validation import SkimMetrics, full_metrics, predict, solve_policy
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class TrainingOutcome:
     Attributes
     ----------
     bundle : the model that was written.
-    figures : of each skim on the validation part, calibrated.
+    metrics : of each skim on the validation part, calibrated.
     history : a line per epoch.
     n_training, n_validation : events of each part.
     """
 
     bundle: ModelBundle
-    figures: tuple[SkimFigures, ...]
-    history: tuple[EpochFigures, ...]
+    metrics: tuple[SkimMetrics, ...]
+    history: tuple[EpochMetrics, ...]
     n_training: int
     n_validation: int
 
@@ -211,7 +211,7 @@ def finish(
     rule: GraphRule,
     paths: Sequence[Path],
     init_from: Path | None,
-    history: Sequence[EpochFigures],
+    history: Sequence[EpochMetrics],
 ) -> TrainingOutcome:
     """Calibrate on the validation part, solve the policy, measure, and put all of it into a bundle."""
     data, config = trainer.data, trainer.config
@@ -228,7 +228,7 @@ def finish(
     score = calibration.apply(logits, process)
     costs, generator_weight = config.policy.costs, data.generator_weight[events]
     policy = solve_policy(score, weight, costs, config.policy.max_weight, trainer.importance, generator_weight)
-    figures = full_figures(score, label, weight, policy, costs, data.skims, generator_weight)
+    metrics = full_metrics(score, label, weight, policy, costs, data.skims, generator_weight)
     n_training = int((data.split == 0).sum())
     training = record(
         TRAINING, SCHEMA_VERSIONS[TRAINING], _reproducible(config),
@@ -248,12 +248,12 @@ def finish(
         calibration=calibration,
         policy=policy.to_dict(),
         metrics={
-            "validation": {skim.skim: skim.to_dict() for skim in figures},
+            "validation": {skim.skim: skim.to_dict() for skim in metrics},
             **histogram_metrics(score, weight, data.skims, process),
         },
         training=training,
     )
-    return TrainingOutcome(bundle, tuple(figures), tuple(history), n_training, len(events))
+    return TrainingOutcome(bundle, tuple(metrics), tuple(history), n_training, len(events))
 
 
 def _reproducible(config: TrainingConfig) -> dict[str, Any]:

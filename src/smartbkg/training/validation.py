@@ -114,7 +114,7 @@ def solve_policy(
 
 
 @dataclass(frozen=True)
-class SkimFigures:
+class SkimMetrics:
     """How well one skim is predicted.
 
     Attributes
@@ -140,7 +140,7 @@ class SkimFigures:
         return content | {"speed_up": self.speed_up[0], "speed_up_error": self.speed_up[1]}
 
 
-def quick_figures(
+def quick_metrics(
     score: NDArray[np.float64],
     label: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -161,7 +161,7 @@ def quick_figures(
     return float(np.average(areas, weights=importance)), float(np.average(gains, weights=importance))
 
 
-def full_figures(
+def full_metrics(
     score: NDArray[np.float64],
     label: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -169,18 +169,18 @@ def full_figures(
     costs: Costs,
     skims: Sequence[str],
     generator_weight: NDArray[np.float64],
-) -> list[SkimFigures]:
-    """The figures that go into the model, a skim each; scores are calibrated."""
+) -> list[SkimMetrics]:
+    """The metrics that go into the model, one entry per skim; scores are calibrated."""
     is_weighted = np.ptp(np.abs(generator_weight)) > 0
     generator = generator_weight if is_weighted else None
     keep = policy.keep_probability(score if score.shape[1] > 1 else score[:, 0], weight=generator)
-    figures = []
+    metrics = []
     for position, skim in enumerate(skims):
         is_run = np.isfinite(label[:, position])
         y, s, w = label[is_run, position], score[is_run, position], weight[is_run]
         terms = speed_up_terms(y, keep[is_run], costs, weight=None if generator is None else generator[is_run])
-        figures.append(
-            SkimFigures(
+        metrics.append(
+            SkimMetrics(
                 skim,
                 float(np.average(y, weights=w)),
                 int(np.ceil(y).sum()),
@@ -189,4 +189,4 @@ def full_figures(
                 speed_up_estimate(terms * (w / w.mean())[:, None], costs),
             )
         )
-    return figures
+    return metrics

@@ -102,7 +102,7 @@ def train(
         init_from=None if start_from is None else Path(start_from),
     )  # fmt: skip
     counted: dict[str, Any] = {"weights": outcome.bundle.n_parameters, "epochs": len(outcome.history)}
-    for one in outcome.figures:
+    for one in outcome.metrics:
         counted |= {f"{one.skim} AUC": one.auc, f"{one.skim} speed-up": str(one.speed_up)}
     return Model(path, counted, place.folder, history=tuple(row.reproducible() for row in outcome.history))
 
@@ -123,10 +123,10 @@ def evaluate(
     Parameters
     ----------
     model : model file.
-    data : data set; events that the model learned from do not judge it.
+    data : data set; events that the model learned from do not count in its evaluation.
     output : HTML page; temporary where not given.
     skim : needed where the model has several.
-    policy : judged in place of the model's own.
+    policy : evaluated in place of the model's own.
     costs : CPU seconds per event; Belle II's where not given.
     oracle : table of `smartbkg oracle`.
     seed : of the draw that is checked for bias.

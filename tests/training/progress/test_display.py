@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from smartbkg.training.progress.display import LiveDisplay, PlainDisplay, duration, make_display
-from smartbkg.training.progress.reporting import EpochFigures
+from smartbkg.training.progress.reporting import EpochMetrics
 
-ROW = EpochFigures(2, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 30.0, 0.125)
+ROW = EpochMetrics(2, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 30.0, 0.125)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ import csv
 import json
 from pathlib import Path
 
-from smartbkg.training.progress.reporting import EpochFigures, Reporter, log_paths, write_logs
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter, log_paths, write_logs
 
-ROW = EpochFigures(1, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 3.5, 0.1)
+ROW = EpochMetrics(1, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 3.5, 0.1)
 
 
 def test_the_reproducible_part_of_a_line_holds_no_times() -> None:
     later = ROW._replace(seconds=99.0, loader_share=0.9)
     assert later.reproducible() == ROW.reproducible()
     assert ROW._replace(auc=0.81).reproducible() != ROW.reproducible()
-    assert set(EpochFigures._fields) - set(ROW.reproducible()) == {"seconds", "loader_share"}
+    assert set(EpochMetrics._fields) - set(ROW.reproducible()) == {"seconds", "loader_share"}
 
 
 def test_both_logs_hold_every_epoch_once_however_often_they_are_written(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_both_logs_hold_every_epoch_once_however_often_they_are_written(tmp_path
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[1]["validation_loss"]) == 0.65
-    assert [EpochFigures(**json.loads(line)) for line in lines.read_text().splitlines()] == history
+    assert [EpochMetrics(**json.loads(line)) for line in lines.read_text().splitlines()] == history
 
 
 def test_logs_lie_beside_the_model_under_its_whole_name() -> None:

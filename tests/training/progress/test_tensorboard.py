@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from smartbkg.errors import MissingDependencyError
-from smartbkg.training.progress.reporting import EpochFigures, Reporter
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 from smartbkg.training.progress.tensorboard import TensorBoard
 
-ROW = EpochFigures(3, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 30.0, 0.1)
+ROW = EpochMetrics(3, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 30.0, 0.1)
 
 
 class Recorder(Reporter):
@@ -25,7 +25,7 @@ class Recorder(Reporter):
     def step(self, epoch: int, fraction: float, loss: float) -> None:
         self.calls.append("step")
 
-    def epoch(self, figures: EpochFigures) -> None:
+    def epoch(self, figures: EpochMetrics) -> None:
         self.calls.append("epoch")
 
     def note(self, text: str) -> None:
@@ -65,7 +65,7 @@ def test_every_metric_is_a_scalar_at_its_epoch_and_all_is_passed_on(
     assert recorder.calls == ["begin", "step", "epoch", "said", "end"]
     writer = board._writer
     assert writer.folder == str(tmp_path)
-    assert set(writer.scalars) == set(EpochFigures._fields) - {"epoch"}
+    assert set(writer.scalars) == set(EpochMetrics._fields) - {"epoch"}
     assert writer.scalars["auc"] == (0.8, 3)
     assert writer.scalars["is_best"] == (1.0, 3)
     assert writer.texts == ["said"]

@@ -1,4 +1,4 @@
-"""One event of basf2's data store as an `EventBatch`, cheaply: few calls of PyROOT, an array a column.
+"""One event of basf2's data store as an `EventBatch`, cheaply: few calls of PyROOT, one array per column.
 
 Each call from Python into C++ costs about a microsecond, many times what it returns is worth. So a particle that a
 status bit removes is asked for its status alone, positions and momenta are fetched as a whole, and the index of a

@@ -131,7 +131,7 @@ def plan_chunks(config: CampaignConfig, folder: Path, sources: Sequence[Mapping[
 
 
 def _chunks_of_files(config: CampaignConfig, folder: Path, sources: Sequence[Mapping[str, Any]]) -> ChunkPlan:
-    """One chunk a file, or as many as its events make where files are split; a file without events is a chunk too."""
+    """One chunk per file, or as many as its events make where files are split; a file without events is a chunk too."""
     files = tuple(folder / str(source["name"]) for source in sources)
     _check_runs(config.first_run, len(files))
     events = tuple(int(source["events"]) for source in sources) if config.generate.split else ()

@@ -76,7 +76,7 @@ class Monitor:
             self._say(str(error))
             return
         self.status.is_done[outcome.chunk] = True
-        self.status.figures.add(table)
+        self.status.metrics.add(table)
         self._watch.add(table)
 
     def tick(self, dispatcher: Dispatcher) -> None:

@@ -31,16 +31,16 @@ def write_page(path: Path, campaign: Campaign, status: Status, alarms: list[Alar
         from smartbkg.plots.curves import as_data_uri
     except ImportError as error:
         raise MissingDependencyError(str(error.name), "report", "the status page") from error
-    figures, ledger = status.figures, status.ledger
+    metrics, ledger = status.metrics, status.ledger
     kept = ledger.totals.filter_efficiency
     pictures = [
-        (plots.plot_progress(figures), "How many chunks were done, by the workers' clocks."),
+        (plots.plot_progress(metrics), "How many chunks were done, by the workers' clocks."),
         (
-            plots.plot_by_chunk(figures.kept_fraction, "Kept fraction by chunk", kept),
+            plots.plot_by_chunk(metrics.kept_fraction, "Kept fraction by chunk", kept),
             "Kept events over generated ones.",
         ),
         (
-            plots.plot_by_chunk(figures.weight_ratio, "Σ kept weights / Σ weights by chunk", 1.0),
+            plots.plot_by_chunk(metrics.weight_ratio, "Σ kept weights / Σ weights by chunk", 1.0),
             "Scatters about 1 where the weights are right, whatever the scores are worth.",
         ),
         (plots.plot_stages(ledger.cpu), "Where the CPU time goes."),

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from smartbkg.campaign.status import ChunkFigures
+from smartbkg.campaign.status import ChunkMetrics
 from smartbkg.scores.histogram import N_SCORE_BINS
 
 _SIZE = (5.6, 3.2)
@@ -46,11 +46,11 @@ def plot_by_chunk(values: NDArray[np.float64], title: str, expected: float | Non
     return figure
 
 
-def plot_progress(figures: ChunkFigures) -> Figure:
+def plot_progress(metrics: ChunkMetrics) -> Figure:
     """Chunks done against time."""
     figure = _figure("Chunks done against hours")
     axes = figure.axes[0]
-    finished = np.sort(figures.finished[np.isfinite(figures.finished)])
+    finished = np.sort(metrics.finished[np.isfinite(metrics.finished)])
     if len(finished):
         shown = np.unique(np.linspace(0, len(finished) - 1, _POINTS).astype(int))
         axes.plot((finished[shown] - finished[0]) / 3600, shown + 1, color="#1a7f4b")

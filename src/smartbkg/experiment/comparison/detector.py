@@ -34,7 +34,7 @@ class ComparedQuantity(NamedTuple):
     fast: NDArray[np.float64]
     """(n_fast,) values of all replicas of the embedded one."""
     full_mean: float
-    """Mean; of an object's quantity, objects an event differ and are compared elsewhere."""
+    """Mean; of an object's quantity, objects per event differ and are compared elsewhere."""
     fast_mean: float
     """Mean over the replicas."""
     ratio: float
@@ -116,7 +116,7 @@ class DetectorComparison(NamedTuple):
 
 
 def _count(offsets: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Chosen objects an event."""
+    """Chosen objects per event."""
     return _sum(offsets, chosen.astype(np.float64))
 
 

@@ -102,7 +102,7 @@ class GeneratorComparison(NamedTuple):
     """All distributions."""
 
     multiplicities: tuple[HistogramComparison, ...]
-    """Particles an event, in the order of `MULTIPLICITIES`."""
+    """Particles per event, in the order of `MULTIPLICITIES`."""
     shapes: tuple[HistogramComparison, ...]
     """Event shapes, in the order of `EVENT_SHAPES`."""
     n_events: int

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: What does not agree, and why, for the page.
 KNOWN_DIFFERENCES: Final = (
     "Beam background: the file has none (every cluster belongs to a particle), so the embedded detector runs without "
-    "its own here; in production it adds 1.2 clusters and 0.04 tracks an event.",
+    "its own here; in production it adds 1.2 clusters and 0.04 tracks per event.",
     "Tracks of poor quality (p_T below 0.1 GeV, later turns of curling particles, fragments of hadronic interactions) "
     "are drawn from their spectra, not followed: their impact parameters have shorter tails than in full simulation.",
     "Neutral clusters of hadrons: number and energy are fitted by species; their shape variables are independent of "
@@ -76,7 +76,7 @@ def draw_quantities(quantities: Sequence[ComparedQuantity], *, n_columns: int = 
 
 
 def draw_efficiencies(efficiencies: Sequence[Efficiency], *, n_columns: int = 4) -> Figure:
-    """A panel an efficiency: full simulation as points with errors, the embedded one as a line."""
+    """One panel per efficiency: full simulation as points with errors, the embedded one as a line."""
     from matplotlib.figure import Figure
 
     n_rows = -(-len(efficiencies) // n_columns)

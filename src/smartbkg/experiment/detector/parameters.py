@@ -133,9 +133,9 @@ class TrackingParameters(NamedTuple):
     bremsstrahlung_threshold: float = 0.020
     """GeV, softest photon radiated one by one [guess: below the calorimeter threshold it is unseen]"""
     v0_gap: float = 0.42
-    """cm, largest distance in z of two tracks at a V0's vertex [fit: V0s an event]"""
+    """cm, largest distance in z of two tracks at a V0's vertex [fit: V0s per event]"""
     fake_rate: float = 0.20
-    """tracks an event that no particle made [fit: 20 in 100 events]"""
+    """tracks per event that no particle made [fit: 20 in 100 events]"""
 
 
 class CalorimeterParameters(NamedTuple):
@@ -287,12 +287,12 @@ class BackgroundParameters(NamedTuple):
     """Beam background: what is there without any collision."""
 
     clusters: float = 1.2
-    """clusters an event above threshold and within the time window [phys, beam background; of the order of the
+    """clusters per event above threshold and within the time window [phys, beam background; of the order of the
     first years' luminosity; guess]"""
     cluster_energy: float = 0.025
     """GeV above threshold, mean, exponential [phys, calorimeter: mostly below 50 MeV]"""
     tracks: float = 0.04
-    """tracks an event [guess]"""
+    """tracks per event [guess]"""
     time_width: float = 300.0
     """ns, uniform time window around the collision [phys, calorimeter]"""
 

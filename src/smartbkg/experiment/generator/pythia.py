@@ -1,4 +1,4 @@
-"""PYTHIA 8 as a source of blocks of events: its settings a process, its seeds, its record as arrays.
+"""PYTHIA 8 as a source of blocks of events: its settings per process, its seeds, its record as arrays.
 
 Two ways of running it. Continuum and τ pairs are its own process e+e- → γ* → f f̄. PYTHIA knows no Υ(4S): pairs of B
 mesons are made by `smartbkg.experiment.generator.upsilon`, and PYTHIA decays them, all those of a block in one call.

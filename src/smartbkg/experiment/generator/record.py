@@ -38,7 +38,7 @@ class Entries(NamedTuple):
     """Entries of PYTHIA's record that are particles, grouped by event."""
 
     counts: NDArray[np.int64]
-    """(n_events,) particles an event."""
+    """(n_events,) particles per event."""
     entry: NDArray[np.int64]
     """(n_particles,) position in the flat columns of the record."""
     mother: NDArray[np.int32]

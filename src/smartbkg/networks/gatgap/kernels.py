@@ -217,7 +217,7 @@ def mix_family(node, family, weight, bias, gate_vector, mixed, gate):  # type: i
 def pool(mixed, gate, start, stop, pooled):  # type: ignore[no-untyped-def]
     """The mean of the nodes ``start:stop``, weighted with the softmax of their gates; zeros where there are none.
 
-    ``mixed`` (n_nodes, width); ``gate`` (n_nodes + LANES,) holds the weights afterwards, and rubbish in the first
+    ``mixed`` (n_nodes, width); ``gate`` (n_nodes + LANES,) holds the weights afterwards and scratch values in the first
     `LANES` places from ``stop`` on; ``pooled`` (width,) out.
     """
     width = mixed.shape[1]

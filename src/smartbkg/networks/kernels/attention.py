@@ -116,7 +116,7 @@ def soften(score, bias, bias_start, n_rows, wide, inverse, lanes):  # type: igno
 def attend(  # type: ignore[no-untyped-def]
     query, query_row, n_queries, key_value, key_row, length, head_width, bias, bias_start, work, mixed
 ):
-    """What some tokens of an event hear from all of them.
+    """Attention output of some query tokens over all tokens of their event.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def attend(  # type: ignore[no-untyped-def]
     bias, bias_start : (heads, length, wide) flat from ``bias_start``, ``wide`` = length in whole panels; -1e30 where
         there is no token.
     work : `smartbkg.networks.transformer.kernels.Workspace`.
-    mixed : (rows, width) out, the rows from ``query_row``; up to `TILE_ROWS` - 1 rows behind them hold rubbish.
+    mixed : (rows, width) out, the rows from ``query_row``; up to `TILE_ROWS` - 1 rows behind them are overwritten.
     """
     width = query.shape[1]
     wide = -(-length // PANEL) * PANEL

@@ -46,7 +46,7 @@ class PackedTransformer(NamedTuple):
     attention_out: NDArray[np.float32]
     """(n_layers, width * width) packed"""
     attention_out_bias: NDArray[np.float32]
-    """(n_layers, width) with what the bias of the values makes of it"""
+    """(n_layers, width) output bias, with the projected bias of the values already added"""
     inner_in: NDArray[np.float32]
     """(n_layers, width * inner width) packed"""
     inner_in_bias: NDArray[np.float32]

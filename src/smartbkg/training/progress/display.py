@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from smartbkg.training.progress.reporting import EpochFigures, Reporter
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 
 #: Epochs in the table of the display.
 _LINES = 12
@@ -39,12 +39,12 @@ class PlainDisplay(Reporter):
         self._started = time.monotonic()
         self._line(title)
 
-    def epoch(self, figures: EpochFigures) -> None:
-        left = (self._n_epochs - figures.epoch) * figures.seconds
+    def epoch(self, metrics: EpochMetrics) -> None:
+        left = (self._n_epochs - metrics.epoch) * metrics.seconds
         self._line(
-            f"epoch {figures.epoch}/{self._n_epochs}: loss {figures.training_loss:.4f}, validation "
-            f"{figures.validation_loss:.4f}, AUC {figures.auc:.4f}, speed-up {figures.speed_up:.3f}"
-            f"{' *' if figures.is_best else ''} ({duration(figures.seconds)}, at most {duration(left)} left)"
+            f"epoch {metrics.epoch}/{self._n_epochs}: loss {metrics.training_loss:.4f}, validation "
+            f"{metrics.validation_loss:.4f}, AUC {metrics.auc:.4f}, speed-up {metrics.speed_up:.3f}"
+            f"{' *' if metrics.is_best else ''} ({duration(metrics.seconds)}, at most {duration(left)} left)"
         )
 
     def note(self, text: str) -> None:
@@ -56,7 +56,7 @@ class LiveDisplay(Reporter):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._rows: deque[EpochFigures] = deque(maxlen=_LINES)
+        self._rows: deque[EpochMetrics] = deque(maxlen=_LINES)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[left]}"), console=console,
@@ -92,8 +92,8 @@ class LiveDisplay(Reporter):
             fields["left"] = f"at most {duration((now - started) * (1 - done) / (done - done_then))} left"
         self._progress.update(self._task, completed=done, **fields)
 
-    def epoch(self, figures: EpochFigures) -> None:
-        self._rows.append(figures)
+    def epoch(self, metrics: EpochMetrics) -> None:
+        self._rows.append(metrics)
         self._live.update(self._content())
 
     def note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The figures of each epoch to TensorBoard as well, on request."""
+"""The metrics of each epoch to TensorBoard as well, on request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smartbkg.optional import needed_for
-from smartbkg.training.progress.reporting import EpochFigures, Reporter
+from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 
 
 class TensorBoard(Reporter):
@@ -31,11 +31,11 @@ class TensorBoard(Reporter):
     def step(self, epoch: int, fraction: float, loss: float) -> None:
         self._further.step(epoch, fraction, loss)
 
-    def epoch(self, figures: EpochFigures) -> None:
-        for name, value in figures._asdict().items():
+    def epoch(self, metrics: EpochMetrics) -> None:
+        for name, value in metrics._asdict().items():
             if name != "epoch":
-                self._writer.add_scalar(name, float(value), figures.epoch)
-        self._further.epoch(figures)
+                self._writer.add_scalar(name, float(value), metrics.epoch)
+        self._further.epoch(metrics)
 
     def note(self, text: str) -> None:
         self._writer.add_text("notes", text)

@@ -26,7 +26,7 @@ from smartbkg.storage.provenance import sha256_of_file
 from smartbkg.surrogate.protocol import Surrogate
 from smartbkg.surrogate.replicas import count_stages, surrogate_seed
 
-#: Parts of the events; each is judged by what the others fitted.
+#: Parts of the events; each is scored by what the others fitted.
 N_FOLDS: Final = 5
 
 

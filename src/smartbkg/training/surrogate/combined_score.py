@@ -59,8 +59,8 @@ class SurrogateSettings:
         return replace(self.costs, filtering=self.costs.filtering + seconds)
 
 
-class Judged(NamedTuple):
-    """What a surrogate gains, on labels that did not fit the score that they judge."""
+class SurrogateMetrics(NamedTuple):
+    """What a surrogate gains, on labels that were not used to fit the score."""
 
     with_surrogate: Estimate
     """Speed-up."""
@@ -135,9 +135,9 @@ def score_histograms(solved: SurrogateRecord, asked: AskedEvents, skims: Sequenc
     return histogram_metrics(_score(solved, asked, _stopped(solved, asked)), asked.multiplicity, skims, asked.process)
 
 
-def judge_record(
+def evaluate_combination(
     solved: SurrogateRecord, asked: AskedEvents, settings: SurrogateSettings, *, has_network: bool
-) -> Judged:
+) -> SurrogateMetrics:
     """Speed-up and AUC where each part of the events is scored by what the other parts fitted."""
     counts = _stopped(solved, asked)
     score = _score(solved, asked, counts)
@@ -149,20 +149,18 @@ def judge_record(
             score[here] = _score(fitted, asked.part(here), Counts(counts.n_replicas[here], counts.passed[here]))
     mean_replicas = float(np.average(counts.n_replicas, weights=asked.multiplicity))
     is_run = np.isfinite(asked.label).all(axis=1)
-    judging, score = asked.part(is_run), score[is_run]
+    test, score = asked.part(is_run), score[is_run]
     shared: dict[str, Any] = {
         "max_weight": settings.max_weight, "importance": settings.importance, "compared": (),
     }  # fmt: skip
     costs = settings.costs_with(mean_replicas * solved.seconds_per_replica)
-    combined = make_plan(judging.scored(score, judging.label), costs, **shared).outlooks[0].speed_up
+    combined = make_plan(test.scored(score, test.label), costs, **shared).outlooks[0].speed_up
     alone = None
     if has_network:
-        own = judging.scored(expit(judging.network_logit), judging.label)
+        own = test.scored(expit(test.network_logit), test.label)
         alone = make_plan(own, settings.costs, **shared).outlooks[0].speed_up
-    area = tuple(
-        roc(judging.label[:, skim] > 0, score[:, skim], judging.multiplicity).area for skim in range(score.shape[1])
-    )
-    return Judged(combined, alone, area, mean_replicas)
+    area = tuple(roc(test.label[:, skim] > 0, score[:, skim], test.multiplicity).area for skim in range(score.shape[1]))
+    return SurrogateMetrics(combined, alone, area, mean_replicas)
 
 
 def _stopped(solved: SurrogateRecord, asked: AskedEvents) -> Counts:

@@ -21,10 +21,10 @@ from smartbkg.surrogate.replicas import stages_of
 from smartbkg.surrogate.stored import SurrogateRecord
 from smartbkg.training.surrogate.asked_events import ask_datasets
 from smartbkg.training.surrogate.combined_score import (
-    Judged,
+    SurrogateMetrics,
     SurrogateSettings,
+    evaluate_combination,
     fit_stages,
-    judge_record,
     score_histograms,
     solve_record,
 )
@@ -41,7 +41,7 @@ class SurrogateOutcome(NamedTuple):
     """Labelled events that were asked."""
     n_passing: tuple[int, ...]
     """Those that pass, of each skim."""
-    judged: Judged
+    metrics: SurrogateMetrics
     """What it gains."""
 
 
@@ -90,16 +90,17 @@ def add_surrogate(
             )
     fitted = SurrogateRecord.of(surrogate, fit_stages(asked, stages), seed=settings.seed, seconds_per_replica=seconds)
     solved = solve_record(fitted, asked, settings, keep_replicas=True)
-    judged = judge_record(solved, asked, settings, has_network=model is not None)
+    metrics = evaluate_combination(solved, asked, settings, has_network=model is not None)
     training = record(
         SURROGATE, SCHEMA_VERSIONS[SURROGATE], {"n_replicas": settings.n_replicas, "costs": settings.costs.to_dict()},
-        list(datasets), n_events=len(asked), n_passing=list(asked.n_passing), mean_replicas=judged.mean_replicas,
-        speed_up=list(judged.with_surrogate), speed_up_without=None if judged.without is None else list(judged.without),
-        auc=list(judged.area), **score_histograms(solved, asked, bundle.skims),
+        list(datasets), n_events=len(asked), n_passing=list(asked.n_passing), mean_replicas=metrics.mean_replicas,
+        speed_up=list(metrics.with_surrogate),
+        speed_up_without=None if metrics.without is None else list(metrics.without),
+        auc=list(metrics.area), **score_histograms(solved, asked, bundle.skims),
     )  # fmt: skip
     finished = replace(bundle, surrogate=replace(solved, training=training))
     save_bundle(output, finished)
-    return SurrogateOutcome(finished, solved, len(asked), asked.n_passing, judged)
+    return SurrogateOutcome(finished, solved, len(asked), asked.n_passing, metrics)
 
 
 def choose_replicas(bundle: ModelBundle, source: str, dataset: Path, settings: SurrogateSettings) -> ModelBundle:

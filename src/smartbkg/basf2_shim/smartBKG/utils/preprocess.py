@@ -42,7 +42,7 @@ def check_status_bit(status_bit: int) -> bool:
 
 
 def load_particle_list(mcplist: Iterable[Any], **meta_kwargs: Any) -> DataFrame:
-    """The particles of one event that can be nodes of its graph, one a row.
+    """The particles of one event that can be nodes of its graph, one per row.
 
     Parameters
     ----------
