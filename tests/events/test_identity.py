@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smartbkg.errors import DatasetError, EventError
 from smartbkg.events.batch import EventBatch
 from smartbkg.events.columns import PARTICLE_DTYPES
-from smartbkg.events.identity import find_events, ids_of, keys_of, match_events
+from smartbkg.events.identity import find_events, group_events, id_rows, ids_of, keys_of, match_events
 
 
 def ids(*events: tuple[int, int, int]) -> dict[str, np.ndarray]:
@@ -96,3 +98,20 @@ def test_no_batch_and_no_join_takes_what_is_no_id() -> None:
         keys_of(columns)
     with pytest.raises(EventError, match=r"of\.csv: column 'run'"):
         find_events(ids((1, 1, 1)), columns, "of.csv")
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 2), st.integers(-3, 3)), max_size=30))
+def test_groups_of_events_give_back_every_row(rows: list[tuple[int, int, int]]) -> None:
+    ids = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    groups = group_events(ids)
+    assert [tuple(one) for one in groups.ids.tolist()] == sorted(set(rows))
+    np.testing.assert_array_equal(groups.ids[groups.event], ids)
+    assert groups.first.tolist() == [rows.index(tuple(one)) for one in groups.ids.tolist()]
+    assert groups.n_rows.tolist() == [rows.count(tuple(one)) for one in groups.ids.tolist()]
+
+
+def test_ids_stand_in_the_order_experiment_run_event_and_are_whole_numbers() -> None:
+    columns = {"evtNum": np.array([7.0, 8.0]), "run": np.array([2, 3], dtype=np.int16), "experiment": np.array([1, 1])}
+    assert id_rows(columns).tolist() == [[1, 2, 7], [1, 3, 8]]
+    with pytest.raises(EventError, match="whole number"):
+        id_rows(columns | {"run": np.array([0.5, 1.0])})

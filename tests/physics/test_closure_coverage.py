@@ -6,14 +6,13 @@ import pytest
 from smartbkg.closure.check import ClosureSettings, check_closure
 from smartbkg.sampling import Costs, solve_optimal
 from smartbkg.sampling.draw import draw
-from smartbkg.sampling.weights import weighted_histogram
+from smartbkg.sampling.weights import fill_hist
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["optimal", "score"])
 def test_error_bars_cover_68_percent_over_500_seeds(policy: str) -> None:
     """500 campaigns from generation to histogram; each of 10 bins holds at least some 40 effective events."""
-    edges = np.linspace(-2, 2, 11)
     n, n_seeds = 30_000, 500
     covered = []
     for seed in range(n_seeds):
@@ -23,9 +22,9 @@ def test_error_bars_cover_68_percent_over_500_seeds(policy: str) -> None:
         value = generator.uniform(-2, 2, n)
         q = solve_optimal(p, Costs()).keep_probability(p) if policy == "optimal" else p.clip(0.05, 1)
         use = (generator.random(n) < p) & draw(q, seed, 0, 0, np.arange(n))
-        histogram = weighted_histogram(value[use], 1 / q[use], edges)
+        histogram = fill_hist(value[use], 1 / q[use], 10, -2, 2, "value")
         truth = n * 0.082667 / 10  # the mean of the logistic function over N(-3.5, 1.8²), see below
-        covered.append(np.abs(histogram.values - truth) <= np.sqrt(histogram.variances))
+        covered.append(np.abs(histogram.values() - truth) <= np.sqrt(histogram.variances()))
     assert 0.65 <= np.mean(covered) <= 0.71
 
 

@@ -14,8 +14,7 @@ from smartbkg.events.columns import PROCESSES
 from smartbkg.experiment.program import split_command
 from smartbkg.storage.configuration import Section, parse_configuration, read_yaml, with_overrides
 
-#: Fields that a generator's command may hold, and those that it must.
-GENERATOR_FIELDS: Final = ("{output}", "{first_event}", "{n_events}", "{seed}", "{run}", "{process}", "{chunk}")
+#: Fields that a generator's command must hold; it may hold {first_event}, {run}, {process} and {chunk} as well.
 NEEDED_FIELDS: Final = ("{output}", "{n_events}", "{seed}")
 SIMULATION_FIELDS: Final = ("{input}", "{output}")
 

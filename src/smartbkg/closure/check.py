@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -258,25 +258,23 @@ def _report(
         [tests.statistics(block) for block in deviations.replicas(settings.n_replicas, settings.seed)], axis=1
     )
     verdict = reach_verdict(observed, replicas, tests.counts_in_verdict, tests.total)
-    p_values = verdict.p_values
+    results = tests.results(observed, replicas, verdict.p_values)
     coverage = deviations.coverage(coarse, settings.n_coverage_seeds, settings.seed)
-    n = len(usable)
-    described = tuple(
-        _describe(coarse[i], deviations, observed, p_values, replicas, i, n, coverage[i], usable[coarse[i].name])
-        for i in range(n)
-    )
-    total = None if deviations.is_shape_only else deviations.total_pull
     return ClosureReport(
-        variables=described,
-        pairs=tuple(
-            PairClosure(a, b, float(observed[3 * n + i]), cells[i].n_bins, float(p_values[3 * n + i]))
-            for i, (a, b) in enumerate(pairs)
+        variables=tuple(
+            _describe(binning, deviations, results, covered, usable[binning.name])
+            for binning, covered in zip(coarse, coverage, strict=True)
         ),
-        total_pull=total,
+        pairs=tuple(
+            PairClosure(a, b, result.value, binning.n_bins, result.p_value)
+            for (a, b), binning in zip(pairs, cells, strict=True)
+            for result in (results[_TestName(_PAIR, binning.name)],)
+        ),
+        total_pull=None if deviations.is_shape_only else deviations.total_pull,
         yield_p_value=verdict.yield_p_value,
         shape_p_value=verdict.shape_p_value,
         global_p_value=verdict.global_p_value,
-        worst_test=tests.names[verdict.worst],
+        worst_test=str(tests.names[verdict.worst]),
         n_tests=int(tests.counts_in_verdict.sum()),
         n_replicas=settings.n_replicas,
         n_all=n_all,
@@ -287,8 +285,31 @@ def _report(
     )
 
 
+_CHI2, _KS, _KL, _PAIR, _TOTAL = "χ²", "KS", "KL", "χ² of a pair", "total"
+
+
+class _TestName(NamedTuple):
+    """A statistic, and the variable or pair that it looks at."""
+
+    statistic: str
+    of: str
+
+    def __str__(self) -> str:
+        if self.statistic == _TOTAL:
+            return _TOTAL
+        return f"{_CHI2 if self.statistic == _PAIR else self.statistic} of {self.of}"
+
+
+class _TestResult(NamedTuple):
+    """One test on the sample at hand, and the mean of its statistic over the replicas."""
+
+    value: float
+    p_value: float
+    expected: float
+
+
 class _Tests:
-    """The statistics of all tests, in the order: χ² of each variable, KS, KL, χ² of each pair, total."""
+    """The statistics of all tests; each is a row, known by its name."""
 
     def __init__(
         self, coarse: list[Binning], fine: list[Binning], cells: list[Binning], deviations: Deviations
@@ -296,15 +317,22 @@ class _Tests:
         self._coarse, self._fine, self._cells = coarse, fine, cells
         self._deviations = deviations
         self.names = [
-            *(f"χ² of {binning.name}" for binning in coarse),
-            *(f"KS of {binning.name}" for binning in fine),
-            *(f"KL of {binning.name}" for binning in coarse),
-            *(f"χ² of {binning.name}" for binning in cells),
-            *(() if deviations.is_shape_only else ("total",)),
+            *(_TestName(_CHI2, binning.name) for binning in coarse),
+            *(_TestName(_KS, binning.name) for binning in fine),
+            *(_TestName(_KL, binning.name) for binning in coarse),
+            *(_TestName(_PAIR, binning.name) for binning in cells),
+            *(() if deviations.is_shape_only else (_TestName(_TOTAL, ""),)),
         ]
-        self.total = None if deviations.is_shape_only else len(self.names) - 1
+        self.total = None if deviations.is_shape_only else self.names.index(_TestName(_TOTAL, ""))
         # KL is, to second order, half the χ² with other weights: it is reported, but would count the same thing twice.
-        self.counts_in_verdict = np.array([not name.startswith("KL") for name in self.names])
+        self.counts_in_verdict = np.array([name.statistic != _KL for name in self.names])
+
+    def results(
+        self, observed: NDArray[np.float64], replicas: NDArray[np.float64], p_values: NDArray[np.float64]
+    ) -> dict[_TestName, _TestResult]:
+        """Each test's result by its name, from the rows of all."""
+        rows = zip(observed.tolist(), p_values.tolist(), (float(row.mean()) for row in replicas), strict=True)
+        return {name: _TestResult(*row) for name, row in zip(self.names, rows, strict=True)}
 
     def statistics(self, deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_tests, n_replicas) from the (n_events, n_replicas) deviations of some replicas."""
@@ -321,14 +349,11 @@ class _Tests:
 def _describe(
     binning: Binning,
     deviations: Deviations,
-    observed: NDArray[np.float64],
-    p_values: NDArray[np.float64],
-    replicas: NDArray[np.float64],
-    index: int,
-    n_variables: int,
+    results: Mapping[_TestName, _TestResult],
     coverage: float | None,
     values: NDArray[np.float64],
 ) -> VariableClosure:
+    chi2, ks, kl = (results[_TestName(statistic, binning.name)] for statistic in (_CHI2, _KS, _KL))
     difference = deviations.binned(binning, deviations.observed[:, None])[:, 0]
     spread = np.sqrt(binning.variance)
     missing = np.isnan(values)
@@ -340,12 +365,12 @@ def _describe(
         kept_sum=binning.kept_sum,
         kept_variance=binning.kept_variance,
         pull=np.divide(difference, spread, out=np.full(binning.n_bins, np.nan), where=spread > 0),
-        chi2=float(observed[index]),
-        chi2_p_value=float(p_values[index]),
-        ks=float(observed[n_variables + index]),
-        ks_p_value=float(p_values[n_variables + index]),
-        kl=float(observed[2 * n_variables + index]),
-        kl_expected=float(replicas[2 * n_variables + index].mean()),
+        chi2=chi2.value,
+        chi2_p_value=chi2.p_value,
+        ks=ks.value,
+        ks_p_value=ks.p_value,
+        kl=kl.value,
+        kl_expected=kl.expected,
         missing_fraction=float(np.average(missing, weights=np.abs(deviations.all_weight))) if missing.any() else 0.0,
         coverage=coverage,
     )

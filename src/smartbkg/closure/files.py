@@ -36,10 +36,10 @@ from smartbkg.io.tables import Table, read_table
 from smartbkg.sampling.draw_key import DrawKey, recorded_draws
 from smartbkg.sampling.weights import generator_weights
 from smartbkg.storage.atomic import write_text_atomically
+from smartbkg.storage.signatures import is_parquet
 
 #: Columns of flags and n-tuples that are no event-level variables.
 NO_VARIABLES: Final = (*EVENT_ID, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY, IS_KEPT, CONTENT)
-_PARQUET: Final = b"PAR1"
 
 
 class Validation(NamedTuple):
@@ -144,7 +144,7 @@ def read_kept(path: Path) -> KeptEvents:
         Columns are missing.
     """
     columns = [*EVENT_ID, WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT]
-    if _is_parquet(path):
+    if is_parquet(path):
         with open_parquet(path) as file:
             names = set(file.schema_arrow.names)
             metadata = metadata_of_file(file)
@@ -174,13 +174,6 @@ def read_kept(path: Path) -> KeptEvents:
     if KEEP_PROBABILITY not in table.columns:
         raise FileFormatError(f"{path}: no column '{KEEP_PROBABILITY}': were these events kept by `smartbkg filter`?")
     return KeptEvents(table, np.concatenate(chances) if chances else None)
-
-
-def _is_parquet(path: Path) -> bool:
-    if not path.is_file():
-        return path.suffix == ".parquet"  # whoever opens it says what is missing
-    with path.open("rb") as file:
-        return file.read(len(_PARQUET)) == _PARQUET
 
 
 def _key_of(metadata: Mapping[str, Any]) -> DrawKey | None:

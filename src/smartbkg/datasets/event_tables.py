@@ -17,6 +17,7 @@ from smartbkg.io.parquet import open_parquet
 from smartbkg.io.root import open_root, root_errors
 from smartbkg.io.tables import iterate_table
 from smartbkg.storage.machine import reading
+from smartbkg.storage.signatures import PARQUET_START, ROOT_START, first_bytes
 
 _ROWS: Final = 1 << 17
 
@@ -25,11 +26,11 @@ Columns = Mapping[str, NDArray[Any]]
 
 def columns_of(path: Path) -> list[str]:
     """Names of the columns of a table."""
-    head = _head(path)
-    if head == b"root":
+    head = first_bytes(path)
+    if head == ROOT_START:
         with open_root(path) as file, root_errors(str(path), "list of trees"):
             return list(_tree_of_events(file, path).keys())
-    if head == b"PAR1":
+    if head == PARQUET_START:
         with open_parquet(path) as file:
             return list(file.schema_arrow.names)
     with _csv_errors(path), csv.open_csv(path) as reader:
@@ -47,11 +48,6 @@ def numbers_of(path: Path) -> list[str]:
     return []
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(4)
-
-
 def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
     """The id columns of a table and the wanted ones, in blocks.
 
@@ -60,10 +56,11 @@ def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
     FileFormatError
         The table is not readable, has no event numbers, or lacks a wanted column.
     """
-    head = _head(path)
-    blocks = _root_rows if head == b"root" else (_parquet_rows if head == b"PAR1" else _csv_rows)
-    read: Callable[[Path, Sequence[str]], Iterator[Columns]] = blocks
-    yield from read(path, wanted)
+    read: dict[bytes, Callable[[Path, Sequence[str]], Iterator[Columns]]] = {
+        ROOT_START: _root_rows,
+        PARQUET_START: _parquet_rows,
+    }
+    yield from read.get(first_bytes(path), _csv_rows)(path, wanted)
 
 
 def _needed(names: Sequence[str], wanted: Sequence[str], source: str) -> list[str]:

@@ -29,7 +29,7 @@ from smartbkg.events.columns import (
     RUN,
     id_column,
 )
-from smartbkg.events.identity import ids_of
+from smartbkg.events.identity import group_events, id_rows, ids_of
 from smartbkg.events.selection import Selection, parse_selection
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.basf2.mdst import TREE, event_ids, is_basf2
@@ -39,6 +39,7 @@ from smartbkg.io.tables import write_table
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import inputs_of, record
+from smartbkg.storage.signatures import PARQUET_START, ROOT_START, first_bytes
 
 _ROWS: Final = 1 << 17
 #: Column of a training file of one skim.
@@ -153,16 +154,15 @@ class _Collected:
 
     def _add_labelled(self, path: Path, options: ReadOptions) -> bool:
         """Add a training file, whose events carry the label whether they passed; False where a file has no labels."""
-        with path.open("rb") as handle:
-            if handle.read(4) != b"PAR1":
-                return False
+        if first_bytes(path) != PARQUET_START:
+            return False
         with open_parquet(path) as file:
             if _LABEL not in file.schema_arrow.names:
                 return False
         with open_events(path, options) as reader:
             for batch in reader.batches():
                 self._add(
-                    _stack(batch.event, str(path)), as_label(batch.event[_LABEL], f"{path}: column '{_LABEL}'") > 0
+                    id_rows(batch.event, str(path)), as_label(batch.event[_LABEL], f"{path}: column '{_LABEL}'") > 0
                 )
         return True
 
@@ -170,9 +170,10 @@ class _Collected:
         """Add a file with one entry per event."""
         found = [ids for ids in _event_blocks(path, options) if len(ids)]
         ids = np.concatenate(found) if found else np.empty((0, 3), dtype=np.int64)
-        distinct, n_times = np.unique(ids, axis=0, return_counts=True)
-        if len(distinct) < len(ids) and not allow_duplicates:
-            event = tuple(distinct[n_times > 1][0].tolist())
+        groups = group_events(ids)
+        n_times = groups.n_rows
+        if len(groups.ids) < len(ids) and not allow_duplicates:
+            event = tuple(groups.ids[n_times > 1][0].tolist())
             raise DatasetError(f"{path}: event {event} occurs {n_times.max()} times; accept it with --allow-duplicates")
         self._add(ids, np.ones(len(ids), dtype=np.bool_))
 
@@ -199,9 +200,9 @@ def _by_event(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
     """One row per event, sorted: its first row that passes, or the first of all."""
     order = np.argsort(~passes, kind="stable")
-    distinct, first = np.unique(ids[order], axis=0, return_index=True)
-    chosen = order[first]
-    return distinct, passes[chosen], values[chosen]
+    groups = group_events(ids[order])
+    chosen = order[groups.first]
+    return groups.ids, passes[chosen], values[chosen]
 
 
 def _numbers(values: NDArray[Any], name: str, path: Path) -> NDArray[np.float64]:
@@ -242,9 +243,8 @@ def _flag_column(names: Sequence[str], skim: str, path: Path) -> str | None:
 
 def _refuse_generated(path: Path) -> None:
     """Raise `UsageError` for the output of a generator, which no skim has seen."""
-    with path.open("rb") as handle:
-        if handle.read(4) != b"PAR1":
-            return
+    if first_bytes(path) != PARQUET_START:
+        return
     with open_parquet(path) as file:
         metadata = metadata_of_file(file)
     if metadata.get("kind") == EVENTS and "generator" in metadata.get("settings", {}):
@@ -262,8 +262,8 @@ def _among(
     source: Path,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
     """All events with what is known of some; those that passed must be among them."""
-    together, row = np.unique(np.concatenate([ids, known]), axis=0, return_inverse=True)
-    row = row.reshape(-1)
+    groups = group_events(np.concatenate([ids, known]))
+    together, row = groups.ids, groups.event
     is_event = np.zeros(len(together), dtype=np.bool_)
     is_event[row[: len(ids)]] = True
     is_passing = np.zeros(len(together), dtype=np.bool_)
@@ -281,14 +281,10 @@ def _among(
 
 def _is_events(path: Path) -> bool:
     """Whether a file holds one entry per event, rather than a table."""
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(4)
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot read: {error.strerror}") from error
-    if head == b"root":
+    head = first_bytes(path)
+    if head == ROOT_START:
         return is_basf2(path)
-    if head == b"PAR1":
+    if head == PARQUET_START:
         with open_parquet(path) as file:
             return any(pa.types.is_nested(field.type) for field in file.schema_arrow)
     return head.lstrip().startswith(b"Hep") or head[:2] in (b"\x1f\x8b", b"PK", b"BZ") or not head.isascii()
@@ -302,15 +298,11 @@ def _event_blocks(path: Path, options: ReadOptions) -> Iterator[NDArray[np.int64
                 tree, n_entries = file[TREE], int(file[TREE].num_entries)
             for start in range(0, n_entries, _ROWS):
                 stop = min(start + _ROWS, n_entries)
-                yield _stack(event_ids(tree, start, stop, str(path)), str(path))
+                yield id_rows(event_ids(tree, start, stop, str(path)), str(path))
         return
     with open_events(path, options) as reader:
         for batch in reader.batches():
-            yield _stack(batch.event, str(path))
-
-
-def _stack(columns: Columns, source: str) -> NDArray[np.int64]:
-    return np.stack([ids_of(columns[name], name, source).astype(np.int64) for name in EVENT_ID], axis=1)
+            yield id_rows(batch.event, str(path))
 
 
 def _ids(columns: Columns, path: Path, options: ReadOptions, first_row: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ would be another event.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -124,6 +124,36 @@ def find_events(wanted: Columns, table: Columns, source: str) -> tuple[NDArray[n
         return np.zeros(len(sought), dtype=np.int64), np.ones(len(sought), dtype=bool)
     place = np.searchsorted(ordered, sought).clip(max=len(ordered) - 1)
     return order[place], ordered[place] != sought
+
+
+def id_rows(columns: Columns, source: str = "") -> NDArray[np.int64]:
+    """(n_rows, 3) the ids of a table as one array: experiment, run, evtNum.
+
+    Raises
+    ------
+    EventError
+        A value is no whole number, or out of range.
+    """
+    return np.stack([ids_of(columns[name], name, source).astype(np.int64) for name in EVENT_ID], axis=1)
+
+
+class EventGroups(NamedTuple):
+    """The rows of a table by event."""
+
+    ids: NDArray[np.int64]
+    """(n_events, 3) each id once, in ascending order."""
+    first: NDArray[np.int64]
+    """(n_events,) the first row of each event."""
+    event: NDArray[np.int64]
+    """(n_rows,) the position of each row's event among the ids."""
+    n_rows: NDArray[np.int64]
+    """(n_events,) rows of each event."""
+
+
+def group_events(ids: NDArray[np.int64]) -> EventGroups:
+    """Which rows are of one event, of (n_rows, 3) ids such as `id_rows` makes."""
+    distinct, first, event, n_rows = np.unique(ids, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    return EventGroups(distinct, first, event.reshape(-1), n_rows)  # NumPy 2.0 alone keeps a second axis
 
 
 def _keys(columns: Columns, source: str) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,14 +15,6 @@ from smartbkg.events.columns import EVENT_ID, EXPERIMENT, RUN
 from smartbkg.events.content import content_digests
 from smartbkg.seeds import derive_seed
 
-#: What stands in a command for what, beside ``{input}`` and ``{output}``.
-PLACEHOLDERS: Final[Mapping[str, str]] = {
-    "seed": "a number from 1 to 900,000,000 that follows from --seed and the events of the call",
-    "part": "number of the call, from 0",
-    "events": "number of events of the call",
-    "experiment": "experiment number of the events; a call then holds those of one run",
-    "run": "run number of the events; a call then holds those of one run",
-}
 #: Largest seed that PYTHIA and RANMAR take; 0 means the time of day to many programs.
 _LARGEST_SEED: Final = 900_000_000
 
@@ -35,7 +26,9 @@ class ExternalProgram:
     Attributes
     ----------
     command : run without a shell: ``"mysim --in {input} --out {output} --seed {seed}"``; a suffix may follow
-        ``{output}``.
+        ``{output}``. Other placeholders: ``{seed}``, a number from 1 to 900,000,000 that follows from the seed and the
+        events of the call; ``{part}``, the number of the call from 0; ``{events}``, how many it gets; ``{experiment}``
+        and ``{run}`` of its events, which are then of one run.
     timeout : seconds after which the program and its children are ended; None waits for ever.
     input_suffix : of the input file, which decides its format: ``.parquet``, ``.hepmc3``.
     working_folder : what relative paths in the command start from; that of this process if not given.

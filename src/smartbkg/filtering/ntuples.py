@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import DatasetError, FileFormatError, nearest
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_PROBABILITY, SCORE, WEIGHT, id_column
-from smartbkg.events.identity import find_events, ids_of
+from smartbkg.events.identity import find_events, group_events, id_rows, ids_of
 from smartbkg.filtering.lost_events import BIASED_POLICIES, biased_policies, warnings_of_lost_events
 from smartbkg.io import open_events
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
+from smartbkg.storage.signatures import is_parquet
 
 #: Branches that are added where the kept file has them.
 ADDED: Final = (WEIGHT, KEEP_PROBABILITY, GENERATOR_WEIGHT)
 _STEP: Final = "50 MB"
 #: Event ids that an error shows of each file.
 _SHOWN: Final = 3
-_PARQUET_MAGIC: Final = b"PAR1"
 #: Tree of basf2's metadata of the file: one entry with an object of a class, which cannot be written without basf2.
 _FILE_METADATA: Final = "persistent"
 
@@ -66,7 +66,7 @@ def add_weights(
     weights = _weights(kept)
     n_rows = n_dropped = 0
     sample: dict[str, NDArray[Any]] = {}
-    seen: list[NDArray[Any]] = []
+    seen: list[NDArray[np.int64]] = []
     with _open(ntuple) as file, atomic_path(output) as partial, uproot.recreate(partial) as new:
         source = _tree(file, tree, ntuple)
         branches = _id_branches(source.keys(), ntuple)
@@ -90,15 +90,14 @@ def add_weights(
             if source.name not in new:
                 new.mktree(source.name, {name: _kind(values) for name, values in columns.items()})
             new[source.name].extend(columns)
-            seen.append(np.stack([ids[name][~missing] for name in EVENT_ID], axis=1))
+            seen.append(id_rows({name: values[~missing] for name, values in ids.items()}))
             n_rows += int((~missing).sum())
             n_dropped += int(missing.sum())
             sample = sample or {name: column[:_SHOWN] for name, column in ids.items()}
         if n_dropped and not n_rows:
             _refuse_strangers(ntuple, sample, n_dropped, weights)
-    return NtupleSummary(
-        n_rows, len(np.unique(np.concatenate(seen), axis=0)) if seen else 0, n_dropped, _warnings(weights)
-    )
+    n_events = len(group_events(np.concatenate(seen)).ids) if seen else 0
+    return NtupleSummary(n_rows, n_events, n_dropped, _warnings(weights))
 
 
 def table_to_ntuple(table: Path, kept: Sequence[Path], output: Path, tree: str = "events") -> NtupleSummary:
@@ -162,10 +161,8 @@ def _warnings(weights: Table) -> tuple[str, ...]:
 
 def _weights_of(path: Path) -> Table:
     """Ids and weights of one file of kept events, of any format that they are written in."""
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
-                return read_table(path, columns=_weight_columns(path))
+    if path.is_file() and is_parquet(path):
+        return read_table(path, columns=_weight_columns(path))
     pieces: list[dict[str, NDArray[Any]]] = []
     with open_events(path) as reader:
         metadata = reader.metadata

@@ -31,6 +31,7 @@ from smartbkg.events.columns import PARTICLE_DTYPES, VARIABLE_PREFIX, ParticleSt
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
+from smartbkg.storage.signatures import PARQUET_START, ZIP_START
 
 #: Tokens in these files are positions in basf2's list of PDG codes.
 _TOKEN_TABLE: Final = "gatgap-2023"
@@ -282,7 +283,7 @@ def _parts(names: list[str]) -> list[dict[str, str]]:
 
 
 def _is_particle_list(head: bytes, path: Path) -> bool:
-    if head[:4] != b"PAR1" or not path.is_file():
+    if head[:4] != PARQUET_START or not path.is_file():
         return False
     try:
         with open_parquet(path) as file:
@@ -292,7 +293,7 @@ def _is_particle_list(head: bytes, path: Path) -> bool:
 
 
 def _is_padded_array(head: bytes, path: Path) -> bool:
-    if head[:4] != b"PK\x03\x04" or not path.is_file():
+    if head[:4] != ZIP_START or not path.is_file():
         return False
     try:
         with zipfile.ZipFile(path) as archive:

@@ -26,6 +26,7 @@ from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.parquet import CheckedParquetFile, CheckedParquetWriter, record_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.signatures import PARQUET_START
 
 ROW_GROUP_EVENTS = 8192
 
@@ -255,7 +256,7 @@ class ParquetWriter(EventWriter):
 
 
 def _recognises(head: bytes, path: Path) -> bool:
-    if head[:4] != b"PAR1":
+    if head[:4] != PARQUET_START:
         return False
     try:
         return {"PDG", "arrayIndex"} <= set(open_parquet(path).schema_arrow.names)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import FileFormatError, SmartBKGError
 from smartbkg.io.reader import EventReader
 from smartbkg.storage.machine import reading
+from smartbkg.storage.signatures import ROOT_START
 
 Content = TypeVar("Content", bound=Sized)
 
@@ -44,6 +45,31 @@ def open_root(path: Path) -> Any:
 
     with root_errors(str(path), "ROOT file"):
         return uproot.open(path)
+
+
+def root_recogniser(what: str, is_ours: Callable[[Any, str], bool]) -> Callable[[bytes, Path], bool]:
+    """How a format of ROOT files is recognised: by looking into the file.
+
+    Parameters
+    ----------
+    what : the part of the file that is looked at, for messages.
+    is_ours : from the open file and its path, whether it holds that format.
+
+    Returns
+    -------
+    From the first bytes and the path, whether a file has the format; False where it cannot be read.
+    """
+
+    def recognises(head: bytes, path: Path) -> bool:
+        if head[: len(ROOT_START)] != ROOT_START or not path.is_file():
+            return False
+        try:
+            with open_root(path) as file, root_errors(str(path), what):
+                return is_ours(file, str(path))
+        except FileFormatError:
+            return False
+
+    return recognises
 
 
 def check_whole(path: Path) -> None:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from smartbkg.storage.signatures import ROOT_START
+
 _HEPEVT: Final = re.compile(rb"^E +-?\d+ +\d+ *\r?\n *-?\d+ +-?\d+ ")
 #: Bytes at the end of a file of ROOT objects in which their classes are named.
 _END_BYTES: Final = 1 << 16
@@ -31,7 +33,7 @@ def named(head: bytes, path: Path) -> str | None:
     for name in (b"IO_Ascii", b"IO_ExtendedAscii"):
         if b"HepMC::" + name + b"-START" in head:
             return f"HepMC2 in its older layout {name.decode()}: HepMC2 reads it, and writes IO_GenEvent"
-    if head.startswith(b"root") and re.search(rb"HepMC3?::GenEventData", _content_of(path)):
+    if head.startswith(ROOT_START) and re.search(rb"HepMC3?::GenEventData", _content_of(path)):
         return (
             "HepMC3 in single ROOT objects (WriterRoot): HepMC3's convert_example.exe -i root -o treeroot makes a tree "
             "of it"

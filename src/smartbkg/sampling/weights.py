@@ -110,41 +110,6 @@ def weighted_sum(weights: ArrayLike) -> WeightedSum:
     return WeightedSum(float(w.sum()), float(np.sqrt(np.dot(w, w))))
 
 
-class WeightedHistogram(NamedTuple):
-    """A histogram of weighted events."""
-
-    values: NDArray[np.float64]
-    """(n_bins,) Σw in each bin."""
-    variances: NDArray[np.float64]
-    """(n_bins,) Σw² in each bin: the square of the error bar."""
-    edges: NDArray[np.float64]
-    """(n_bins + 1,) bin edges."""
-
-    @property
-    def effective(self) -> NDArray[np.float64]:
-        """(n_bins,) effective events (Σw)²/Σw², 0 in an empty bin."""
-        return np.divide(
-            self.values**2, self.variances, out=np.zeros_like(self.values), where=np.asarray(self.variances > 0)
-        )
-
-
-def weighted_histogram(values: ArrayLike, weights: ArrayLike, edges: ArrayLike) -> WeightedHistogram:
-    """Histogram with the sum of weights and of their squares in each bin.
-
-    Parameters
-    ----------
-    values : (n_events,) the variable; NaN is left out.
-    weights : (n_events,).
-    edges : (n_bins + 1,) ascending.
-    """
-    x, w = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    limits = np.asarray(edges, dtype=np.float64)
-    finite = np.isfinite(x)
-    content = np.histogram(x[finite], limits, weights=w[finite])[0]
-    variances = np.histogram(x[finite], limits, weights=w[finite] ** 2)[0]
-    return WeightedHistogram(content, variances, limits)
-
-
 def fill_hist(
     values: ArrayLike, weights: ArrayLike, n_bins: int, start: float, stop: float, name: str
 ) -> hist.Hist[Any]:
@@ -178,7 +143,6 @@ def training_weights(weights: ArrayLike) -> NDArray[np.float64]:
 
 __all__ = [
     "WEIGHT",
-    "WeightedHistogram",
     "WeightedSum",
     "any_skim_probability",
     "event_weights",
@@ -187,6 +151,5 @@ __all__ = [
     "sampling_weights",
     "total_keep_probability",
     "training_weights",
-    "weighted_histogram",
     "weighted_sum",
 ]

@@ -15,7 +15,6 @@ from smartbkg.experiment.comparison.generator import (
     compare_histogram,
     compare_with_evtgen,
     draw_comparisons,
-    means_table,
 )
 from smartbkg.experiment.generator.generate import generate_events
 
@@ -43,10 +42,9 @@ def test_uncertainty_of_the_ratio_covers_repeated_samples() -> None:
     assert np.mean([one.chi_square_per_bin for one in compared]) == pytest.approx(2 / 3, abs=0.12)
 
 
-def test_a_mean_out_of_tolerance_is_named() -> None:
+def test_a_mean_out_of_tolerance_is_noticed() -> None:
     one = compare_histogram("nPIp", "π±", EDGES, np.array([10.0, 20.0, 10.0]), np.array([0.0, 20.0, 20.0]))
     assert not one.is_within_tolerance
-    assert "(missed)" in means_table([one])
 
 
 def test_missing_histograms_are_a_one_line_error(tmp_path: Path) -> None:

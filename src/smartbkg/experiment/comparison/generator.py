@@ -242,20 +242,8 @@ def generate_and_compare(folder: Path, *, n_events: int = 10_000, seed: int = 1)
     return compare_with_evtgen(generate_events("mixed", n_events, seed), folder)
 
 
-def means_table(comparisons: Iterable[HistogramComparison]) -> str:
-    """The means as a table in Markdown."""
-    lines = ["| | EvtGen | smartbkg | ratio | asked | χ²/bin |", "|---|---|---|---|---|---|"]
-    for one in comparisons:
-        asked = "" if one.tolerance is None else f"±{one.tolerance:.2f}{'' if one.is_within_tolerance else ' (missed)'}"
-        lines.append(
-            f"| {one.label} | {one.expected_mean:.4f} | {one.found_mean:.4f} | "
-            f"{one.ratio:.3f} ± {one.ratio_uncertainty:.3f} | {asked} | {one.chi_square_per_bin:.1f} |"
-        )
-    return "\n".join(lines)
-
-
 def draw_comparisons(comparisons: Iterable[HistogramComparison], *, n_columns: int = 4) -> Figure:
-    """A panel a distribution: EvtGen as steps, the generator as points with error bars.
+    """One panel per distribution: EvtGen as steps, the generator as points with error bars.
 
     Parameters
     ----------

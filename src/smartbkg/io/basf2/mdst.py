@@ -16,6 +16,7 @@ from smartbkg.io.basf2.extra_info import extra_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, flat_branch, open_root, read_ranges, root_errors
+from smartbkg.storage.signatures import ROOT_START
 
 TREE: Final = "tree"
 _PARTICLES: Final = "MCParticles"
@@ -139,7 +140,7 @@ def _branches(tree: Any) -> set[str]:
 
 
 def _recognises(head: bytes, path: Path) -> bool:
-    return head[:4] == b"root" and is_basf2(path)
+    return head[:4] == ROOT_START and is_basf2(path)
 
 
 MDST = EventFormat(

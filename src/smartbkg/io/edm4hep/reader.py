@@ -24,7 +24,7 @@ from smartbkg.io.edm4hep.writer import WEIGHT_NAMES, create
 from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
-from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors
+from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
 from smartbkg.storage.provenance import METADATA_KEY
 
 TREE: Final = "events"
@@ -256,21 +256,15 @@ class Edm4hepReader(EventReader):
         self._file.close()
 
 
-def _recognises(head: bytes, path: Path) -> bool:
-    if head[:4] != b"root" or not path.is_file():
-        return False
-    try:
-        with open_root(path) as file, root_errors(str(path), "tree 'events'"):
-            return TREE in file and bool(collections_of(_Columns(file[TREE], str(path))))
-    except FileFormatError:
-        return False
+def _is_edm4hep(file: Any, source: str) -> bool:
+    return TREE in file and bool(collections_of(_Columns(file[TREE], source)))
 
 
 EDM4HEP = EventFormat(
     name="edm4hep",
     description="EDM4hep (podio) with MCParticles, TTree or RNTuple",
     suffixes=(".edm4hep.root",),
-    recognises=_recognises,
+    recognises=root_recogniser("tree 'events'", _is_edm4hep),
     open=Edm4hepReader,
     create=create,
 )

@@ -6,15 +6,15 @@ with exact arithmetic behind it: F. Loitsch, doi:10.1145/1806596.1806623).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-#: Columns of numbers, of one length, and texts that each line has.
-Words = Sequence[NDArray[np.generic] | pa.Array | str]
+#: A column of numbers or texts, or a text that each line has.
+Word: TypeAlias = NDArray[np.generic] | pa.Array | str
 
 
 def as_text(values: NDArray[np.generic]) -> pa.Array:
@@ -26,7 +26,7 @@ def as_text(values: NDArray[np.generic]) -> pa.Array:
     return pc.cast(pa.array(values), pa.large_string())
 
 
-def lines_of(*words: NDArray[np.generic] | pa.Array | str) -> pa.Array:
+def lines_of(*words: Word) -> pa.Array:
     """(n,) lines of words with a blank between them, and a line break at their end.
 
     >>> lines_of("A", np.array([1, 2]), "name").to_pylist()
@@ -35,7 +35,7 @@ def lines_of(*words: NDArray[np.generic] | pa.Array | str) -> pa.Array:
     return joined(joined(*words, by=" "), "\n")
 
 
-def joined(*words: NDArray[np.generic] | pa.Array | str, by: str = "") -> pa.Array:
+def joined(*words: Word, by: str = "") -> pa.Array:
     """(n,) texts, each of its words one after the other.
 
     >>> joined("[", np.array([7]), "]").to_pylist()

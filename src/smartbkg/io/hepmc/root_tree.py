@@ -19,7 +19,7 @@ from smartbkg.errors import FileFormatError
 from smartbkg.io.hepmc.formatting import cut, joined, lines_of, placed
 from smartbkg.io.hepmc.reader import HepMCReader
 from smartbkg.io.reader import EventFormat, ReadOptions
-from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors
+from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
 
 _START: Final = b"HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
 _END: Final = b"HepMC::Asciiv3-END_EVENT_LISTING\n\n"
@@ -333,21 +333,11 @@ class HepMCRootReader(HepMCReader):
         yield _END if last is not None else _START + _END
 
 
-def _recognises(head: bytes, path: Path) -> bool:
-    if head[:4] != b"root" or not path.is_file():
-        return False
-    try:
-        with open_root(path) as file, root_errors(str(path), "tree of HepMC3"):
-            return _tree_of(file) is not None
-    except FileFormatError:
-        return False
-
-
 HEPMC3_ROOT = EventFormat(
     name="hepmc3-root",
     description="HepMC3 in a ROOT tree (WriterRootTree)",
     suffixes=(".hepmc3.tree.root",),
-    recognises=_recognises,
+    recognises=root_recogniser("tree of HepMC3", lambda file, _: _tree_of(file) is not None),
     open=HepMCRootReader,
 )
 
