@@ -24,8 +24,7 @@ from smartbkg.campaign.status import Status, read_status
 from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.totals import Totals
-from smartbkg.io import ReadOptions, create_events, open_events
-from smartbkg.io.parquet import PARQUET
+from smartbkg.io import create_events, open_events, reading_for
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import digest_of, record
@@ -114,7 +113,7 @@ def ledger_of(campaign: Campaign, chosen: NDArray[np.bool_], status: Status) -> 
 
 def _merge_events(sources: Iterable[Path], output: Path, settings: dict[str, Any], totals: Totals | None = None) -> int:
     """Stream files of kept events into one; returns the number of events."""
-    options = ReadOptions(keep_originals=not output.name.endswith(PARQUET.suffixes))
+    options = reading_for(output)
     writer = None
     try:
         for source in sources:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,9 +26,8 @@ from smartbkg.experiment.external_output import PASSES_COLUMN, ProgramOutput, St
 from smartbkg.experiment.external_program import ExternalProgram
 from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
 from smartbkg.experiment.simulation import ordered_map
-from smartbkg.io import ReadOptions, create_events
+from smartbkg.io import ReadOptions, create_events, reading_for
 from smartbkg.io.convert import SampleTally
-from smartbkg.io.hepmc import HEPMC3
 from smartbkg.io.reader import EventReader
 from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter
@@ -161,7 +159,7 @@ def simulate_file_externally(
     sources = expand([source] if isinstance(source, Path) else source)
     refuse_same_file(output, *sources)
     program = ExternalProgram(command, timeout, input_suffix, working_folder, seed)
-    options = replace(options or ReadOptions(), keep_originals=input_suffix.endswith(HEPMC3.suffixes))
+    options = reading_for(Path(f"events{input_suffix}"), options)
     settings = {"command": command, "skim": skim, "timeout": timeout}
     if program.mentions("seed"):
         settings |= {"seed": seed, "batch_size": batch_size}

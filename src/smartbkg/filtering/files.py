@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,8 @@ from smartbkg.filtering.event_filter import (
     scored_columns,
 )
 from smartbkg.filtering.scoring import EventScorer, score_events
-from smartbkg.io import ReadOptions, create_events
+from smartbkg.io import ReadOptions, create_events, reading_for
 from smartbkg.io.convert import sample_totals
-from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader
 from smartbkg.io.several import expand, open_all
 from smartbkg.io.tables import TableWriter
@@ -81,7 +80,7 @@ def filter_file(
     """
     events = expand([sources] if isinstance(sources, Path) else sources)
     _refuse_overlap(output, scores, *events, *inputs)
-    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((*PARQUET.suffixes, ".root")))
+    options = reading_for(output, options)
     files = (*events, *inputs)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_all(events, options))

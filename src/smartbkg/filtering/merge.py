@@ -19,8 +19,7 @@ from smartbkg.filtering.event_filter import keep_probabilities
 from smartbkg.filtering.ledger import EventLedger, Repeats
 from smartbkg.filtering.lost_events import BIASED_POLICIES, biased_policies, warnings_of_lost_events
 from smartbkg.filtering.scoring import EventScorer, score_events
-from smartbkg.io import ReadOptions, create_events, open_events
-from smartbkg.io.parquet import PARQUET
+from smartbkg.io import ReadOptions, create_events, open_events, reading_for
 from smartbkg.sampling.combine import balance_weights, union_weights
 from smartbkg.sampling.draw_key import DrawKey, digest_of_draws, merged_draws, recorded_draws
 from smartbkg.sampling.policies import policy_from_dict
@@ -156,7 +155,7 @@ def merge_files(
         about["draws"] = merged_draws(known, method)
     kept = Totals()
     with create_events(output, about) as writer:
-        options = ReadOptions(keep_originals=not output.name.endswith((*PARQUET.suffixes, ".root")))
+        options = reading_for(output)
         for batch in _merged(survey, filters, method, options):
             kept += Totals.of([], batch.event[WEIGHT])
             writer.write(batch)

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 from smartbkg.io.reader import EventFormat, EventReader, EventWriter, ReadOptions
 
 if TYPE_CHECKING:
-    from smartbkg.io.formats import create_events, known_formats, open_events
+    from smartbkg.io.formats import create_events, known_formats, open_events, reading_for
 
-__all__ = ["EventFormat", "EventReader", "EventWriter", "ReadOptions", "create_events", "known_formats", "open_events"]
+__all__ = [
+    "EventFormat",
+    "EventReader",
+    "EventWriter",
+    "ReadOptions",
+    "create_events",
+    "known_formats",
+    "open_events",
+    "reading_for",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABI
 from smartbkg.events.draw_history import merged_draws, recorded_draws
 from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.events.totals import Totals
-from smartbkg.io import EventReader, ReadOptions, create_events, open_events
+from smartbkg.io import EventReader, ReadOptions, create_events, open_events, reading_for
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.io.several import expand
 from smartbkg.storage.atomic import refuse_same_file
@@ -63,7 +63,7 @@ def convert_events(
     """
     inputs = expand(inputs, allow_twice=allow_duplicates)
     refuse_same_file(output, *inputs)
-    options = replace(options or ReadOptions(), keep_originals=not output.name.endswith((".parquet", ".pq", ".root")))
+    options = reading_for(output, options)
     seen, n_events, messages, n_skipped = EventIds(), 0, [], 0
     with contextlib.ExitStack() as stack:
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]

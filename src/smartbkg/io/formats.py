@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -129,19 +130,34 @@ def create_events(path: str | Path, provenance: Mapping[str, Any]) -> EventWrite
         No format that can be written has this suffix.
     """
     path = Path(path)
-    return _creator(path)(path, provenance)
+    create = format_of_output(path).create
+    if create is None:
+        raise UsageError(f"{path}: this format is not written")
+    return create(path, provenance)
 
 
 def require_writable(path: Path) -> None:
     """Raise `UsageError` where `create_events` would not know a format for this name."""
-    _creator(path)
+    format_of_output(path)
 
 
-def _creator(path: Path) -> Callable[[Path, Mapping[str, Any]], EventWriter]:
-    """What makes the writer of a file of this name."""
+def format_of_output(path: Path) -> EventFormat:
+    """The format that events of a file of this name are written in.
+
+    Raises
+    ------
+    UsageError
+        No format that can be written has this suffix.
+    """
     name = ".hepmc3" if str(path) == STANDARD or path.is_fifo() else path.name
-    by_suffix = {ending: known.create for known in known_formats() for ending in known.suffixes if known.create}
+    by_suffix = {ending: known for known in known_formats() for ending in known.suffixes if known.create}
     for ending in sorted(by_suffix, key=len, reverse=True):
         if name.endswith(ending):
             return by_suffix[ending]
     raise UsageError(f"{path}: cannot write events as '{path.suffix}': {nearest(path.suffix, by_suffix)}")
+
+
+def reading_for(output: Path, options: ReadOptions | None = None) -> ReadOptions:
+    """How to read events that go to ``output``: with their originals where its format takes them."""
+    found = format_of_output(output)
+    return replace(options or ReadOptions(), keep_originals=found.keeps_originals, written_as=found.name)

@@ -37,6 +37,8 @@ class ReadOptions:
     """Name of the particle collection where a file may hold several (EDM4hep)."""
     keep_originals: bool = False
     """Keep each event's own record in the batch, so that a writer of the same format can write it back whole."""
+    written_as: str = ""
+    """Name of the format that the events go to, so that a reader can say what that does not hold; empty = none."""
 
 
 @dataclass
@@ -171,5 +173,7 @@ class EventFormat:
     open: Callable[[Path, ReadOptions], EventReader]
     open_stream: Callable[[IO[bytes], str, ReadOptions], EventReader] | None = None
     """Reader of a pipe that cannot seek, where the format allows it."""
+    keeps_originals: bool = False
+    """Whether its writer takes more of an event than its columns, where the reader of the events kept it."""
     create: Callable[[Path, Mapping[str, Any]], EventWriter] | None = None
     """Writer to a path (``-`` is stdout where the format allows it) with the provenance record to store."""

@@ -15,8 +15,7 @@ from smartbkg.errors import SmartBKGError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_NUMBER, EXPERIMENT, PROCESS, RUN
 from smartbkg.experiment.program import filled, run_program, split_command
-from smartbkg.io import ReadOptions, open_events
-from smartbkg.io.parquet import PARQUET
+from smartbkg.io import ReadOptions, open_events, reading_for
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.seeds import derive_seed
 
@@ -54,9 +53,9 @@ def chunk_events(
     path = _commanded(config, chunk, folder, scratch) if kind == "command" else chunk.source
     if path is None:
         raise SourceError(f"chunk {chunk.number} names no file of events")
-    is_original_kept = not config.outputs.format.endswith(PARQUET.suffixes[0].removeprefix("."))
-    options = ReadOptions(
-        experiment=config.experiment, run=chunk.run, process=chunk.process, keep_originals=is_original_kept
+    options = reading_for(
+        Path(f"kept.{config.outputs.format}"),
+        ReadOptions(experiment=config.experiment, run=chunk.run, process=chunk.process),
     )
     # Of a file its range is taken; a command must have made exactly the events that it was asked for.
     n_before, n_wanted = (chunk.first_event - 1, chunk.n_events) if kind == "files" else (0, None)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.events.columns import EXPERIMENT, PROCESS
+from smartbkg.io.edm4hep.content import OURS, STATUS
 from smartbkg.io.edm4hep.podio import METADATA
-from smartbkg.io.edm4hep.writer import OURS, STATUS
 from smartbkg.io.root import root_errors
 
 #: What an event without the parameter has.

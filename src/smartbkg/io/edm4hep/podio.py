@@ -20,6 +20,10 @@ SCHEMA_VERSION: Final = 6
 EVENTS: Final = "events"
 METADATA: Final = "metadata"
 FILE_METADATA: Final = "podio_metadata"
+#: Fields of it: the list of collections of a category, the definitions of data models, their versions.
+COLLECTIONS: Final = "___CollectionTypeInfo"
+DEFINITIONS: Final = "EDMDefinitions"
+VERSION: Final = "___Version"
 #: Versions that the layout is of.
 _PODIO_VERSION: Final = (1, 6, 0)
 _EDM4HEP_VERSION: Final = (1, 0, 0)
@@ -28,21 +32,45 @@ _KINDS: Final[Mapping[str, type[np.generic]]] = {"Int": np.int32, "Float": np.fl
 
 
 class Collection(NamedTuple):
-    """A collection that a file holds."""
+    """A collection as podio's list of collections describes it."""
 
     name: str
-    kind: str
-    """Class of its members, ``edm4hep::MCParticle``."""
+    data_type: str
+    """Class of the collection, ``edm4hep::MCParticleCollection``."""
+    storage: str
+    """What its field holds, ``std::vector<edm4hep::MCParticleData>``."""
+    identity: int
+    """Its number in references; podio takes what the list says."""
+    is_subset: bool = False
+    """Whether it only refers to members of others."""
+    schema: int = SCHEMA_VERSION
 
-    @property
-    def identity(self) -> int:
-        """Its number in references; podio takes what the file's list of collections says."""
-        return zlib.crc32(self.name.encode())
+
+def own_collection(name: str, kind: str) -> Collection:
+    """A collection of a class such as ``edm4hep::MCParticle`` that is not copied from another file."""
+    return Collection(name, f"{kind}Collection", f"std::vector<{kind}Data>", zlib.crc32(name.encode()))
+
+
+class Definitions(NamedTuple):
+    """What a file says of the data model that its collections are of."""
+
+    versions: Mapping[str, tuple[int, int, int]]
+    """Of each data model."""
+    texts: Sequence[tuple[str, str]] = ()
+    """Name and definition of each; podio needs none to read collections of models that it was built with."""
+
+
+OWN_DEFINITIONS: Final = Definitions({"edm4hep": _EDM4HEP_VERSION})
 
 
 @contextlib.contextmanager
-def named_classes() -> Iterator[None]:
-    """Within it, RNTuples of uproot have the names of awkward's records as the classes of their fields."""
+def named_classes(versions: Mapping[str, int] | None = None) -> Iterator[None]:
+    """Within it, RNTuples of uproot have the names of awkward's records as the classes of their fields.
+
+    Parameters
+    ----------
+    versions : of classes; those of EDM4hep that are not among them have `SCHEMA_VERSION`.
+    """
     import awkward as ak
     from uproot.writing import _cascadentuple as module
 
@@ -59,7 +87,7 @@ def named_classes() -> Iterator[None]:
     def described(*arguments: Any, **further: Any) -> Any:
         field = description(*arguments, **further)
         if field.type_name.startswith("edm4hep::"):
-            field.type_version = SCHEMA_VERSION
+            field.type_version = (versions or {}).get(field.type_name, SCHEMA_VERSION)
         return field
 
     module._cpp_typename, module.NTuple_Field_Description = name_of, described
@@ -106,8 +134,10 @@ def parameters(frames: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
 
 
 def _label_of(values: Sequence[Any]) -> str:
-    if not values or isinstance(values[0], str):
+    if not len(values) or isinstance(values[0], str):
         return "String"
+    if isinstance(values[0], np.float32):
+        return "Float"
     return "Int" if isinstance(values[0], int) else "Double"
 
 
@@ -136,43 +166,49 @@ def _values(rows: Sequence[Sequence[Sequence[Any]]], label: str) -> Any:
     return jagged(np.array([len(row) for row in rows], dtype=np.int64), ak.to_layout(inner))
 
 
-def file_metadata(collections: Sequence[Collection]) -> Any:
+def file_metadata(categories: Mapping[str, Sequence[Collection]], definitions: Definitions = OWN_DEFINITIONS) -> Any:
     """The one entry of ``podio_metadata``: categories, their collections, versions."""
     import awkward as ak
 
-    def versions(numbers: Sequence[int]) -> Any:
+    def version(numbers: Sequence[int]) -> Any:
         return jagged(np.array([len(numbers)]), ak.contents.NumpyArray(np.array(numbers, dtype=np.uint16)))
 
     def listed(members: Sequence[Collection]) -> Any:
         kinds = {
             "collectionID": np.array([one.identity for one in members], dtype=np.uint32),
-            "dataType": _layout_of_texts([f"{one.kind}Collection" for one in members]),
-            "isSubset": np.zeros(len(members), dtype=np.bool_),
-            "schemaVersion": np.full(len(members), SCHEMA_VERSION, dtype=np.uint32),
+            "dataType": _layout_of_texts([one.data_type for one in members]),
+            "isSubset": np.array([one.is_subset for one in members], dtype=np.bool_),
+            "schemaVersion": np.array([one.schema for one in members], dtype=np.uint32),
             "name": _layout_of_texts([one.name for one in members]),
-            "storageType": _layout_of_texts([f"std::vector<{one.kind}Data>" for one in members]),
+            "storageType": _layout_of_texts([one.storage for one in members]),
         }
         return jagged(np.array([len(members)]), structure("podio::root_utils::CollectionWriteInfo", kinds))
 
-    definition = ak.contents.RecordArray([_layout_of_texts([]), _layout_of_texts([])], None, length=0)
+    names, texts = ([pair[k] for pair in definitions.texts] for k in range(2))
+    pairs = ak.contents.RecordArray([_layout_of_texts(names), _layout_of_texts(texts)], None, length=len(names))
     return {
-        "PodioBuildVersion": versions(_PODIO_VERSION),
-        "edm4hep___Version": versions(_EDM4HEP_VERSION),
-        "EDMDefinitions": jagged(np.array([0]), definition),
-        "availableCategories": _texts([[EVENTS, METADATA]]),
-        f"{EVENTS}___CollectionTypeInfo": listed(collections),
-        f"{METADATA}___CollectionTypeInfo": listed([]),
+        "PodioBuildVersion": version(_PODIO_VERSION),
+        **{f"{name}{VERSION}": version(numbers) for name, numbers in definitions.versions.items()},
+        DEFINITIONS: jagged(np.array([len(names)]), pairs),
+        "availableCategories": _texts([list(categories)]),
+        **{f"{name}{COLLECTIONS}": listed(members) for name, members in categories.items()},
     }
 
 
 __all__ = [
+    "COLLECTIONS",
+    "DEFINITIONS",
     "EVENTS",
     "FILE_METADATA",
     "METADATA",
+    "OWN_DEFINITIONS",
+    "VERSION",
     "Collection",
+    "Definitions",
     "file_metadata",
     "jagged",
     "named_classes",
+    "own_collection",
     "parameters",
     "references",
     "structure",

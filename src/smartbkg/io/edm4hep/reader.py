@@ -7,6 +7,7 @@ Layout: https://edm4hep.web.cern.ch. Units GeV, mm, ns. Parents are indices in a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,8 @@ from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
-from smartbkg.io.edm4hep.header import EventHeaders
+from smartbkg.io.edm4hep.frames import Frames, Original
+from smartbkg.io.edm4hep.header import EventHeaders, header_of
 from smartbkg.io.edm4hep.parameters import file_parameters, own_parameters
 from smartbkg.io.edm4hep.writer import WEIGHT_NAMES, create
 from smartbkg.io.hepmc.tree import status_bits
@@ -27,7 +29,10 @@ from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
 from smartbkg.storage.provenance import METADATA_KEY
 
+FORMAT: Final = "edm4hep"
 TREE: Final = "events"
+_SUBSET: Final = "_objIdx"
+_VECTOR_OF_PODIO_0: Final = re.compile(r"_\d+$")
 #: Collections taken without being asked for, in this order, where a file holds several.
 _USUAL: Final = ("MCParticles", "MCParticle", "Particle", "GenParticles")
 _MM: Final = 0.1  # cm
@@ -131,6 +136,27 @@ class Edm4hepReader(EventReader):
         weight_names = self._parameters.get(WEIGHT_NAMES, [])
         self._headers = EventHeaders(self._columns, self.n_events, self.warn, weight_names)
         self.metadata = {**self._record(), "format": "EDM4hep", "collection": self._collection}
+        self._frames = self._whole(path) if self.options.written_as else None
+
+    @property
+    def other_collections(self) -> list[str]:
+        """Names of the collections beside the particles and the header."""
+        found = {name.split(".")[0].split("#")[0].removesuffix(_SUBSET) for name in self._columns.names}
+        known = {self._collection, header_of(self._columns), "PARAMETERS"}
+        vectors = {name for name in found if _VECTOR_OF_PODIO_0.sub("", name) in found - {name}}
+        return sorted(name for name in found - known - vectors if not name.startswith(("_", "GP")))
+
+    def _whole(self, path: Path) -> Frames | None:
+        """The frames of the file for its own format; elsewhere, and of podio 0, the user is told what is lost."""
+        others, reason = self.other_collections, f"{self.options.written_as} holds none"
+        if self.options.written_as == FORMAT:
+            try:
+                return Frames(self._file, self.source, path.stat().st_size)
+            except FileFormatError as error:
+                reason = str(error).removeprefix(f"{self.source}: ")
+        if others:
+            self.warn(f"its other collections are not kept ({', '.join(others)}): {reason}")
+        return None
 
     def _record(self) -> dict[str, Any]:
         """The provenance record of our writer, empty where another program wrote the file."""
@@ -187,7 +213,9 @@ class Edm4hepReader(EventReader):
         }  # fmt: skip
         particle |= {f"p{axis}": component for axis, component in zip("xyz", momentum, strict=True)}
         particle |= {axis: values[f"vertex.{axis}"].astype(np.float64) * _MM for axis in "xyz"}
-        return assemble(self, counts, self._event_columns(start, stop, own), particle)
+        frames = self._frames
+        originals = None if frames is None else [Original(frames, entry) for entry in range(start, stop)]
+        return assemble(self, counts, self._event_columns(start, stop, own), particle, originals=originals)
 
     def _restore(
         self, status: NDArray[np.int32], bits: dict[int, list[int]], counts: NDArray[np.int64], start: int
@@ -261,7 +289,8 @@ def _is_edm4hep(file: Any, source: str) -> bool:
 
 
 EDM4HEP = EventFormat(
-    name="edm4hep",
+    name=FORMAT,
+    keeps_originals=True,
     description="EDM4hep (podio) with MCParticles, TTree or RNTuple",
     suffixes=(".edm4hep.root",),
     recognises=root_recogniser("tree 'events'", _is_edm4hep),

@@ -3,55 +3,62 @@
 ``EventHeader.weight`` is the weight by which sums count: of kept events the generator's divided by the keep
 probability. ``EventHeader.weights`` holds it first, then its variations, all divided alike, then
 ``smartbkg_generator_weight`` and ``smartbkg``, the ratio; the parameter ``EventWeightNames`` of the file names them.
+Events that come with their frames (`smartbkg.io.edm4hep.frames`) are written with all collections of these, unchanged
+but for the header.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import (
-    EVENT_NUMBER,
-    EXPERIMENT,
-    KEEP_PROBABILITY,
-    PROCESS,
-    RUN,
-    SCORE,
-    VARIATION_PREFIX,
-    WEIGHT,
-    ParticleStatus,
-)
+from smartbkg.events.columns import EVENT_NUMBER, KEEP_PROBABILITY, RUN
 from smartbkg.io.edm4hep import podio
+from smartbkg.io.edm4hep.content import (
+    HEADER,
+    HEADER_CLASS,
+    OURS,
+    PARTICLES,
+    STATUS,
+    add_status,
+    header_fields,
+    own_parameters_of,
+    particle_fields,
+    weights_of,
+)
+from smartbkg.io.edm4hep.frames import Frames, Original, pieces
 from smartbkg.io.edm4hep.podio import Collection
-from smartbkg.io.hepmc.build import DecayTree, decay_tree, status_codes
-from smartbkg.io.hepmc.weights import DEFAULT_NAME, filtered_weights, layout_names
+from smartbkg.io.hepmc.build import decay_tree
 from smartbkg.io.reader import EventWriter
 from smartbkg.io.records import no_events
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.provenance import METADATA_KEY
 
-PARTICLES: Final = Collection("MCParticles", "edm4hep::MCParticle")
-HEADER: Final = Collection("EventHeader", "edm4hep::EventHeader")
 #: Parameter of the file with the names of the weights (EDM4hep ``Constants.h``).
 WEIGHT_NAMES: Final = "EventWeightNames"
-#: Parameters of an event by which what EDM4hep has no place for comes back.
-OURS: Final = "smartbkg_"
-#: ... and the status bits of its particles, where they do not follow from EDM4hep's.
-STATUS: Final = f"{OURS}status"
-_MM: Final = 10.0  # a cm
-_UNSET_HELICITY: Final = 9
-#: Bits of ``simulatorStatus``: made by the simulation, left the detector, stopped in it.
-CREATED_IN_SIMULATION: Final = 1 << 30
-_LEFT: Final = 1 << 25
-_STOPPED: Final = 1 << 24
+
+LOGGER = logging.getLogger(__name__)
+
+
+class _Content(NamedTuple):
+    """Events as they are written."""
+
+    names: tuple[str, ...] | None
+    """Of the weights; None where they are those of the file that the events come from."""
+    fields: Mapping[str, Any]
+    collections: tuple[Collection, ...]
+    versions: Mapping[str, int]
+    """Of classes that are copied."""
 
 
 class Edm4hepWriter(EventWriter):
@@ -63,6 +70,8 @@ class Edm4hepWriter(EventWriter):
         self.path = path
         self._provenance = dict(provenance)
         self._names: tuple[str, ...] | None = None
+        self._layout: tuple[str, tuple[Collection, ...]] | None = None
+        self._copied = _Copied()
         self._stack = contextlib.ExitStack()
         partial = self._stack.enter_context(atomic_path(path))
         with disk_errors(path):
@@ -74,28 +83,44 @@ class Edm4hepWriter(EventWriter):
     def write(self, batch: EventBatch) -> None:
         if not len(batch):
             return
-        names, weights = _weights(batch)
-        if self._names is not None and names != self._names:
+        originals = [one for one in batch.originals or () if isinstance(one, Original)]
+        if len(originals) != len(batch):
+            self._write(batch, _from_columns)
+            return
+        for piece in pieces(originals):
+            self._copied.add(originals[piece.start].frames)
+            self._write(batch.slice(piece.start, piece.stop), partial(_from_frames, originals=originals[piece]))
+
+    def _write(self, batch: EventBatch, content_of: Callable[[EventBatch], _Content]) -> None:
+        content = content_of(batch)
+        if self._layout is not None and content.names != self._names:
+            before, now = (", ".join(names or ["those of its file"]) for names in (self._names, content.names))
             raise EventError(
-                f"has the weights {', '.join(names)}, others {', '.join(self._names)}: EDM4hep names them once a file",
+                f"has the weights {now}, others {before}: EDM4hep names them once a file",
                 source=batch.source, event=batch.event_id(0),
             )  # fmt: skip
-        tree = decay_tree(batch)
-        fields = _particles(tree, batch) | _headers(batch, weights)
-        fields |= podio.parameters(_event_parameters(tree, batch))
+        array = _as_entries(content.fields)
+        layout = str(array.type.content), content.collections
+        if self._layout is not None and layout != self._layout:
+            here, there = ({one.name for one in found[1]} for found in (layout, self._layout))
+            different = ", ".join(sorted(here ^ there)) or "their members"
+            raise EventError(
+                f"has other collections than the events before it ({different}): a file of podio has one layout",
+                source=batch.source, event=batch.event_id(0),
+            )  # fmt: skip
         with disk_errors(self.path):
-            self._append(podio.EVENTS, fields, is_first=self._names is None)
-        self._names = names
+            self._append(podio.EVENTS, array, content.versions, is_first=self._layout is None)
+        self._names, self._layout = content.names, layout
         self.n_written += len(batch)
 
-    def _append(self, name: str, fields: Mapping[str, Any], *, is_first: bool = True) -> None:
-        import awkward as ak
-
-        array = ak.zip(dict(fields), depth_limit=1)
+    def _append(
+        self, name: str, array: Any, versions: Mapping[str, int] | None = None, *, is_first: bool = True
+    ) -> None:
         if is_first:
-            with podio.named_classes():
+            with podio.named_classes(versions):
                 self._file.mkrntuple(name, array.layout.form)
-        self._file[name].extend(array)
+        if len(array):
+            self._file[name].extend(array)
 
     def close(self) -> None:
         try:
@@ -108,17 +133,20 @@ class Edm4hepWriter(EventWriter):
             self._stack.close()
 
     def _finish(self) -> None:
-        if self._names is None:
-            batch = no_events()
-            fields = _particles(decay_tree(batch), batch) | _headers(batch, np.zeros((0, 1))) | podio.parameters([])
-            import awkward as ak
-
-            with podio.named_classes():
-                self._file.mkrntuple(podio.EVENTS, ak.zip(fields, depth_limit=1).layout.form)
+        if self._layout is None:
+            content = _from_columns(no_events())
+            self._append(podio.EVENTS, _as_entries(content.fields))
+            self._layout = "", content.collections
         record = json.dumps(self._provenance, sort_keys=True)
-        of_file = {WEIGHT_NAMES: list(self._names or ()), METADATA_KEY: [record]}
-        self._append(podio.METADATA, podio.parameters([of_file]))
-        self._append(podio.FILE_METADATA, podio.file_metadata([HEADER, PARTICLES]))
+        named = {} if self._names is None and self._copied.is_any else {WEIGHT_NAMES: list(self._names or ())}
+        of_file = self._copied.parameters | named | {METADATA_KEY: [record]}
+        self._append(podio.METADATA, _as_entries(podio.parameters([of_file])))
+        categories: dict[str, Sequence[Collection]] = {podio.EVENTS: self._layout[1], podio.METADATA: ()}
+        for name, (collections, array, versions) in self._copied.others.items():
+            self._append(name, array, versions)
+            categories[name] = collections
+        definitions = self._copied.definitions
+        self._append(podio.FILE_METADATA, _as_entries(podio.file_metadata(categories, definitions)))
 
     def abort(self) -> None:
         stop = SystemExit()
@@ -127,108 +155,109 @@ class Edm4hepWriter(EventWriter):
             raise stop
 
 
-def _weights(batch: EventBatch) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Names of the weights of a batch, and (n_events, n_weights) their values, the one that counts first."""
-    variations = [name for name in batch.event if name.startswith(VARIATION_PREFIX)]
-    names = tuple(name.removeprefix(VARIATION_PREFIX) for name in variations) or (DEFAULT_NAME,)
-    if KEEP_PROBABILITY in batch.event:
-        written = layout_names(names, "nominal", names[0])
-        return written, filtered_weights(batch, len(names), "nominal")
-    columns = [batch.event[WEIGHT], *(batch.event[name] for name in variations[1:])]
-    return names, np.stack(columns, axis=1).astype(np.float64)
+class _Copied:
+    """What files say beside their events, and goes into the one that is written."""
+
+    def __init__(self) -> None:
+        self.is_any = False
+        self.definitions = podio.OWN_DEFINITIONS
+        self.parameters: dict[str, Any] = {}
+        self.others: dict[str, tuple[tuple[Collection, ...], Any, Mapping[str, int]]] = {}
+        self._last: Frames | None = None
+
+    def add(self, frames: Frames) -> None:
+        """Take over what a file says, once: parameters that another file had before stay as they were."""
+        import awkward as ak
+
+        if frames is self._last:
+            return
+        if not self.is_any:
+            self.definitions = frames.definitions
+        self.is_any, self._last = True, frames
+        for name, category in frames.others.items():
+            found = category.parameters(0, category.n_entries)
+            if name == podio.METADATA:
+                for frame in found:
+                    self.parameters = frame | self.parameters
+                continue
+            fields = category.read(0, category.n_entries) | podio.parameters(found)
+            array = _as_entries(fields)
+            if name in self.others:
+                before = self.others[name]
+                if (before[0], str(before[1].type.content)) != (category.collections, str(array.type.content)):
+                    LOGGER.warning("%s: its '%s' are not copied: other files hold others", frames.source, name)
+                    continue
+                array = ak.concatenate([before[1], array])
+            self.others[name] = category.collections, array, category.versions
 
 
-def _headers(batch: EventBatch, weights: NDArray[np.float64]) -> dict[str, Any]:
-    number, run = batch.event[EVENT_NUMBER], batch.event[RUN]
-    if len(batch) and (number.min() < 0 or run.min() < 0):
-        index = int(np.flatnonzero((number < 0) | (run < 0))[0])
-        raise EventError("EDM4hep holds no negative numbers", source=batch.source, event=batch.event_id(index))
-    ones, n_weights = np.ones(len(batch), dtype=np.int64), weights.shape[1]
-    members = {
-        "eventNumber": number.astype(np.uint64), "runNumber": run.astype(np.uint32),
-        "timeStamp": np.zeros(len(batch), dtype=np.uint64), "weight": weights[:, 0].copy(),
-        "weights_begin": np.zeros(len(batch), dtype=np.uint32),
-        "weights_end": np.full(len(batch), n_weights, dtype=np.uint32),
-    }  # fmt: skip
+def _as_entries(fields: Mapping[str, Any]) -> Any:
+    """One array of entries, in the order of the names of the fields."""
     import awkward as ak
 
-    values = ak.contents.NumpyArray(np.ascontiguousarray(weights.ravel()))
-    return {
-        HEADER.name: podio.jagged(ones, podio.structure(f"{HEADER.kind}Data", members)),
-        f"_{HEADER.name}_weights": podio.jagged(n_weights * ones, values),
-    }
+    return ak.zip({name: ak.to_packed(fields[name]) for name in fields}, depth_limit=1)
 
 
-def _vector(x: NDArray[Any], y: NDArray[Any], z: NDArray[Any]) -> Any:
-    members = {
-        axis: np.ascontiguousarray(values, dtype=np.float64) for axis, values in zip("xyz", (x, y, z), strict=True)
-    }
-    return podio.structure("edm4hep::Vector3d", members)
+def _from_columns(batch: EventBatch) -> _Content:
+    """Events of other formats: particles and a header."""
+    names, weights = weights_of(batch) if len(batch) else ((), np.zeros((0, 1)))
+    tree = decay_tree(batch)
+    frames = own_parameters_of(batch)
+    add_status(frames, tree, batch)
+    fields = particle_fields(tree, batch) | header_fields(batch, weights) | podio.parameters(frames)
+    return _Content(names, fields, (HEADER, PARTICLES), {})
 
 
-def _particles(tree: DecayTree, batch: EventBatch) -> dict[str, Any]:
-    """The collection of particles with the relations to their parents and daughters."""
-    columns, n = tree.columns, len(tree.local)
-    counts = np.asarray(batch.counts, dtype=np.int64)
-    start = np.arange(n) - tree.local
-    status, _ = status_codes(tree)
-    bits = columns["status"].astype(np.int64)
-    simulated = np.where(bits & ParticleStatus.PRIMARY == 0, CREATED_IN_SIMULATION, 0)
-    for ours, theirs in ((ParticleStatus.LEFT_DETECTOR, _LEFT), (ParticleStatus.STOPPED_IN_DETECTOR, _STOPPED)):
-        simulated |= np.where(bits & ours != 0, theirs, 0)
-    place = [columns[axis].astype(np.float64) * _MM for axis in "xyz"]
-    has_mother = tree.mother >= 0
-    children = np.flatnonzero(has_mother)
-    parent = (start + tree.mother)[children]
-    n_parents = has_mother.astype(np.int64)
-    n_daughters = np.bincount(parent, minlength=n)
-    first_of_event = np.repeat(np.cumsum(counts) - counts, counts)
-    ranges: dict[str, NDArray[np.uint32]] = {}
-    for label, lengths in (("parents", n_parents), ("daughters", n_daughters)):
-        before = np.concatenate([[0], np.cumsum(lengths)])
-        begin = before[:-1] - before[first_of_event] if n else before[:-1]
-        ranges |= {f"{label}_begin": begin.astype(np.uint32), f"{label}_end": (begin + lengths).astype(np.uint32)}
-    order = np.argsort(parent, kind="stable")
-    first_daughter = np.full(n, -1)
-    first_daughter[parent[order][::-1]] = children[order][::-1]
-    end = [np.where(first_daughter >= 0, values[first_daughter], 0.0) for values in place] if n else place
-    momentum = _vector(*(columns[f"p{axis}"] for axis in "xyz"))
-    members = {
-        "PDG": columns["PDG"].astype(np.int32), "generatorStatus": np.where(status == 201, 0, status).astype(np.int32),
-        "simulatorStatus": simulated.astype(np.int32), "charge": columns["charge"].astype(np.float32),
-        "time": columns["prodTime"].astype(np.float32), "mass": columns["mass"].astype(np.float64),
-        "vertex": _vector(*place), "endpoint": _vector(*end), "momentum": momentum,
-        "momentumAtEndpoint": _vector(*(np.zeros(n) for _ in "xyz")),
-        "helicity": np.full(n, _UNSET_HELICITY, dtype=np.int32), **ranges,
-    }  # fmt: skip
-    event = tree.event
-    related = {
-        "parents": (np.bincount(event[children], minlength=len(counts)), tree.mother[children]),
-        "daughters": (np.bincount(event[parent], minlength=len(counts)), tree.local[children[order]]),
-    }
-    relations = {
-        f"_{PARTICLES.name}_{label}": podio.references(lengths, index, PARTICLES)
-        for label, (lengths, index) in related.items()
-    }
-    return {PARTICLES.name: podio.jagged(counts, podio.structure(f"{PARTICLES.kind}Data", members)), **relations}
+def _from_frames(batch: EventBatch, originals: Sequence[Original]) -> _Content:
+    """Events of EDM4hep: all that they hold; a header with other weights where a filter has kept them."""
+    frames = originals[0].frames
+    entries = np.array([one.entry for one in originals])
+    first, stop = int(entries.min()), int(entries.max()) + 1
+    fields = {key: array[entries - first] for key, array in frames.events.read(first, stop).items()}
+    collections, versions = list(frames.events.collections), dict(frames.events.versions)
+    name = frames.header or HEADER.name
+    names = None
+    if KEEP_PROBABILITY not in batch.event and frames.header is not None:
+        fields[name] = _renumbered(fields[name], batch)
+    else:
+        names, weights = weights_of(batch)
+        fields |= header_fields(batch, weights, name, _time_stamps(fields.get(name), len(batch)))
+        identity = next((one.identity for one in collections if one.name == name), HEADER.identity)
+        collections = [one for one in collections if one.name != name]
+        collections.append(HEADER._replace(name=name, identity=identity))
+        versions.pop(HEADER_CLASS, None)
+    parameters = frames.events.parameters(first, stop)
+    kept = [
+        {key: values for key, values in parameters[entry - first].items() if key == STATUS or not key.startswith(OURS)}
+        for entry in entries.tolist()
+    ]
+    own = own_parameters_of(batch)
+    fields |= podio.parameters([before | added for before, added in zip(kept, own, strict=True)])
+    listed = tuple(sorted(collections, key=lambda one: one.name))
+    return _Content(names, {key: fields[key] for key in sorted(fields)}, listed, versions)
 
 
-def _event_parameters(tree: DecayTree, batch: EventBatch) -> list[dict[str, list[Any]]]:
-    """Of each event, what EDM4hep has no member for."""
-    frames: list[dict[str, list[Any]]] = [{} for _ in range(len(batch))]
-    columns = {
-        name: column for name, column in batch.event.items() if name == KEEP_PROBABILITY or name.startswith(SCORE)
-    }
-    columns |= {EXPERIMENT: batch.event[EXPERIMENT]} if batch.event[EXPERIMENT].any() else {}
-    columns |= {PROCESS: batch.event[PROCESS]} if (batch.event[PROCESS] != "").any() else {}
-    for name, column in columns.items():
-        for frame, value in zip(frames, column.tolist(), strict=True):
-            frame[OURS + name] = [value]
-    _, is_special = status_codes(tree)
-    bits = np.split(tree.columns["status"], batch.offsets[1:-1])
-    for index in np.unique(tree.event[is_special]).tolist():
-        frames[index][STATUS] = bits[index].tolist()
-    return frames
+def _renumbered(headers: Any, batch: EventBatch) -> Any:
+    """Headers with the numbers of a batch, where there is one an event."""
+    import awkward as ak
+
+    if np.any(ak.to_numpy(ak.num(headers, axis=1)) != 1):
+        return headers
+    record = ak.to_layout(ak.to_packed(ak.flatten(headers, axis=1)))
+    members = {key: record.content(key) for key in record.fields}
+    for key, column in (("eventNumber", EVENT_NUMBER), ("runNumber", RUN)):
+        if key in members:
+            members[key] = batch.event[column].astype(ak.to_numpy(members[key]).dtype)
+    return podio.jagged(np.ones(len(batch), dtype=np.int64), podio.structure(record.parameter("__record__"), members))
+
+
+def _time_stamps(headers: Any, n_events: int) -> NDArray[np.uint64]:
+    """When the events were made, 0 where they do not say."""
+    import awkward as ak
+
+    if headers is None or "timeStamp" not in headers.fields:
+        return np.zeros(n_events, dtype=np.uint64)
+    return np.asarray(ak.to_numpy(ak.fill_none(ak.firsts(headers["timeStamp"]), 0)), dtype=np.uint64)
 
 
 def create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
@@ -236,4 +265,4 @@ def create(path: Path, provenance: Mapping[str, Any]) -> EventWriter:
     return Edm4hepWriter(path, provenance)
 
 
-__all__ = ["CREATED_IN_SIMULATION", "OURS", "STATUS", "WEIGHT_NAMES", "Edm4hepWriter", "create"]
+__all__ = ["WEIGHT_NAMES", "Edm4hepWriter", "create"]

@@ -24,6 +24,7 @@ HEPMC3 = EventFormat(
     recognises=partial(_recognises, 3),
     open=open_path,
     open_stream=partial(open_pipe, 3),
+    keeps_originals=True,
     create=create,
 )
 
