@@ -16,7 +16,7 @@ from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.flags import FlagBlock, FlagIndex
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
-from smartbkg.events.identity import ids_of
+from smartbkg.events.identity import group_events, ids_of
 from smartbkg.io.parquet import ParquetReader
 from smartbkg.storage.partial import partial_folder
 
@@ -50,7 +50,7 @@ def read_ntuple(path: Path, tree_name: str, variables: Sequence[str]) -> FlagBlo
         raise DatasetError(f"{path}: not a readable n-tuple of basf2: {error}") from error
     if len(branches) != len(variables):
         raise DatasetError(f"{path}: {len(branches)} variables, expected {len(variables)}: {', '.join(variables)}")
-    first = np.sort(np.unique(np.stack(ids), axis=1, return_index=True)[1])
+    first = np.sort(group_events(np.stack(ids, axis=1)).first)
     return FlagBlock(
         {name: column[first] for name, column in zip(EVENT_ID, ids, strict=True)},
         {},
