@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzzing import read_events, read_flags, read_store
+from pristine import read_events, read_flags, read_store
 
 from smartbkg.datasets.make_flags import make_flags
 from smartbkg.errors import SmartBKGError

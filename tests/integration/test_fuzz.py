@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Format, failures, fuzz, make_formats
+from bombs import BOMBS, make_bombs
+from fuzzing import blow_up, failures, fuzz
+from pristine import Format, make_formats
 
 N_MUTATIONS = 45
 NAMES = (
     "events.parquet", "events.hepmc3", "events.hepmc3.gz", "events.hepmc3.xz", "events.hepmc3.zst",
-    "events.parquet of others", "mDST", "flags.parquet", "flags.csv", "n-tuple.root", "model.safetensors", "model.pth",
-    "store.sqlite", "model.onnx", "configuration.yaml",
+    "events.edm4hep.root", "events.hepmc2", "HepMC3 in ROOT", "mDST", "uDST without particles", "EDM4hep in a TTree",
+    "events.parquet of others", "lists of particles", "padded arrays", "flags.parquet", "flags.csv", "n-tuple.root",
+    "model.safetensors", "model.pth", "store.sqlite", "model.onnx", "configuration.yaml",
 )  # fmt: skip
 
 
@@ -42,6 +45,21 @@ def test_a_mutated_file_gives_an_error_or_the_same_numbers(
     counts = fuzz(formats[name], N_MUTATIONS, tmp_path, seed=3)
     assert failures(counts) == {}, capsys.readouterr().err
     assert counts["error"] > 0, "mutations that nobody notices are none"
+
+
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make_bombs(tmp_path_factory.mktemp("bombs"))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_that_holds_or_announces_gigabytes_is_refused_before_they_are_there(
+    bombs: dict[str, Path], name: str
+) -> None:
+    outcome = blow_up(name, bombs[name])
+    assert outcome.kind == "error", outcome
+    bombs[name].unlink()
 
 
 def test_memory_of_before_is_no_failure_and_memory_of_a_reading_is(

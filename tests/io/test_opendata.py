@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import awkward as ak
@@ -155,3 +156,33 @@ def test_particles_without_a_needed_field_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(FileFormatError, match="particles without energy, mother_index"):
         open_events(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize(
+    ("array", "rows", "said"),
+    [
+        ("y_train", 2, "differ in length: X_train_0 3, X_train_1 3, y_train 2"),
+        ("X_train_1", 4, "differ in length: X_train_0 3, X_train_1 4, y_train 3"),
+    ],
+)
+def test_arrays_of_different_length_are_an_error_and_no_lost_events(
+    tmp_path: Path, array: str, rows: int, said: str
+) -> None:
+    arrays = {
+        "X_train_0": np.zeros((3, 100, 9), np.float32), "X_train_1": np.full((3, 100), -1), "y_train": np.zeros(3),
+    }  # fmt: skip
+    arrays[array] = np.resize(arrays[array], (rows, *arrays[array].shape[1:]))
+    np.savez(tmp_path / "e.npz", **arrays)
+    with pytest.raises(FileFormatError, match=said):
+        read(tmp_path / "e.npz")
+
+
+def test_rows_that_the_header_of_an_array_does_not_announce_are_an_error(tmp_path: Path) -> None:
+    arrays = {"X_train_0": ((3, 100, 9), "<f4"), "X_train_1": ((3, 100), "<i2"), "y_train": ((3,), "|i1")}
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
+        for name, (shape, kind) in arrays.items():
+            with archive.open(f"{name}.npy", "w") as part:
+                np.lib.format.write_array_header_1_0(part, {"descr": kind, "fortran_order": False, "shape": shape})
+                part.write(bytes(4 * int(np.prod(shape[1:])) * np.dtype(kind).itemsize))
+    with pytest.raises(FileFormatError, match="X_train_0: goes on behind the 3 rows"):
+        read(tmp_path / "e.npz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from smartbkg.b2modules.framework import belle2, import_basf2
 from smartbkg.b2modules.model_source import PayloadSource
 from smartbkg.errors import ConditionsError, ModelError
 from smartbkg.networks.onnx.config import BELLE2_MODELS
+from smartbkg.storage.json_content import from_json
 
 DEFAULT_CONFIG: Final = "SmartBackgroundConfig_default"
 
@@ -73,7 +73,7 @@ class ConfigSource:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not a JSON file: {error}") from error
     if not isinstance(content, dict):

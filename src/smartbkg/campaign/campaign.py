@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from smartbkg.events.skim_choice import choose_skims
 from smartbkg.filtering.policy_choice import choose_policy
 from smartbkg.sampling.policies import policy_from_dict
 from smartbkg.sampling.policy import Policy
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import sha256_of_file
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Campaign:
         if after is None or index < after:
             return policy_from_dict(self.identity["policy"])
         try:
-            return policy_from_dict(json.loads(read_published(self.folder.policy))["policy"])
+            return policy_from_dict(from_json(read_published(self.folder.policy))["policy"])
         except FileNotFoundError as error:
             raise UsageError(
                 f"chunk {index} waits for the policy that is solved after the first {after} chunks "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from smartbkg.campaign.folder import CampaignFolder
+from smartbkg.storage.json_content import from_json
 
 _FORGIVEN: Final = ".retried"
 
@@ -39,7 +39,7 @@ def failed_chunks(folder: CampaignFolder) -> list[FailedChunk]:
 def _read(path: Path) -> dict[str, Any]:
     """What a failure says; one that cannot be read still counts."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {"error": "the description of the failure cannot be read"}
     return content if isinstance(content, dict) else {}

@@ -18,6 +18,7 @@ from smartbkg.campaign.publication import publish_once, read_published
 from smartbkg.errors import FileFormatError, SchemaError, UsageError
 from smartbkg.networks.model_file import model_suffix
 from smartbkg.storage.atomic import atomic_path
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import digest_of, library_versions, sha256_of_file
 
 SCHEMA_VERSION: Final = 1
@@ -134,7 +135,7 @@ def read_identities(folder: CampaignFolder) -> list[dict[str, Any]]:
     found = []
     for path in sorted(folder.identity.glob("*.json")):
         try:
-            content = json.loads(read_published(path))
+            content = from_json(read_published(path))
         except ValueError as error:
             raise FileFormatError(f"{path}: the identity of the campaign is damaged: {error}") from error
         if content["schema_version"] > SCHEMA_VERSION:

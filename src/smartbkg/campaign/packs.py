@@ -23,6 +23,7 @@ from smartbkg.campaign.ledger import Ledger
 from smartbkg.campaign.record_table import RecordTable
 from smartbkg.errors import SmartBKGError
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.json_content import from_json
 
 _KIND: Final = "pack of records"
 #: Of the arrays and sums in a pack; another one is not read but made again.
@@ -76,7 +77,7 @@ def read_pack(path: Path, marks: Mapping[int, Mark], identity: str) -> Pack | No
         if hashlib.sha256(body).digest() != content[: hashlib.sha256().digest_size]:
             return None
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-            header = json.loads(arrays["header"].item())
+            header = from_json(arrays["header"].item())
             if (header["kind"], header["schema_version"], header["identity"]) != (_KIND, SCHEMA_VERSION, identity):
                 return None
             columns = {name: arrays[name] for name in arrays.files if name not in ("header", "marks")}

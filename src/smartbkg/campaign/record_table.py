@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smartbkg.campaign.chunk.observation import ClosureSums, ScoreSums
 from smartbkg.errors import FileFormatError
+from smartbkg.storage.json_content import from_json
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class RecordTable:
 
     def files_of(self, position: int) -> dict[str, Any]:
         """Role → name, bytes and SHA-256 of the files of one chunk."""
-        found: dict[str, Any] = json.loads(bytes(self.files[position]))
+        found: dict[str, Any] = from_json(bytes(self.files[position]))
         return found
 
 

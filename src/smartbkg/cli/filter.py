@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from smartbkg.cli.json_output import as_plain, json_option, print_json, refuse_shared_output
 from smartbkg.cli.options import (
     FILE,
+    READING,
     choose_model,
     choose_reading,
     model_options,
@@ -88,7 +89,7 @@ def command(
     from smartbkg.filtering.files import filter_file
     from smartbkg.filtering.policy_choice import choose_policy
 
-    reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
+    reading = {name: options.pop(name) for name in READING}
     refuse_shared_output(output, as_json=as_json)
     model = choose_model(**options)
     scorer = model.load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -138,11 +138,20 @@ def reading_options(function: Function) -> Function:
         click.option("--run", type=int, help="Run number of events whose format does not say."),
         click.option("--collection", help="Particle collection, where a file holds several."),
         click.option(
+            "--number-events", is_flag=True,
+            help="Number events by their place in the input, from 0, whatever it says: for numbers that repeat, are "
+            "missing or are no whole numbers.",
+        ),
+        click.option(
             "--batch-size", type=click.IntRange(min=1), default=DEFAULT_BATCH_SIZE, show_default=True,
             help="Events in memory at a time.",
         ),
     ]  # fmt: skip
     return _apply(options, function)
+
+
+#: Names of the parameters of `choose_reading`.
+READING: Final = ("skip_corrupt", "process", "experiment", "run", "collection", "number_events")
 
 
 def choose_reading(
@@ -151,6 +160,7 @@ def choose_reading(
     experiment: int | None,
     run: int | None,
     collection: str | None,
+    number_events: bool,
 ) -> ReadOptions:
     """The `ReadOptions` of the options of `reading_options`."""
     return ReadOptions(
@@ -159,6 +169,7 @@ def choose_reading(
         experiment=experiment,
         run=run,
         collection=collection,
+        number_from=0 if number_events else None,
     )
 
 

@@ -10,6 +10,7 @@ import click
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import (
     FILE,
+    READING,
     choose_model,
     choose_reading,
     model_options,
@@ -33,7 +34,7 @@ def command(
     """Write every event's logit and calibrated score to a Parquet table."""
     from smartbkg.filtering.files import score_file
 
-    reading = {name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
+    reading = {name: options.pop(name) for name in READING}
     model = choose_model(**options)
     scorer = model.load()
     with progress_bar() as bar:

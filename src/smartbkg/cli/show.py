@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.options import FILE, choose_model, choose_reading, model_options, reading_options
+from smartbkg.cli.options import FILE, READING, choose_model, choose_reading, model_options, reading_options
 from smartbkg.cli.outputs import DRAWING
 
 
@@ -25,9 +25,7 @@ def command(source: Path, number: int | None, output: Path | None, batch_size: i
     from smartbkg.inspection.drawing import DecayTree, draw_event, find_event, influence, tree_text
     from smartbkg.inspection.summary import print_description
 
-    reading = choose_reading(
-        **{name: options.pop(name) for name in ("skip_corrupt", "process", "experiment", "run", "collection")}
-    )
+    reading = choose_reading(**{name: options.pop(name) for name in READING})
     if output is None:
         print_description(tree_text(DecayTree.of(find_event(source, number, reading, batch_size)), largest=1000))
         return

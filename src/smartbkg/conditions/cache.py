@@ -17,6 +17,7 @@ import platformdirs
 
 from smartbkg.conditions.payload import Payload, check_file, check_name
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.machine import disk_errors
 from smartbkg.storage.partial import partial_file
 
@@ -84,7 +85,7 @@ class PayloadCache:
     def recall(self, key: str) -> Any | None:
         """The answer that was kept under that key, None where there is none."""
         try:
-            return json.loads(self._record_path(key).read_text())
+            return from_json(self._record_path(key).read_text())
         except (OSError, ValueError):
             return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
 import logging
 import random
 import time
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from smartbkg.conditions.source import UnreachableError
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.machine import disk_errors
 
 LOGGER: Final = logging.getLogger("smartbkg.conditions")
@@ -119,7 +119,7 @@ class Transport:
         try:
             with self._open(method, path, content, headers) as response:
                 reply = response.read(_LARGEST_REPLY)
-            return json.loads(reply)
+            return from_json(reply)
         except (ValueError, UnicodeDecodeError) as error:
             raise UnreachableError(f"{self.base_url}{path}: the answer is not JSON") from error
         except (OSError, http.client.HTTPException) as error:
@@ -187,7 +187,7 @@ def _message_of(error: urllib.error.HTTPError) -> str:
     """The message of the server's JSON error record, or the reason of the status line."""
     with error:
         try:
-            record = json.loads(error.read(1 << 16))
+            record = from_json(error.read(1 << 16))
             return str(record.get("message") or record.get("reason"))[:500]
         except (ValueError, OSError, AttributeError, http.client.HTTPException):
             return str(error.reason)

@@ -15,6 +15,7 @@ from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events.columns import CONTENT, EVENT_NUMBER, ID_NAMES, id_column, is_id_column
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.root import open_root, root_errors
+from smartbkg.io.root_volume import Volume
 from smartbkg.io.tables import iterate_table
 from smartbkg.storage.machine import reading
 from smartbkg.storage.signatures import PARQUET_START, ROOT_START, first_bytes
@@ -93,9 +94,12 @@ def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
         with root_errors(str(path), "tree"):
             names, n_rows = list(tree.keys()), int(tree.num_entries)
         needed = _needed(names, wanted, str(path))
+        with root_errors(str(path), "tree"):
+            volume = Volume(tree, [tree[name] for name in needed])
         for start in range(0, n_rows, _ROWS):
             n_here = min(_ROWS, n_rows - start)
             with root_errors(str(path), f"rows from {start}"):
+                volume.check(start, start + n_here, str(path))
                 rows = dict(tree.arrays(needed, library="np", entry_start=start, entry_stop=start + n_here))
             for name, column in rows.items():
                 if column.shape != (n_here,):

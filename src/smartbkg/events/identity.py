@@ -252,7 +252,8 @@ def unique_events(
     for batch in batches:
         if seen.add(batch) and not allow_duplicates:
             raise EventError(
-                "occurs twice; give the files their own run numbers with --run, or accept it with --allow-duplicates",
+                "occurs twice; give the files their own run numbers with --run, number the events anew with `smartbkg "
+                "convert --number-events`, or accept it with --allow-duplicates",
                 source=batch.source,
                 event=seen.first_duplicate,
             )

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.storage.atomic import write_text_atomically
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, TOTALS
 
 #: Ending of the file beside an output (or named for a pipe) that holds its totals.
@@ -193,7 +194,7 @@ class Totals:
             Missing, or no such file.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = from_json(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise FileFormatError(f"{path}: cannot read: {error.strerror}") from error
         except ValueError as error:

@@ -14,7 +14,9 @@ They hold particles that were selected already: all count as primary.
 
 from __future__ import annotations
 
+import math
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -31,10 +33,13 @@ from smartbkg.events.columns import PARTICLE_DTYPES, VARIABLE_PREFIX, ParticleSt
 from smartbkg.io.parquet import open_parquet
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
+from smartbkg.storage.bounds import BATCH_BYTES, rows_at_a_time
 from smartbkg.storage.signatures import PARQUET_START, ZIP_START
 
 #: Tokens in these files are positions in basf2's list of PDG codes.
 _TOKEN_TABLE: Final = "gatgap-2023"
+#: Bytes of the list of names in an archive.
+_LARGEST_NAMES: Final = 1 << 20
 _FEATURES: Final = ("prodTime", "energy", "x", "y", "z", "px", "py", "pz")
 #: Event-level numbers keep their name behind this prefix, by which a data set knows them as variables.
 
@@ -61,7 +66,10 @@ def _batch(
     """A batch of selected particles: what the files do not hold follows from what they hold."""
     n = len(counts)
     options = reader.options
-    if "evtNum" not in event:
+    numbers = reader.place_numbers(first, first + n)
+    if numbers is not None:
+        event["evtNum"] = numbers
+    elif "evtNum" not in event:
         reader.warn("events have no numbers: they are numbered by their position in the file, from 0")
         event["evtNum"] = np.arange(first, first + n)
     event |= {
@@ -169,19 +177,29 @@ class _Member:
         if version not in read_header:
             raise FileFormatError(f"{self.source}: array format {version}, expected 1.0 or 2.0")
         self.shape, is_fortran, self.dtype = read_header[version](self._stream)
+        self.row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         if is_fortran or self.dtype.hasobject or not self.shape:
             raise FileFormatError(f"{self.source}: not an array of numbers in C order")
 
     def rows(self, n: int) -> NDArray[Any]:
         """The next n rows."""
-        n_bytes = n * int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        n_bytes = n * self.row_bytes
         content = self._stream.read(n_bytes)
         if len(content) != n_bytes:
-            raise FileFormatError(f"{self.source}: ends too early")
+            raise FileFormatError(f"{self.source}: ends too early: its header announces {self.shape[0]} rows")
         return np.frombuffer(content, dtype=self.dtype).reshape(n, *self.shape[1:])
 
+    def end(self) -> None:
+        """Refuse what is left behind the last row that the header announces."""
+        if self._stream.read(1):
+            raise FileFormatError(f"{self.source}: goes on behind the {self.shape[0]} rows that its header announces")
 
-_NPZ_ERRORS: Final = (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, NotImplementedError)
+
+#: What archives and the texts that describe their arrays raise where they are damaged.
+_NPZ_ERRORS: Final = (
+    zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, NotImplementedError, SyntaxError,
+    tokenize.TokenError, TypeError,
+)  # fmt: skip
 
 
 class PaddedArrayReader(EventReader):
@@ -205,6 +223,8 @@ class PaddedArrayReader(EventReader):
         """Order of the features; features that this package does not know are not used."""
         if "feature_names.npy" not in self._archive.namelist():
             return _FEATURES
+        if self._archive.getinfo("feature_names.npy").file_size > _LARGEST_NAMES:
+            raise FileFormatError(f"{self.source}: feature_names is larger than {_LARGEST_NAMES} bytes")
         with self._archive.open("feature_names.npy") as stream:
             names = tuple(str(name) for name in np.lib.format.read_array(stream, allow_pickle=False))
         missing = [name for name in _FEATURES if name not in names]
@@ -217,12 +237,18 @@ class PaddedArrayReader(EventReader):
         for part in self._parts:
             try:
                 members = {key: _Member(self._archive, name, self.source) for key, name in part.items()}
-                n_events = int(members["y"].shape[0])
-                for start in range(0, n_events, size):
-                    n = min(size, n_events - start)
+                n_events = _common_length(members, self.source)
+                n_bytes = sum(member.row_bytes for member in members.values())
+                if n_bytes > BATCH_BYTES:
+                    raise FileFormatError(f"{self.source}: an event takes {n_bytes} bytes, expected some kilobytes")
+                step = rows_at_a_time(size, n_events, n_events * n_bytes)
+                for start in range(0, n_events, step):
+                    n = min(step, n_events - start)
                     batch = self._read({key: member.rows(n) for key, member in members.items()}, first + start)
                     if len(batch):
                         yield batch
+                for member in members.values():
+                    member.end()
             except _NPZ_ERRORS as error:
                 raise FileFormatError(f"{self.source}: damaged .npz archive: {error}") from error
             first += n_events
@@ -257,6 +283,15 @@ class PaddedArrayReader(EventReader):
 
     def close(self) -> None:
         self._archive.close()
+
+
+def _common_length(members: Mapping[str, _Member], source: str) -> int:
+    """Rows of arrays that belong together."""
+    lengths = {member.source.rsplit(" ", 1)[-1]: int(member.shape[0]) for member in members.values()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise FileFormatError(f"{source}: arrays that belong together differ in length: {told}")
+    return next(iter(lengths.values()))
 
 
 def _mothers(adjacency: NDArray[Any]) -> NDArray[Any]:

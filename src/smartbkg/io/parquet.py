@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, PARTICLE_DTYPES, VARIATION_PREFIX
+from smartbkg.events.columns import EVENT_DTYPES, EVENT_ID, EVENT_NUMBER, PARTICLE_DTYPES, VARIATION_PREFIX
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, LOGGER, EventFormat, EventReader, EventWriter, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.storage.atomic import atomic_path, disk_errors
+from smartbkg.storage.bounds import check_texts
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.parquet import CheckedParquetFile, CheckedParquetWriter, record_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
@@ -60,7 +62,11 @@ def batch_from_arrow(table: pa.RecordBatch, source: str) -> EventBatch:
     return EventBatch.from_columns(*_columns_of(table, source), source=source)
 
 
-def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
+def _columns_of(table: pa.RecordBatch, source: str, numbers: NDArray[np.int64] | None = None) -> _ArrowColumns:
+    """The columns, with other event numbers where some are given."""
+    if numbers is not None:
+        others = {name: table.column(name) for name in table.schema.names if name != EVENT_NUMBER}
+        table = pa.RecordBatch.from_pydict({**others, EVENT_NUMBER: pa.array(numbers)})
     names = set(table.schema.names)
     missing = [name for name in (*EVENT_ID, *PARTICLE_DTYPES) if name not in names]
     if missing:
@@ -72,9 +78,7 @@ def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
     counts: NDArray[np.int64] | None = None
     for name, column in zip(table.schema.names, table.columns, strict=True):
         if name not in PARTICLE_DTYPES:
-            event[name] = np.asarray(_filled(column).to_numpy(zero_copy_only=False))
-            if event[name].dtype == object:
-                event[name] = event[name].astype(np.str_)
+            event[name] = text_or_numbers(column, f"{source}: column '{name}'")
             continue
         if column.null_count or column.values.null_count:
             raise FileFormatError(f"{source}: particle column '{name}' has missing values")
@@ -92,7 +96,28 @@ def _columns_of(table: pa.RecordBatch, source: str) -> _ArrowColumns:
     return _ArrowColumns(counts if counts is not None else np.zeros(0, dtype=np.int64), event, particle)
 
 
-def _filled(column: pa.Array) -> pa.Array:
+def text_or_numbers(column: pa.Array | pa.ChunkedArray, what: str) -> NDArray[Any]:
+    """A flat column as numpy; texts as an array of texts, none of them longer than a name is, a missing one empty.
+
+    Raises
+    ------
+    FileFormatError
+        A text is so long that the column would not fit.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        texts = [chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk for chunk in chunks]
+        longest = max((pc.max(pc.binary_length(one)).as_py() or 0 for one in texts), default=0)
+        check_texts(len(column), longest, what)
+        column = _filled(column)
+    array = np.asarray(
+        column.to_numpy() if isinstance(column, pa.ChunkedArray) else column.to_numpy(zero_copy_only=False)
+    )
+    return array.astype(np.str_) if array.dtype == object else array
+
+
+def _filled(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column whose missing texts are empty, as those of an unknown process are."""
     if column.null_count and pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -124,6 +149,7 @@ class ParquetReader(EventReader):
         self.n_events = self._file.metadata.num_rows
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
+        n_before = 0
         for group in range(self._file.metadata.num_row_groups):
             n_here = self._file.metadata.row_group(group).num_rows
             n_good = 0
@@ -136,10 +162,13 @@ class ParquetReader(EventReader):
                     break
                 if table is None:
                     break
+                first = n_before + n_good
                 n_good += table.num_rows
-                batch = assemble(self, *_columns_of(table, self.source), mother_must_exist=False)
+                numbers = self.place_numbers(first, first + table.num_rows)
+                batch = assemble(self, *_columns_of(table, self.source, numbers), mother_must_exist=False)
                 if len(batch):
                     yield batch
+            n_before += n_here
 
     def close(self) -> None:
         self._file.close()
@@ -281,4 +310,4 @@ PARQUET = EventFormat(
     create=_create,
 )
 
-__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of_file", "open_parquet"]
+__all__ = ["PARQUET", "ParquetReader", "ParquetWriter", "metadata_of_file", "open_parquet", "text_or_numbers"]

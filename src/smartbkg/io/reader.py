@@ -13,6 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from smartbkg.errors import SmartBKGError
 
 if TYPE_CHECKING:  # numpy's, for options of a verb that --help shows
+    import numpy as np
+    from numpy.typing import NDArray
+
     from smartbkg.events import EventBatch
     from smartbkg.events.totals import Totals
 
@@ -35,6 +38,8 @@ class ReadOptions:
     """Process of formats that have none."""
     collection: str | None = None
     """Name of the particle collection where a file may hold several (EDM4hep)."""
+    number_from: int | None = None
+    """Number events by their place in the file, the first with this; None: as the file says."""
     keep_originals: bool = False
     """Keep each event's own record in the batch, so that a writer of the same format can write it back whole."""
     written_as: str = ""
@@ -96,6 +101,13 @@ class EventReader(abc.ABC):
 
         stated = self.metadata.get(TOTALS_KEY)
         return None if stated is None or "exact" not in stated else Totals.from_dict(stated, self.source)
+
+    def place_numbers(self, first: int, stop: int) -> NDArray[np.int64] | None:
+        """Numbers of the events ``first:stop`` of the file, where they are asked to be those of their places."""
+        import numpy as np
+
+        start = self.options.number_from
+        return None if start is None else np.arange(start + first, start + stop, dtype=np.int64)
 
     def warn(self, message: str) -> None:
         """Tell the user once."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, SmartBKGError
 from smartbkg.io.reader import EventReader
+from smartbkg.io.root_volume import Volume
+from smartbkg.storage.bounds import BATCH_BYTES
 from smartbkg.storage.machine import reading
 from smartbkg.storage.signatures import ROOT_START
 
@@ -102,16 +104,38 @@ def flat_branch(branch: Any, start: int, stop: int) -> tuple[NDArray[np.int64], 
 
 
 def read_ranges(
-    reader: EventReader, n_entries: int, size: int, read: Callable[[int, int], Content]
+    reader: EventReader, n_entries: int, size: int, read: Callable[[int, int], Content], volume: Volume
 ) -> Iterator[Content]:
     """The entries of a tree in pieces; under ``skip_corrupt`` whatever can be read between damaged ones.
 
     Parameters
     ----------
+    size : most entries of a piece; fewer where they take more than `BATCH_BYTES`.
     read : the events of the entries ``start:stop``; raises `FileFormatError` where it cannot.
+    volume : of what ``read`` reads, which is refused where it would unpack to far more than it is.
     """
+
+    def bounded(start: int, stop: int) -> Content:
+        with root_errors(reader.source, f"entries {start} to {stop - 1}"):
+            volume.check(start, stop, reader.source)
+        return read(start, stop)
+
     for start in range(0, n_entries, size):
-        yield from _range(reader, start, min(start + size, n_entries), read)
+        for first, last in _pieces(reader, start, min(start + size, n_entries), volume):
+            yield from _range(reader, first, last, bounded)
+
+
+def _pieces(reader: EventReader, start: int, stop: int, volume: Volume) -> Iterator[tuple[int, int]]:
+    """A range halved until each part takes `BATCH_BYTES` at most, or is one entry."""
+    n_bytes = 0.0
+    with contextlib.suppress(FileFormatError), root_errors(reader.source, "baskets"):  # reading them says it better
+        n_bytes = volume.size(start, stop)
+    if n_bytes <= BATCH_BYTES or stop - start < 2:
+        yield start, stop
+        return
+    middle = (start + stop) // 2
+    yield from _pieces(reader, start, middle, volume)
+    yield from _pieces(reader, middle, stop, volume)
 
 
 def _range(reader: EventReader, start: int, stop: int, read: Callable[[int, int], Content]) -> Iterator[Content]:

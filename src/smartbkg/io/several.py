@@ -92,16 +92,20 @@ class SeveralReader(EventReader):
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         self._totals = []
+        options, n_before = self.options, 0
         for path in self._paths:
-            with open_events(path, self.options) as reader:
+            with open_events(path, options) as reader:
                 reader.skipped = self.skipped
                 counted = Totals()
                 for batch in reader.batches(size):
+                    n_before += len(batch)
                     counted += Totals.of(batch.event[WEIGHT], batch.event[WEIGHT])
                     yield _common(batch) if self._is_mixed else batch
                 self.warnings += reader.warnings
                 self._totals.append(_totals_of(reader, counted))
                 self.cross_section = reader.cross_section or self.cross_section
+            if self.options.number_from is not None:
+                options = replace(options, number_from=self.options.number_from + n_before + len(self.skipped))
 
 
 def _totals_of(reader: EventReader, counted: Totals) -> tuple[Totals | None, bool]:

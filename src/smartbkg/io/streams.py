@@ -31,6 +31,8 @@ _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd"
 _ZSTD_CHECKSUM: Final = 1 << 2
 #: What our writer puts into the header of its HepMC files.
 _OURS: Final = re.compile(rb"^(T smartbkg\\\||A smartbkg )", re.MULTILINE)
+#: Of its dictionary that an xz file may ask for; ``xz -9`` takes a quarter of it.
+_XZ_BYTES: Final = 1 << 28
 _DAMAGED: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -122,6 +124,10 @@ def read_blocks(stream: IO[bytes], source: str) -> Iterator[bytes]:
         yield block
 
 
+def _xz() -> Any:
+    return lzma.LZMADecompressor(memlimit=_XZ_BYTES)
+
+
 class _Members(io.RawIOBase):
     """What xz or bzip2 holds, all members of it; Python's own readers take a damaged later member for the end."""
 
@@ -156,7 +162,7 @@ def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     """What unpacks a stream; it gets bytes as they come, so that it waits for no more than it needs."""
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if kind in ("xz", "bzip2"):
-        start: Callable[[], Any] = lzma.LZMADecompressor if kind == "xz" else bz2.BZ2Decompressor
+        start: Callable[[], Any] = _xz if kind == "xz" else bz2.BZ2Decompressor
         return io.BufferedReader(_Members(stream, start), BLOCK_BYTES)
     if kind is None:
         return None

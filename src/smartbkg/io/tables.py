@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import FileFormatError, UsageError, nearest
-from smartbkg.io.parquet import metadata_of_file, open_parquet
+from smartbkg.io.parquet import metadata_of_file, open_parquet, text_or_numbers
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, check_schema
@@ -76,8 +76,7 @@ def _to_numpy(column: pa.ChunkedArray, name: str, source: str) -> NDArray[Any]:
         )
     if column.null_count:
         raise FileFormatError(f"{source}: column '{name}' has {column.null_count} missing values")
-    array = np.asarray(column.to_numpy())
-    return array.astype(np.str_) if array.dtype == object else array
+    return text_or_numbers(column, f"{source}: column '{name}'")
 
 
 class TableWriter:

@@ -24,6 +24,7 @@ from smartbkg.networks.architectures import build_model, parse_config
 from smartbkg.networks.config import ModelConfig
 from smartbkg.scores.calibration import Calibration, Identity, calibration_from_dict
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import MODEL, SCHEMA_VERSIONS
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
@@ -175,7 +176,7 @@ def _with_ordered_header(content: bytes) -> bytes:
     their positions count from the header's end (https://github.com/huggingface/safetensors, "Format").
     """
     end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
+    header = from_json(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
@@ -197,7 +198,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise ModelError(f"{path}: a safetensors file, but not a model of smartbkg (no '{METADATA_KEY}' metadata)")
     text = metadata[METADATA_KEY]
     try:
-        content = dict(json.loads(text))
+        content = dict(from_json(text))
         needs_digest = int(content.get("schema_version", 0)) >= 2
     except (ValueError, TypeError) as error:
         raise ModelError(f"{path}: its metadata is damaged: {error}") from error

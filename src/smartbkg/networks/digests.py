@@ -65,6 +65,7 @@ def check_archive(path: Path) -> None:
         return
     try:
         with zipfile.ZipFile(path) as archive:
+            _refuse_packed(archive, path)
             damaged = archive.testzip()
             # PyTorch takes an entry that is marked as a folder for an empty one, and leaves its tensor unfilled
             folders = [entry.filename for entry in archive.infolist() if entry.external_attr & _FOLDER_BIT]
@@ -75,6 +76,16 @@ def check_archive(path: Path) -> None:
         raise ModelError(f"{path}: a damaged PyTorch file: {error}") from error
     if damaged is not None:
         raise ModelError(f"{path}: a damaged PyTorch file: '{damaged}' is not what its checksum (CRC-32) says")
+
+
+def _refuse_packed(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse parts that are packed, or lie on each other: PyTorch writes neither, and unpacks both into memory."""
+    packed = next((one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED), None)
+    if packed is not None:
+        raise ModelError(f"{path}: '{packed}' is packed, which PyTorch never does: refused")
+    announced, found = sum(one.file_size for one in archive.infolist()), path.stat().st_size
+    if announced > found:
+        raise ModelError(f"{path}: a damaged PyTorch file: its parts are {announced} bytes, the file {found}")
 
 
 def check_sidecar(path: Path) -> None:

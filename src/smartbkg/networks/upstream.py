@@ -6,7 +6,6 @@ A ``.pth`` file is a pickle; only tensors and plain containers are ever unpickle
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from smartbkg.networks.config import GATGAPConfig
 from smartbkg.networks.digests import check_archive
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file, write_bytes_atomically
+from smartbkg.storage.json_content import from_json
 
 #: Hyper-parameters of upstream's published model, where none are given.
 DEFAULT_MODEL_CONFIG: Final[Mapping[str, Any]] = {
@@ -99,7 +99,7 @@ def _read_config(model_config: Mapping[str, Any] | str | Path | None) -> Mapping
     if isinstance(model_config, Mapping):
         return model_config
     try:
-        content = json.loads(Path(model_config).read_text(encoding="utf-8"))
+        content = from_json(Path(model_config).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{model_config}: not a readable JSON file of hyper-parameters: {error}") from error
     if not isinstance(content, dict):

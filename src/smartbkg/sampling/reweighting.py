@@ -25,6 +25,7 @@ from smartbkg.errors import DatasetError, ModelError
 from smartbkg.optional import needed_for
 from smartbkg.sampling.statistics import effective_sample_size
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import REWEIGHTER, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
@@ -125,7 +126,7 @@ class Reweighter:
             with safetensors.safe_open(str(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
                 trees = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            content = dict(json.loads(metadata[METADATA_KEY]))
+            content = dict(from_json(metadata[METADATA_KEY]))
         except FileNotFoundError as error:
             raise ModelError(f"{path}: no such file") from error
         except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:

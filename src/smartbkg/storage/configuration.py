@@ -6,6 +6,7 @@ comment beside it in the YAML that `as_yaml` writes.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -20,6 +21,14 @@ class Section(BaseModel):
     """A part of a configuration: unknown keys are refused, values cannot be changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class _Shown(reprlib.Repr):
+    """Writes what was got, cut: references to references name a value of gigabytes in a few lines of YAML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 3, 200, 200, 200
 
 
 Configuration = TypeVar("Configuration", bound=Section)
@@ -50,7 +59,7 @@ def _explain(schema: type[BaseModel], error: ValidationError) -> str:
     message = (
         "expected a list, as [a, b]" if first["type"] == "tuple_type" else first["msg"].removeprefix("Value error, ")
     )
-    return f"{where} = {first['input']!r}: {message}".replace("\n", " ")
+    return f"{where} = {_Shown().repr(first['input'])}: {message}".replace("\n", " ")
 
 
 def _section_at(schema: type[BaseModel], path: Iterable[str]) -> type[BaseModel]:
@@ -74,7 +83,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds a {type(content).__name__}, expected sections such as 'optimiser:'")

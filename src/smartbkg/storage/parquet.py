@@ -23,6 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smartbkg.errors import FileFormatError
+from smartbkg.storage.bounds import check_expansion, rows_at_a_time
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.machine import reading
 from smartbkg.storage.provenance import METADATA_KEY
 
@@ -34,6 +36,9 @@ _BLOCK: Final = 1 << 22
 _FIRST_BYTE: Final = 4  # after the magic
 _TAIL_BYTES: Final = 8  # length of the footer, magic
 _NO_DIGEST: Final = b"0" * 64
+#: Bytes of a value in memory by its physical type; of a text, those of its place in a dictionary.
+_VALUE_BYTES: Final = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_TEXT_BYTES: Final = 16
 
 
 class _Group(NamedTuple):
@@ -218,9 +223,14 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
         self._path = path
         with self._damage("not a readable Parquet file"):
             try:
-                super().__init__(path, memory_map=False, pre_buffer=False, page_checksum_verification=True)
+                metadata = pq.read_metadata(path)
+                super().__init__(
+                    path, metadata=metadata, memory_map=False, pre_buffer=False, page_checksum_verification=True,
+                    read_dictionary=_texts(metadata),
+                )  # fmt: skip
             except FileNotFoundError as error:
                 raise FileFormatError(f"{path}: no such file") from error
+            self._n_bytes = path.stat().st_size
             self._groups = self._announced()
             n_rows = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
             self._first_rows = [0, *itertools.accumulate(n_rows)]
@@ -240,7 +250,7 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
             if any(mark in footer for mark in _MARKS):
                 raise ValueError("the footer is damaged: its checksums cannot be read")
             return None
-        content = json.loads(further[CHECKSUMS_KEY.encode()])
+        content = from_json(further[CHECKSUMS_KEY.encode()])
         groups = [_Group(*(int(number) for number in group)) for group in content["groups"]]
         if "footer" not in content:
             raise ValueError("its checksums are those of an earlier version of smartbkg, or damaged: write it again")
@@ -279,6 +289,8 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
         n_rows = 0
         with self._damage(f"damaged Parquet data, rows {first} to {first + n_announced - 1}"):
             self._verify(group)
+            n_bytes = self._unpacked(group, columns)
+            size = rows_at_a_time(size, n_announced, n_bytes)
             batches = super().iter_batches(size, row_groups=[group], columns=columns, **options)
         while True:
             with self._damage(f"damaged Parquet data, rows {first + n_rows} to {first + n_announced - 1}"):
@@ -294,11 +306,23 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
         """All rows, verified."""
         with self._damage("damaged Parquet data"):
             for group in range(self.metadata.num_row_groups):
+                self._unpacked(group, columns)
                 self._verify(group)
             table = super().read(columns=columns, **options)
             if table.num_rows != self.metadata.num_rows:
                 raise ValueError(f"{table.num_rows} of {self.metadata.num_rows} rows are there")
             return table
+
+    def _unpacked(self, group: int, columns: Sequence[str] | None) -> int:
+        """Bytes that a row group unpacks to, as it announces; refused where that is far more than is there."""
+        announced = self.metadata.row_group(group)
+        chunks = [announced.column(number) for number in range(announced.num_columns)]
+        wanted = [chunk for chunk in chunks if columns is None or chunk.path_in_schema.split(".")[0] in columns]
+        n_values = sum(chunk.num_values * _VALUE_BYTES.get(chunk.physical_type, _TEXT_BYTES) for chunk in wanted)
+        n_unpacked = max(n_values, sum(chunk.total_uncompressed_size for chunk in wanted))
+        n_packed = sum(chunk.total_compressed_size for chunk in wanted)
+        check_expansion(n_unpacked, min(n_packed, self._n_bytes), f"{self.source}: row group {group}")
+        return int(n_unpacked)
 
     def _verify(self, group: int) -> None:
         """Compare the bytes of a row group with their checksum, where it has one."""
@@ -314,6 +338,13 @@ class CheckedParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has n
                 left -= len(block)
         if left or crc != self._groups[group].crc:
             raise ValueError("its bytes are not those that were written (CRC-32)")
+
+
+def _texts(metadata: pq.FileMetaData) -> list[str]:
+    """Columns of texts, which stay dictionaries in memory: the same text a million times is one text."""
+    schema = metadata.schema
+    columns = [schema.column(number) for number in range(len(schema))]
+    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.max_repetition_level == 0]
 
 
 class _Damage:
@@ -348,7 +379,7 @@ def record_of(metadata: Mapping[bytes, bytes] | None, source: str) -> dict[str, 
     if not content:
         return {}
     try:
-        return dict(json.loads(content))
+        return dict(from_json(content))
     except (ValueError, TypeError) as error:
         raise FileFormatError(f"{source}: its provenance record is damaged: {error}") from error
 

@@ -13,6 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from smartbkg.errors import ModelError
 from smartbkg.storage.atomic import write_bytes_atomically
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import CHECKPOINT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 
@@ -57,7 +58,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            content = json.loads((file.metadata() or {})[METADATA_KEY])
+            content = from_json((file.metadata() or {})[METADATA_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint: {error}; remove it to begin again") from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from smartbkg.campaign.publication import read_published
 from smartbkg.errors import FileFormatError
 from smartbkg.events.totals import exact_sum
+from smartbkg.storage.json_content import from_json
 
 KIND: Final = "chunk"
 SCHEMA_VERSION: Final = 1
@@ -48,7 +49,7 @@ def read_record(path: Path, index: int | None = None) -> dict[str, Any]:
     if hashlib.sha256(line).hexdigest().encode() != rest.strip():
         raise FileFormatError(f"{path}: the record is damaged (its checksum does not fit): {_REMEDY}")
     try:
-        content = json.loads(line)
+        content = from_json(line)
     except ValueError as error:
         raise FileFormatError(f"{path}: the record is no JSON: {_REMEDY}") from error
     if not isinstance(content, dict) or content.get("kind") != KIND:

@@ -38,6 +38,7 @@ from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.conditions.transport import LOGGER
 from smartbkg.errors import ConditionsError, SmartBKGError, nearest
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.machine import MachineError
 
 DEFAULT_PORT: Final = 8765
@@ -282,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
     def check_payloads(self, _query: Mapping[str, str]) -> list[dict[str, Any]]:
         """Those of the payloads, given by name and MD5, that the store has."""
         try:
-            wanted = json.loads(self._body())
+            wanted = from_json(self._body())
         except (ValueError, RecursionError) as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON") from error
         if not isinstance(wanted, list):

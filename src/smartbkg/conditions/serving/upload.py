@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import json
 import mmap
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.machine import disk_errors
 from smartbkg.storage.partial import partial_file
 
@@ -76,7 +76,7 @@ def parse_record(content: bytes) -> Mapping[str, Any]:
         It is none.
     """
     try:
-        record = json.loads(content)
+        record = from_json(content)
     except (ValueError, RecursionError) as error:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON") from error
     if not isinstance(record, dict):

@@ -6,7 +6,6 @@ name of a detector takes the path of such a file as well; name and digest of the
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from smartbkg.experiment.detector.parameters import (
     detector_names,
     detector_parameters,
 )
+from smartbkg.storage.json_content import from_json
 
 #: Tables of these names hold the places at which others are given: they must rise.
 _PLACES: Final = ("_pt", "_nodes", "_energy", "_momentum")
@@ -108,7 +108,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
         return dict(pairs)
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=without_repetition)
+        content = from_json(path.read_text(encoding="utf-8"), object_pairs_hook=without_repetition)
     except OSError as error:
         raise FileFormatError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,6 @@ are; of the models it knows three-body weak decays (its matrix element 22), vect
 from __future__ import annotations
 
 import functools
-import json
 import math
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.errors import SchemaError
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import DECAY_TABLE, SCHEMA_VERSIONS
 
 DECAY_TABLE_NAME: Final = "decays-belle2.json"
@@ -50,7 +50,7 @@ def load_decay_table() -> DecayTable:
         The file is of a schema that this version does not read.
     """
     text = (resources.files("smartbkg.experiment") / "data" / DECAY_TABLE_NAME).read_text(encoding="utf-8")
-    content = json.loads(text)
+    content = from_json(text)
     expected = SCHEMA_VERSIONS[DECAY_TABLE]
     if content["schema_version"] != expected:
         raise SchemaError(f"{DECAY_TABLE_NAME}: schema {content['schema_version']}, expected {expected}")

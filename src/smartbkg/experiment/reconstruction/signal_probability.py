@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from smartbkg.compilation import borrowing_part
 from smartbkg.errors import ModelError
 from smartbkg.experiment.reconstruction.channels import KIND_INDEX, KINDS, digest
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, SIGNAL_PROBABILITY
 
 #: Length of the feature vector; kinds with fewer features leave the rest 0.
@@ -106,7 +107,7 @@ def classifier_from_json(text: str, source: str) -> Classifier:
         Not a classifier, of a newer schema, or trained with other channels.
     """
     try:
-        content = json.loads(text)
+        content = from_json(text)
         version, trained_for = int(content["schema_version"]), str(content["channels_digest"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{source}: not a signal-probability file: {error}") from error

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
+from smartbkg.events.columns import EVENT_NUMBER
 from smartbkg.io.basf2.extra_info import extra_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, flat_branch, open_root, read_ranges, root_errors
+from smartbkg.io.root_volume import Volume
 from smartbkg.storage.signatures import ROOT_START
 
 TREE: Final = "tree"
@@ -89,7 +91,9 @@ class MdstReader(EventReader):
         return found
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
-        return read_ranges(self, self.n_events or 0, size, self._read)
+        return read_ranges(
+            self, self.n_events or 0, size, self._read, Volume(self._tree, list(self._branches.values()))
+        )
 
     def _read(self, start: int, stop: int) -> EventBatch:
         event = event_ids(self._tree, start, stop, self.source)
@@ -113,6 +117,8 @@ class MdstReader(EventReader):
                 event[name] = np.full(n_events, given)
         extra = extra_columns(self._tree, event["weight"].astype(np.float64), start, stop, self.source)
         event = {"process": np.full(n_events, ""), **event, **extra}
+        numbers = self.place_numbers(start, stop)
+        event |= {} if numbers is None else {EVENT_NUMBER: numbers}
         if self.options.process is not None:
             event["process"] = np.full(n_events, self.options.process)
         return assemble(self, counts, event, particle)

@@ -20,6 +20,7 @@ from smartbkg.io.edm4hep import podio
 from smartbkg.io.edm4hep.header import USUAL
 from smartbkg.io.edm4hep.podio import Collection, Definitions
 from smartbkg.io.root import root_errors
+from smartbkg.io.root_volume import Volume
 
 #: Bytes of entries that are read at a time, about.
 PIECE: Final = 64 << 20
@@ -57,6 +58,7 @@ class Category:
             if not set(_PARAMETERS) <= set(fields):
                 raise FileFormatError(f"'{name}' has no parameters as podio 1 writes them")
             self._fields = {key: one for key, one in fields.items() if key not in _PARAMETERS}
+            self._volume = Volume(self._tree)
 
     @cached_property
     def _field_identities(self) -> dict[str, int]:
@@ -76,6 +78,8 @@ class Category:
         import awkward as ak
 
         fields: dict[str, Any] = {}
+        with root_errors(self._source, f"entries {start} to {stop - 1} of '{self._name}'"):
+            self._volume.check(start, stop, self._source)
         for name, place in self._fields.items():
             with root_errors(self._source, f"entries {start} to {stop - 1} of {name}"):
                 if self._is_ntuple:

@@ -83,8 +83,12 @@ class EventHeaders:
             )
         return values
 
-    def columns(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+    def columns(self, start: int, stop: int, *, is_numbered: bool = True) -> dict[str, NDArray[Any]]:
         """Numbers, runs and weights of some entries, those that the file states.
+
+        Parameters
+        ----------
+        is_numbered : False to leave the numbers out, whatever they are.
 
         Raises
         ------
@@ -97,7 +101,7 @@ class EventHeaders:
         for column, member in ((EVENT_NUMBER, _NUMBER), (RUN, "runNumber")):
             if self._members.has(self._name, member):
                 values = self._read(member, start, stop)
-                if column == EVENT_NUMBER and self._has_no_numbers:
+                if column == EVENT_NUMBER and (not is_numbered or self._has_no_numbers):
                     continue
                 self._refuse_large(values, column, start)
                 columns[column] = values

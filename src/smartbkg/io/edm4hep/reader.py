@@ -6,9 +6,8 @@ Layout: https://edm4hep.web.cern.ch. Units GeV, mm, ns. Parents are indices in a
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import ParticleStatus
+from smartbkg.events.columns import EVENT_NUMBER, ParticleStatus
 from smartbkg.io.ancestry import nearest_mothers
 from smartbkg.io.edm4hep.frames import Frames, Original
 from smartbkg.io.edm4hep.header import EventHeaders, header_of
@@ -27,6 +26,8 @@ from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
+from smartbkg.io.root_volume import Volume
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import METADATA_KEY
 
 FORMAT: Final = "edm4hep"
@@ -86,6 +87,11 @@ class _Columns:
                 array = ak.unflatten(array, 1)
             counts = ak.to_numpy(ak.num(array, axis=1)).astype(np.int64)
             return counts, np.asarray(ak.to_numpy(ak.flatten(array, axis=1)))
+
+    def volume(self, names: Sequence[str]) -> Volume:
+        """Of some branches; an RNTuple counts whole."""
+        known = [name for name in names if name in self._known]
+        return Volume(self.tree, None if self.is_ntuple else [self.tree[self._stored[name]] for name in known])
 
     def _array(self, name: str, start: int, stop: int) -> Any:
         """A field of the entries, from its whole collection where uproot loses the lists of a member read alone."""
@@ -164,7 +170,7 @@ class Edm4hepReader(EventReader):
         if not stated:
             return {}
         try:
-            content = json.loads(stated[0])
+            content = from_json(stated[0])
         except ValueError:
             self.warn(f"its record '{METADATA_KEY}' cannot be read")
             return {}
@@ -185,7 +191,12 @@ class Edm4hepReader(EventReader):
         return usual[0]
 
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
-        return read_ranges(self, self.n_events or 0, size, self._read)
+        return read_ranges(self, self.n_events or 0, size, self._read, self._volume())
+
+    def _volume(self) -> Volume:
+        """Of the members that are read; of an RNTuple, of all."""
+        with root_errors(self.source, "list of branches"):
+            return self._columns.volume([*(f"{self._collection}.{one}" for one in _MEMBERS), f"{self._parents}.index"])
 
     def _read(self, start: int, stop: int) -> EventBatch:
         values: dict[str, NDArray[Any]] = {}
@@ -259,8 +270,10 @@ class Edm4hepReader(EventReader):
             "run": np.full(n, self.options.run or 0),
             "process": np.full(n, self.options.process or ""),
         }
-        stated = self._headers.columns(start, stop)
+        numbers = self.place_numbers(start, stop)
+        stated = self._headers.columns(start, stop, is_numbered=numbers is None)
         stated |= own
+        stated |= {} if numbers is None else {EVENT_NUMBER: numbers}
         self._note_cross_section(start, stop)
         for name in ("experiment", "run", "process"):
             if getattr(self.options, name) is not None:

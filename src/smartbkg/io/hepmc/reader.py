@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,11 +20,12 @@ from smartbkg.events.totals import TOTALS_KEY
 from smartbkg.io.hepmc.lines import FLAWS
 from smartbkg.io.hepmc.parser import ParsedEvents, parse_events
 from smartbkg.io.hepmc.state import ListingState, Stated
-from smartbkg.io.hepmc.text import EventSplitter, EventTexts, RunHeader, version_of
+from smartbkg.io.hepmc.text import LARGEST_HEADER, EventSplitter, EventTexts, RunHeader, version_of
 from smartbkg.io.hepmc.weights import OUR_NAMES, names_of_numbers, weight_columns
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.streams import open_source, source_name
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import METADATA_KEY
 
 _NUMBER: Final = re.compile(rb"E +(-?\d+)")
@@ -114,8 +114,10 @@ class HepMCReader(EventReader):
             numbers += [int(match[1]) if match else 0 for match in found]
             if any(numbers) or len(numbers) >= 2:
                 break
-        self._assigns_numbers = bool(numbers) and (numbers[0] < 0 or (len(numbers) > 1 and not any(numbers)))
-        if self._assigns_numbers:
+        is_asked = self.options.number_from is not None
+        has_none = bool(numbers) and (numbers[0] < 0 or (len(numbers) > 1 and not any(numbers)))
+        self._assigns_numbers = is_asked or has_none
+        if self._assigns_numbers and not is_asked:
             self.warn("events have no numbers: they are numbered by their position in the file, from 0")
         yield from waiting
         yield from groups
@@ -187,10 +189,12 @@ class HepMCReader(EventReader):
     def look_at_header(self) -> None:
         """Take what the first header says into the metadata, before any event is read; not for pipes."""
         lines: list[bytes] = []
+        n_bytes = 0
         with contextlib.closing(self._open_stream()) as stream:
-            for line in stream:
+            while n_bytes < LARGEST_HEADER and (line := stream.readline(LARGEST_HEADER)):
                 if line.startswith(b"E ") or len(lines) > _MOST_HEADER_LINES or line.startswith(_END_OF_LISTING):
                     break
+                n_bytes += len(line)
                 lines.append(line.rstrip(b"\r\n"))
         self._describe(RunHeader.of_listing(3, lines))
 
@@ -202,7 +206,7 @@ class HepMCReader(EventReader):
         for key in (METADATA_KEY, TOTALS_ATTRIBUTE):
             stated = header.attribute(key)
             try:
-                content = json.loads(stated) if stated else None
+                content = from_json(stated) if stated else None
             except ValueError:
                 self.warn(f"its record '{key}' cannot be read")
                 continue
@@ -224,6 +228,9 @@ class HepMCReader(EventReader):
         """Event numbers; where the generator states none (negative, or 0 for all), the position in the file."""
         if not self._assigns_numbers:
             return stated
+        numbers = self.place_numbers(self._n_seen, self._n_seen + len(stated))
+        if numbers is not None:
+            return numbers
         late = np.flatnonzero(stated > 0)
         if len(late):
             raise EventError(

@@ -20,6 +20,7 @@ from smartbkg.io.hepmc.formatting import cut, joined, lines_of, placed
 from smartbkg.io.hepmc.reader import HepMCReader
 from smartbkg.io.reader import EventFormat, ReadOptions
 from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
+from smartbkg.io.root_volume import Volume
 
 _START: Final = b"HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
 _END: Final = b"HepMC::Asciiv3-END_EVENT_LISTING\n\n"
@@ -106,6 +107,11 @@ class _Entries:
 
     def close(self) -> None:
         self._file.close()
+
+    def volume(self) -> Volume:
+        """Of all its branches."""
+        with root_errors(self._source, "list of branches"):
+            return Volume(self._tree)
 
     def read(self, start: int, stop: int) -> list[tuple[_Run, bytes]]:
         """The run and the text of some entries.
@@ -324,7 +330,7 @@ class HepMCRootReader(HepMCReader):
 
     def _pieces(self, entries: _Entries) -> Iterator[bytes]:
         last: _Run | None = None
-        for events in read_ranges(self, entries.n_entries, _STEP, entries.read):
+        for events in read_ranges(self, entries.n_entries, _STEP, entries.read, entries.volume()):
             for run, text in events:
                 if run != last:
                     yield (_END if last is not None else b"") + run.header()

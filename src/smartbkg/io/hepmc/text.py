@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,12 @@ from smartbkg.io.hepmc.completeness import is_complete
 from smartbkg.io.hepmc.weights import distinct_names
 from smartbkg.io.live import Patience
 from smartbkg.io.streams import read_blocks
+from smartbkg.storage.json_content import from_json
 
 #: Larger events are taken for a damaged file.
 LARGEST_EVENT: Final = 1 << 26
+#: Bytes of what stands before the first event of a run.
+LARGEST_HEADER: Final = 1 << 24
 #: Bytes of text in one batch, whatever the number of events that was asked for: numbers take some times as much memory.
 LARGEST_BATCH: Final = 1 << 25
 #: Attribute of the run in which our writer keeps names of weights that HepMC3's readers would not take.
@@ -73,7 +75,7 @@ def _original_names(lines: Sequence[bytes], names: tuple[str, ...]) -> tuple[str
     """The names as they were before our writer took out what HepMC3 cannot read."""
     stated = RunHeader(3, tuple(lines)).attribute(NAMES_ATTRIBUTE)
     try:
-        original = json.loads(stated) if stated else None
+        original = from_json(stated) if stated else None
     except ValueError:
         return names
     if isinstance(original, list) and len(original) == len(names) and all(isinstance(one, str) for one in original):
@@ -215,6 +217,8 @@ class EventSplitter:
         return EventTexts(self._header, b"".join(events), starts, stops, offset)
 
     def _begin_or_end(self, segment: bytes) -> None:
+        if len(segment) > LARGEST_HEADER:
+            raise FileFormatError(f"{self.source}: {len(segment)} bytes without an event, expected a header")
         lines = segment.splitlines()
         name = lines[0].strip()
         self.is_ended = name.endswith(b"-END_EVENT_LISTING")
@@ -293,4 +297,4 @@ class EventSplitter:
         )
 
 
-__all__ = ["NAMES_ATTRIBUTE", "EventSplitter", "EventTexts", "RunHeader", "version_of"]
+__all__ = ["LARGEST_HEADER", "NAMES_ATTRIBUTE", "EventSplitter", "EventTexts", "RunHeader", "version_of"]

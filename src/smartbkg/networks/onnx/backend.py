@@ -6,7 +6,6 @@ also writes has a leading dimension of events and a further input ``n (B) int32`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +19,16 @@ from smartbkg.networks.digests import SEALED_KEY, check_seal
 from smartbkg.networks.onnx.config import OnnxConfig, belle2_onnx_config, parse_onnx_config, read_onnx_config
 from smartbkg.networks.scorer import Scorer
 from smartbkg.optional import needed_for
+from smartbkg.storage.bounds import ALWAYS_ALLOWED
+from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import METADATA_KEY
 
 INPUTS: Final = {"x": "tensor(float)", "pdg": "tensor(int32)", "mother": "tensor(int32)", "c": "tensor(int32)"}
 OUTPUT: Final = "output"
 BATCHED_INPUT: Final = "n"
 
+#: Of ONNX Runtime: bytes of what it computes of constants when it loads a model, 1 GiB unless said.
+_FOLDING: Final = "optimization.constant_folding_max_output_size_in_bytes"
 #: Events that the batched variant takes at once.
 _CHUNK: Final = 64
 
@@ -47,6 +50,7 @@ class OnnxBackend:
         options.intra_op_num_threads = threads or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.add_session_config_entry(_FOLDING, str(ALWAYS_ALLOWED))
         is_sealed = check_seal(content, source)
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -57,7 +61,7 @@ class OnnxBackend:
             self._check_signature(source)
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.embedded_config: dict[str, Any] | None = (
-                dict(json.loads(metadata[METADATA_KEY])) if METADATA_KEY in metadata else None
+                dict(from_json(metadata[METADATA_KEY])) if METADATA_KEY in metadata else None
             )
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise ModelError(f"{source}: damaged metadata of an ONNX model: {error}") from error

@@ -20,6 +20,7 @@ from smartbkg.events import register_token_table
 from smartbkg.graphs import SMART_BACKGROUND_RULE, GraphRule
 from smartbkg.sampling.policies import ExponentialPolicy
 from smartbkg.scores.calibration import Affine, Calibration, Identity, calibration_from_dict
+from smartbkg.storage.json_content import from_json
 
 #: The configuration of Belle II's first model of this kind, in the package.
 BELLE2_CONFIG: Final = "belle2-2025"
@@ -118,7 +119,7 @@ def read_onnx_config(path: str | Path | Mapping[str, Any]) -> OnnxConfig:
     if str(path) in BELLE2_MODELS:
         return belle2_onnx_config(str(path))
     try:
-        content = json.loads(Path(path).read_text())
+        content = from_json(Path(path).read_text())
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such model configuration: {nearest(str(path), BELLE2_MODELS)}") from error
     except (OSError, ValueError) as error:
@@ -144,7 +145,7 @@ def belle2_onnx_config(model: str | None = None) -> OnnxConfig:
     if model is not None and model not in BELLE2_MODELS:
         raise ModelError(f"unknown activation table '{model}': {nearest(model, BELLE2_MODELS)}")
     text = (resources.files("smartbkg.events") / "data" / f"{BELLE2_CONFIG}.json").read_text()
-    content = json.loads(text)
+    content = from_json(text)
     skims = [dict(skim) for skim in content["skims"]]
     if model is None:
         skims = [{key: value for key, value in skim.items() if key not in ("a", "b")} for skim in skims]
