@@ -37,7 +37,7 @@ demo: $(VENV)/.installed ## generate, simulate, skim, train, filter, check: ends
 test: $(VENV)/.installed lint types ## lint, types and the whole test-suite but for clusters
 	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/cluster
 
-test-cluster: $(VENV)/.installed $(WORKFLOWS)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it), under Snakemake and b2luigi, their page in Chromium
+test-cluster: $(VENV)/.installed $(WORKFLOWS)/.installed ## campaigns on a real Slurm on loopback (Debian, root: installs it), under Snakemake and b2luigi, their page in Chromium; files from S3 and XRootD
 	$(BIN)/python tests/cluster/slurm.py install
 	SMARTBKG_WORKFLOWS=$(abspath $(WORKFLOWS)/bin) $(BIN)/python -m pytest -q tests/cluster
 

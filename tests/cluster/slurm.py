@@ -1,6 +1,6 @@
 """A real Slurm on this machine, on loopback and ports of its own: Debian's slurmctld, slurmd and munged, as root.
 
-``python tests/cluster/slurm.py install`` installs what is missing, and the browser that looks at the status page.
+``python tests/cluster/slurm.py install`` installs what is missing, the browser for the status page, and XRootD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "chromium")
+PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "chromium", "xrootd-server")
 PATIENCE = 60.0
 #: Seconds of the time limit in the tests are whole minutes: Slurm knows nothing smaller.
 CONFIGURATION = """ClusterName=test
@@ -65,7 +65,7 @@ def _which(program: str) -> str | None:
 
 def install() -> None:
     """Install Debian's packages where they are missing."""
-    if all(_which(program) for program in (*PROGRAMS, "chromium")):
+    if all(_which(program) for program in (*PROGRAMS, "chromium", "xrootd")):
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final, cast
+from urllib.parse import quote
 
 from smartbkg.errors import FileFormatError, MissingDependencyError, SmartBKGError
 from smartbkg.storage.machine import MachineError
@@ -30,6 +31,8 @@ _LIBRARIES: Final = {**dict.fromkeys(_XROOTD, "fsspec-xrootd"), "http": "aiohttp
 
 #: Answers of HTTP that there is no such file.
 _GONE: Final = (404, 410)
+#: What XRootD says then (kXR_NotFound, ``XProtocol/XProtocol.hh``); its errors have no class for it.
+_XROOTD_GONE: Final = "[3011]"
 
 
 def address_of(path: str | Path) -> str | None:
@@ -78,6 +81,8 @@ def _errors(address: str) -> Iterator[None]:
     except ValueError as error:
         raise FileFormatError(f"{address}: {_first_line(error)}") from error
     except Exception as error:  # each protocol has errors of its own
+        if protocol in _XROOTD and _XROOTD_GONE in str(error):
+            raise FileFormatError(f"{address}: no such file") from error
         raise MachineError(f"{address}: cannot read: {_first_line(error)}") from error
 
 
@@ -99,7 +104,8 @@ def _system(address: str) -> tuple[Any, str]:
         from fsspec.implementations.arrow import ArrowFSWrapper
         from pyarrow.fs import FileSystem
 
-        arrow, name = FileSystem.from_uri(address)
+        path, *query = address.split("?", 1)  # pyarrow reads addresses whose blanks are written as %20
+        arrow, name = FileSystem.from_uri("?".join([quote(path, safe=":/"), *query]))
         system = ArrowFSWrapper(arrow)
     return system, name
 
@@ -117,12 +123,21 @@ def expand_address(address: str) -> list[str]:
     with _errors(address):
         system, pattern = _system(address)
         names = sorted(str(name) for name in system.glob(pattern))
-        protocol = address.partition(":")[0]
-        found = [name if "://" in name else f"{protocol}://{name.lstrip('/')}" for name in names]
-        found = [str(address_of(name)) for name in found]
+        found = [_like(address, name) for name in names]
     if not found:
         raise FileFormatError(f"{address}: no file matches this pattern")
     return found
+
+
+def _like(pattern: str, name: str) -> str:
+    """The address of a file that a pattern found: what names leave out, its server or its query, is the pattern's."""
+    if "://" in name:
+        return str(address_of(name))
+    protocol, _, rest = pattern.partition("://")
+    if protocol in _XROOTD:
+        return f"{protocol}://{rest.split('/')[0]}//{name.lstrip('/')}"
+    query = rest.partition("?")[1:]
+    return f"{address_of(f'{protocol}://' + name.lstrip('/'))}{''.join(query)}"
 
 
 class _Stream:
