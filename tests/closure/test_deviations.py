@@ -130,10 +130,21 @@ def test_sparse_bins_are_merged_until_each_holds_enough_events() -> None:
 
 def test_a_histogram_of_nearly_all_equal_values_spans_all_of_them() -> None:
     values = np.zeros(N)
-    values[0], values[1] = -4.0, 9.0
+    values[0], values[1] = -4.25, 9.5
     binning = histogram_binning("x", values, drawn(), 5)
-    assert binning.edges[0] == -4
-    assert binning.edges[-1] == 9
+    assert binning.edges[0] == -4.25
+    assert binning.edges[-1] == 9.5
+
+
+@pytest.mark.parametrize("largest", [3, 12, 70])
+def test_every_bin_of_whole_numbers_holds_as_many_of_them(largest: int) -> None:
+    values = np.random.default_rng(4).integers(0, largest + 1, 20_000).astype(np.float64)
+    values[7] = np.nan
+    edges = histogram_binning("nTracks", values, drawn(n=20_000), 20).edges
+    assert (edges % 1 == 0.5).all()
+    assert len(set(np.diff(edges))) == 1
+    assert edges[0] <= 0.5
+    assert edges[-1] >= 0.9 * largest
 
 
 def test_in_shape_alone_a_common_factor_is_no_difference() -> None:

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbkg.sampling import Costs
+from smartbkg.scores.calibration import Affine
 from smartbkg.scores.logistic import expit
 from smartbkg.training.validation import (
+    calibrated_where_possible,
     full_metrics,
     natural_sample,
     quick_metrics,
@@ -85,6 +87,23 @@ def test_separation_and_gain_rise_with_what_the_scores_know() -> None:
     bad = quick_metrics(shuffled, label, weight, COSTS, 100.0, importance)
     assert good[0] > 0.75 > 0.55 > bad[0] > 0.45
     assert good[1] > bad[1]
+
+
+def test_the_speed_up_of_an_epoch_does_not_suffer_from_a_network_that_is_too_sure_of_itself() -> None:
+    score, label = sample()
+    weight, prior = np.ones(len(score)), label.mean(axis=0)
+    sure = 4 * np.log(score / (1 - score)) - 1
+    speed_up = [
+        quick_metrics(calibration.apply(sure), label, weight, COSTS, 100.0, np.ones(1))[1]
+        for calibration in (
+            calibrated_where_possible(sure, label, weight, prior),
+            Affine.for_prior(prior, np.full(1, 0.5)),
+        )
+    ]
+    assert speed_up[0] == pytest.approx(quick_metrics(score, label, weight, COSTS, 100.0, np.ones(1))[1], rel=0.02)
+    assert speed_up[1] < 0.9 * speed_up[0]
+    passing_alone = calibrated_where_possible(sure, np.ones_like(label), weight, prior)
+    np.testing.assert_array_equal(passing_alone.apply(sure), Affine.for_prior(prior, np.full(1, 0.5)).apply(sure))
 
 
 def test_a_skim_without_importance_does_not_count() -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.argument("dataset", type=FILE)
+@click.argument("dataset", required=False, type=FILE)
+@click.option("--events", multiple=True, type=FILE, help="In place of DATASET: generated events (repeatable) ...")
+@click.option("--flags", multiple=True, type=FILE, help="... and which of them passed (repeatable).")
 @click.option("--output", "-o", type=PAGE, required=True, help="The report: one HTML page.")
 @click.option("--skim", help="Skim to evaluate; needed where the model has several.")
 @click.option("--policy", help="Evaluate this policy in place of the model's own.")
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 @json_option
 def command(
     model: Path,
-    dataset: Path,
+    dataset: Path | None,
+    events: tuple[Path, ...],
+    flags: tuple[Path, ...],
     output: Path,
     skim: str | None,
     policy: str | None,
@@ -42,16 +46,19 @@ def command(
     without_surrogate: bool,
     as_json: bool,
 ) -> None:
-    """Check MODEL on DATASET: separation, calibration, speed-up, closure; write a report.
+    """Check MODEL on DATASET, or on --events with --flags: separation, calibration, speed-up, closure; write a report.
 
     Only events that the model was not trained on are used.
     """
+    from smartbkg.datasets.on_the_way import data_sets
     from smartbkg.evaluation.files import evaluate_model
 
-    evaluation = evaluate_model(
-        model, dataset, output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim), oracle=oracle,
-        seed=seed, threads=threads, without_surrogate=without_surrogate,
-    )  # fmt: skip
+    given = () if dataset is None else (dataset,)
+    with data_sets(given, events, flags, () if skim is None else (skim,), output) as paths:
+        evaluation = evaluate_model(
+            model, paths[0], output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim),
+            oracle=oracle, seed=seed, threads=threads, without_surrogate=without_surrogate,
+        )  # fmt: skip
     if as_json:
         print_json({"output": output, **_figures(evaluation)})
     with words(aside=as_json):

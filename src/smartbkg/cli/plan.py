@@ -32,7 +32,9 @@ NOTABLE_EXCESS: Final = 0.01
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.argument("dataset", type=FILE)
+@click.argument("dataset", required=False, type=FILE)
+@click.option("--events", multiple=True, type=FILE, help="In place of DATASET: generated events (repeatable) ...")
+@click.option("--flags", multiple=True, type=FILE, help="... and which of them passed (repeatable).")
 @cost_options
 @click.option("--skim", "skims", multiple=True, help="Plan for this skim (repeat for several). Default: all.")
 @click.option("--importance", multiple=True, type=float, help="Importance of each --skim, in their order.")
@@ -53,13 +55,18 @@ NOTABLE_EXCESS: Final = 0.01
 @click.option("--write", is_flag=True, help="Write the policy into MODEL itself.")
 @click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
 @json_option
-def command(model: Path, dataset: Path, as_json: bool, **options: Any) -> None:
-    """Choose a policy for MODEL on the labelled events of DATASET.
+def command(
+    model: Path, dataset: Path | None, events: tuple[Path, ...], flags: tuple[Path, ...], as_json: bool, **options: Any
+) -> None:
+    """Choose a policy for MODEL on the labelled events of DATASET, or of --events with --flags.
 
     MODEL stays as it is unless --write is given; --output writes a copy with the policy.
     """
-    with words(aside=as_json):
-        result = _plan(model, dataset, options)
+    from smartbkg.datasets.on_the_way import data_sets
+
+    given = () if dataset is None else (dataset,)
+    with words(aside=as_json), data_sets(given, events, flags, options["skims"], options["output"]) as paths:
+        result = _plan(model, paths[0], options)
     if as_json:
         print_json(result)
 

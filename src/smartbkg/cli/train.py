@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from smartbkg.cli.options import progress_bar
+from smartbkg.cli.options import FILE, progress_bar
 from smartbkg.cli.outputs import MODEL
 from smartbkg.errors import UsageError
 from smartbkg.optional import require
@@ -15,6 +16,7 @@ from smartbkg.optional import require
 if TYPE_CHECKING:
     from smartbkg.surrogate.protocol import Surrogate
     from smartbkg.training.config import TrainingConfig
+    from smartbkg.training.run import TrainingOutcome
 
 _OVERRIDES = {
     "epochs": "optimiser.epochs",
@@ -27,7 +29,9 @@ _OVERRIDES = {
 
 
 @click.command()
-@click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("datasets", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--events", multiple=True, type=FILE, help="In place of DATASETS: generated events (repeatable) ...")
+@click.option("--flags", multiple=True, type=FILE, help="... and which of them passed (repeatable).")
 @click.option("--output", "-o", required=True, type=MODEL, help="Model to write (.safetensors).")
 @click.option("--config", "-c", type=click.Path(path_type=Path), help="YAML; 'smartbkg config init' writes one.")
 @click.option("--epochs", type=int, help="Most epochs.")
@@ -53,6 +57,8 @@ _OVERRIDES = {
 @click.option("--init-from", type=click.Path(path_type=Path), help="Model to start from.")
 def command(
     datasets: tuple[Path, ...],
+    events: tuple[Path, ...],
+    flags: tuple[Path, ...],
     output: Path,
     config: Path | None,
     skims: tuple[str, ...],
@@ -64,8 +70,9 @@ def command(
     init_from: Path | None,
     **options: Any,
 ) -> None:
-    """Train a network on DATASETS; Ctrl-C saves, the same command goes on."""
+    """Train a network on DATASETS, or on --events with --flags; Ctrl-C saves, the same command goes on."""
     require(("torch", "sklearn"), "training", "train")
+    from smartbkg.datasets.on_the_way import data_sets
     from smartbkg.training.config import parse_assignments, read_config
     from smartbkg.training.progress.display import make_display
     from smartbkg.training.run import train
@@ -83,19 +90,24 @@ def command(
     if network is not None:
         overrides["network.architecture"] = network
     settings = read_config(config, overrides | parse_assignments(assignments))
-    outcome = train(datasets, output, settings, resume=resume, init_from=init_from, reporter=make_display())
+    with data_sets(datasets, events, flags, skims, output) as paths:
+        outcome = train(paths, output, settings, resume=resume, init_from=init_from, reporter=make_display())
+        _print_outcome(outcome, output)
+        if surrogate is not None:
+            _add_surrogate(output, paths, surrogate, settings, replicas)
+
+
+def _print_outcome(outcome: TrainingOutcome, output: Path) -> None:
     click.echo(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
     for metrics in outcome.metrics:
         click.echo(
             f"  {metrics.skim}: AUC {metrics.auc:.4f}, speed-up {metrics.speed_up}, calibration error "
             f"{metrics.calibration_error:.2g} on {metrics.n_passing} passing of {outcome.n_validation} events"
         )
-    if surrogate is not None:
-        _add_surrogate(output, datasets, surrogate, settings, replicas)
 
 
 def _add_surrogate(
-    model: Path, datasets: tuple[Path, ...], surrogate: Surrogate, settings: TrainingConfig, replicas: int | None
+    model: Path, datasets: Sequence[Path], surrogate: Surrogate, settings: TrainingConfig, replicas: int | None
 ) -> None:
     """Fit the combined score on the events that the network has not learned from."""
     from smartbkg.cli.calibrate import print_outcome

@@ -16,7 +16,6 @@ from smartbkg.datasets.split import VALIDATION
 from smartbkg.errors import ModelError, SmartBKGError
 from smartbkg.graphs import DecayGraphs
 from smartbkg.networks.config import ModelConfig, positions_of, processes_of
-from smartbkg.scores.calibration import Affine
 from smartbkg.seeds import derive_seed
 from smartbkg.training.checkpoint import Checkpoint, save_checkpoint
 from smartbkg.training.config import TrainingConfig
@@ -31,7 +30,7 @@ from smartbkg.training.losses import make_loss
 from smartbkg.training.position import Position
 from smartbkg.training.progress.reporting import EpochMetrics, Reporter, write_logs
 from smartbkg.training.schedule import step_size
-from smartbkg.training.validation import predict, quick_metrics, subsample
+from smartbkg.training.validation import calibrated_where_possible, predict, quick_metrics, subsample
 
 #: How often a diverging loss is answered with half the step before training gives up.
 MOST_RECOVERIES: Final = 4
@@ -270,9 +269,12 @@ class Trainer:
         with torch.no_grad():
             weight = self._on_device(chosen.weight / chosen.weight.mean())
             loss = float(self.loss(self._on_device(logits), self._on_device(label), weight))
-        prior = Affine.for_prior(self.sampler.retention, np.full(len(self.data.skims), 0.5))
+        labels = label.astype(np.float64)
+        calibration = calibrated_where_possible(
+            logits.astype(np.float64), labels, chosen.weight, self.sampler.retention
+        )
         auc, speed_up = quick_metrics(
-            prior.apply(logits), label.astype(np.float64), chosen.weight, self.config.policy.costs,
+            calibration.apply(logits), labels, chosen.weight, self.config.policy.costs,
             self.config.policy.max_weight, self.importance,
         )  # fmt: skip
         return loss, auc, speed_up

@@ -15,6 +15,8 @@ from smartbkg.networks.bundle import state_of
 from smartbkg.networks.config import ModelConfig
 from smartbkg.sampling import Costs, OptimalPolicy, solve_optimal
 from smartbkg.sampling.statistics import Estimate, speed_up_estimate, speed_up_of_means, speed_up_terms
+from smartbkg.scores.calibration import Calibration
+from smartbkg.scores.fit import fit_calibration
 from smartbkg.scores.labels import split_labels
 from smartbkg.scores.metrics import area_under_curve, calibration_curve
 from smartbkg.training.input.data import TrainingData
@@ -138,6 +140,18 @@ class SkimMetrics:
         """Plain values for JSON."""
         content = dict(self.__dict__)
         return content | {"speed_up": self.speed_up[0], "speed_up_error": self.speed_up[1]}
+
+
+def calibrated_where_possible(
+    logits: NDArray[np.float64], label: NDArray[np.float64], weight: NDArray[np.float64], retention: NDArray[np.float64]
+) -> Calibration:
+    """An affine calibration fitted on the events themselves; the prior alone where a skim lacks one of the classes.
+
+    A network that is too sure of itself, as after its first epochs, has a speed-up far below what its calibrated scores
+    are worth. Arguments as in `smartbkg.scores.fit.fit_calibration`.
+    """
+    has_both = (np.nansum(label, axis=0) > 0) & (np.nansum(1 - label, axis=0) > 0)
+    return fit_calibration(logits, label, weight, retention, "affine" if has_both.all() else "prior")
 
 
 def quick_metrics(

@@ -109,7 +109,8 @@ def train(
 
 def evaluate(
     model: Source | Model,
-    data: Source | Dataset,
+    data: Any,
+    flags: Any = None,
     *,
     output: Source | None = None,
     skim: str | None = None,
@@ -123,7 +124,9 @@ def evaluate(
     Parameters
     ----------
     model : model file.
-    data : data set; events that the model learned from do not count in its evaluation.
+    data : data set; events that the model learned from do not count in its evaluation. With ``flags`` events of any
+        kind instead.
+    flags : which of these events passed, as in `dataset`.
     output : HTML page; temporary where not given.
     skim : needed where the model has several.
     policy : evaluated in place of the model's own.
@@ -141,8 +144,9 @@ def evaluate(
 
     place = Workplace()
     path = place.output(output, "report.html")
+    joined = Path(labelled(data, flags, skim, place))
     found = evaluate_model(
-        Path(model), Path(data), path, skim=skim, policy=policy, costs=costs or BELLE_II_COSTS,
+        Path(model), joined, path, skim=skim, policy=policy, costs=costs or BELLE_II_COSTS,
         oracle=None if oracle is None else Path(oracle), seed=seed,
     )  # fmt: skip
     counted = {
@@ -157,7 +161,8 @@ def evaluate(
 
 def plan(
     model: Source | Scorer | Model,
-    data: Source | Dataset,
+    data: Any,
+    flags: Any = None,
     *,
     skims: Sequence[str] = (),
     costs: Costs | None = None,
@@ -168,7 +173,9 @@ def plan(
     Parameters
     ----------
     model : path, result of `train`, or scorer.
-    data : data set; events that the model learned from are left out where the model says which.
+    data : data set; events that the model learned from are left out where the model says which. With ``flags`` events
+        of any kind instead.
+    flags : which of these events passed, as in `dataset`.
     skims : all of the model where not given.
     costs : CPU seconds per event; Belle II's where not given.
     max_weight : largest weight of the optimal policy.
@@ -184,9 +191,11 @@ def plan(
     from smartbkg.sampling.plan import make_plan
     from smartbkg.sampling.policies import DEFAULT_MAX_WEIGHT
 
+    place = Workplace()
     scorer, files = load(model)
     training = load_bundle(files[0]).training if files and files[0].suffix == ".safetensors" else None
-    scored = score_dataset(Path(data), scorer, skims, training=training)
+    joined = labelled(data, flags, skims[0] if len(skims) == 1 else None, place)
+    scored = score_dataset(Path(joined), scorer, skims, training=training)
     made = make_plan(
         scored.events, costs or BELLE_II_COSTS, max_weight=DEFAULT_MAX_WEIGHT if max_weight is None else max_weight
     )
@@ -230,6 +239,14 @@ def validate(
             variables=variables,
         )
     )
+
+
+def labelled(data: Any, flags: Any, skim: str | None, place: Workplace) -> Source | Dataset:
+    """A data set: as it was given, or of events and flags, made in the folder of a result."""
+    if flags is not None:
+        return dataset(data, flags, skim=skim, output=place.path("joined.parquet"))
+    given: Source | Dataset = data
+    return given
 
 
 __all__ = ["dataset", "evaluate", "plan", "train", "validate"]

@@ -24,7 +24,7 @@ class EpochMetrics(NamedTuple):
     auc: float
     """Area under the ROC curve on validation events, mean over skims."""
     speed_up: float
-    """Speed-up of the optimal policy on validation events, mean over skims; prior put back, no fitted calibration."""
+    """Speed-up of the optimal policy on validation events, mean over skims; scores calibrated on these events."""
     learning_rate: float
     """Size of the last step."""
     is_best: bool
