@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "smartbkg"
 STOREYS = [
     {"_version", "errors"},
-    {"seeds", "compilation", "optional"},
+    {"seeds", "compilation", "optional", "plug_ins"},
     {"storage"},
     {"events", "scores"},
     {"io", "graphs", "sampling", "conditions"},

@@ -57,4 +57,6 @@ columns = {
 columns |= {name: simulated.variables[name][is_reconstructed] for name in names}
 with uproot.recreate("ntuple.root") as file:
     file["tag"] = columns
-print(f"{len(events)} events, {int(simulated.passes['feiHadronicB0'].sum())} pass, {len(columns['Mbc'])} in the n-tuple")
+print(
+    f"{len(events)} events, {int(simulated.passes['feiHadronicB0'].sum())} pass, {len(columns['Mbc'])} in the n-tuple"
+)

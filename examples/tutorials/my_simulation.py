@@ -2,8 +2,8 @@
 
     python my_simulation.py INPUT OUTPUT SEED
 
-A detector is smeared momenta, an acceptance of |cos θ| < 0.95 and wrongly identified hadrons. The selection asks for a muon
-of more than 4 GeV. The table has one row per simulated event: its number, whether it passes, and what was measured.
+A detector is smeared momenta, an acceptance of |cos θ| < 0.95 and wrongly identified hadrons. The selection asks for a
+muon of more than 4 GeV. The table has one row per simulated event: its number, whether it passes, what was measured.
 """
 
 import csv

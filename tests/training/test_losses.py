@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from smartbkg.sampling import Costs, solve_optimal, speed_up
+from smartbkg.training.config import LOSSES
 from smartbkg.training.decorrelation import distance_correlation
-from smartbkg.training.losses import LOSSES, CrossEntropy, Loss, OptimalSpeedUpLoss, SpeedUpLoss, make_loss
+from smartbkg.training.losses import CrossEntropy, Loss, OptimalSpeedUpLoss, SpeedUpLoss, make_loss
 
 COSTS = Costs()
 

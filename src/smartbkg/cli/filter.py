@@ -38,7 +38,7 @@ WEIGHT_LAYOUTS: Final = ("nominal", "separate")
 @click.argument("sources", metavar="EVENTS...", nargs=-1, required=True, type=FILE)
 @model_options
 @click.option("--output", "-o", type=EVENTS, required=True, help="Kept events; the suffix chooses the format.")
-@click.option("--policy", help="optimal, score, threshold=P or exp=A,B. Default: the model's own.")
+@click.option("--policy", help="optimal, score, threshold=P, exp=A,B, file.py:function. Default: the model's own.")
 @click.option("--max-weight", type=float, help="Largest weight of a named policy.")
 @click.option("--skim", "skims", multiple=True, help="Filter for this skim (repeat for several). Default: all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")

@@ -13,7 +13,7 @@ from smartbkg.cli.outputs import TABLE
 @click.command("oracle")
 @click.argument("events", type=FILE)
 @click.option("--replicas", "n_replicas", default=1000, show_default=True, help="Simulations of each event, even.")
-@click.option("--skim", "skim_name", required=True, metavar="NAME", help="Skim or module:function.")
+@click.option("--skim", "skim_name", required=True, metavar="NAME", help="Skim or file.py:function.")
 @click.option("--soft-labels", type=TABLE, help="Table to write: each event's pass fraction, labels to train on.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event and replica.")
 @click.option(

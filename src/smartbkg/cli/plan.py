@@ -38,7 +38,7 @@ NOTABLE_EXCESS: Final = 0.01
 @cost_options
 @click.option("--skim", "skims", multiple=True, help="Plan for this skim (repeat for several). Default: all.")
 @click.option("--importance", multiple=True, type=float, help="Importance of each --skim, in their order.")
-@click.option("--policy", "policies", multiple=True, help="Also compare threshold=P, exp=A,B.")
+@click.option("--policy", "policies", multiple=True, help="Also compare threshold=P, exp=A,B, file.py:function.")
 @click.option(
     "--max-weight", default=DEFAULT_MAX_WEIGHT, show_default=True, help="Largest weight of the optimal policy."
 )

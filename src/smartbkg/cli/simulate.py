@@ -18,7 +18,7 @@ FILE = click.Path(path_type=Path)
 @click.argument("events", metavar="[EVENTS]...", type=FILE, nargs=-1)
 @click.option("--output", "-o", required=True, type=TABLE_OR_PAGE, help="Table of ids, passes_<skim>, variables.")
 @click.option("--seed", default=1, show_default=True, help="Fixes the simulation of every event.")
-@click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or module:function; repeat for several.")
+@click.option("--skim", "skims", multiple=True, metavar="NAME", help="Skim or file.py:function; repeat for several.")
 @click.option(
     "--detector",
     metavar="NAME|FILE",

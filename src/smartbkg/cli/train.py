@@ -37,7 +37,7 @@ _OVERRIDES = {
 @click.option("--epochs", type=int, help="Most epochs.")
 @click.option("--seed", type=int, help="Seed of first weights and order of events.")
 @click.option("--skim", "skims", multiple=True, help="Skim to learn, repeatable; all of the data set by default.")
-@click.option("--network", help="Architecture, as gatgap or transformer.")
+@click.option("--network", help="gatgap, transformer, ..., or your own: file.py:Class.")
 @click.option("--device", help="cpu, cuda, auto.")
 @click.option("--threads", type=int, help="CPU threads; 1 makes the result reproducible bit by bit.")
 @click.option("--max-minutes", type=float, help="Finish after the epoch in which this time is over.")

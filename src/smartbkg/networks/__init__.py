@@ -3,6 +3,7 @@
 from smartbkg.networks.architectures import Architecture, build_model, parse_config
 from smartbkg.networks.bundle import ModelBundle, load_bundle, save_bundle
 from smartbkg.networks.config import GATGAPConfig, ModelConfig
+from smartbkg.networks.own_networks import use_network
 from smartbkg.scores.calibration import Calibration
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "load_bundle",
     "parse_config",
     "save_bundle",
+    "use_network",
 ]

@@ -1,13 +1,15 @@
-"""From a configuration to a network: the built-in architectures and those of plug-ins.
+"""From a configuration to a network: the built-in architectures, those of plug-ins, and those that a user registered.
 
 A plug-in offers an `Architecture` under the entry point group ``smartbkg.networks``, named as its architecture.
+`smartbkg.networks.own_networks` registers a class of a file. A model file names its architecture and no code: who uses
+a model with a network of their own names the code, in ``SMARTBKG_PLUG_INS`` or in Python.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from smartbkg.errors import ModelError, nearest
 from smartbkg.networks.config import ModelConfig
 from smartbkg.optional import needed_for
+from smartbkg.plug_ins import VARIABLE, named_by_environment
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,11 +27,14 @@ ENTRY_POINT_GROUP: Final = "smartbkg.networks"
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network by the names of its parts (``module:attribute``), which are imported when they are needed."""
+    """A network by the names of its parts (``module:attribute``), which are imported when they are needed.
 
-    config: str
+    In place of a name the part itself will do, where it lives in a notebook.
+    """
+
+    config: str | Callable[..., Any]
     """Child of `ModelConfig`."""
-    network: str
+    network: str | Callable[..., Any]
     """Class or function (config) → `torch.nn.Module` with ``forward(GraphBatch) -> logits (n_events, n_skims)``."""
     compiled: str | None = None
     """Callable (config, state, threads) → `smartbkg.networks.backends.Backend` without torch, where there is one."""
@@ -37,8 +43,11 @@ class Architecture:
 
     def load(self, part: str) -> Any:
         """The object that one of the names stands for."""
-        module, _, attribute = str(getattr(self, part)).partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        name = getattr(self, part)
+        if not isinstance(name, str):
+            return name
+        module, _, attribute = name.partition(":")
+        return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
 
 
 _BUILT_IN: Final[Mapping[str, Architecture]] = {
@@ -73,9 +82,48 @@ _BUILT_IN: Final[Mapping[str, Architecture]] = {
 }
 
 
-@functools.cache
+_REGISTERED: Final[dict[str, Architecture]] = {}
+
+
+def register_architecture(name: str, architecture: Architecture) -> None:
+    """Add an architecture for this process; one that was registered before under the name is replaced.
+
+    Raises
+    ------
+    ModelError
+        The name is that of a built-in architecture or of an installed plug-in.
+    """
+    if name in _installed():
+        raise ModelError(f"the architecture '{name}' exists already: give the network another name")
+    _REGISTERED[name] = architecture
+
+
 def architectures() -> Mapping[str, Architecture]:
-    """Name → architecture: the built-in ones, then those of installed plug-ins.
+    """Name → architecture: the built-in ones, those of installed plug-ins, those of the environment, registered ones.
+
+    Raises
+    ------
+    ModelError
+        A plug-in takes a name that exists, or offers something else than an `Architecture`.
+    UsageError
+        A plug-in of the environment cannot be loaded.
+    """
+    _of_environment()
+    return _installed() | _REGISTERED
+
+
+@functools.cache
+def _of_environment() -> None:
+    """Register the networks that ``SMARTBKG_PLUG_INS`` names."""
+    from smartbkg.networks.own_networks import use_network
+
+    for name in named_by_environment():
+        use_network(name)
+
+
+@functools.cache
+def _installed() -> dict[str, Architecture]:
+    """The built-in architectures and those of installed plug-ins.
 
     Raises
     ------
@@ -103,7 +151,8 @@ def architecture_named(name: str) -> Architecture:
     """
     known = architectures()
     if name not in known:
-        raise ModelError(f"unknown architecture '{name}': {nearest(name, known)}")
+        remedy = f"; of a network of your own name the file, {VARIABLE}=my_network.py:Class"
+        raise ModelError(f"unknown architecture '{name}': {nearest(name, known)}{remedy}")
     return known[name]
 
 
@@ -146,4 +195,11 @@ def build_model(config: Mapping[str, Any] | ModelConfig) -> nn.Module:
     return model
 
 
-__all__ = ["Architecture", "architecture_named", "architectures", "build_model", "parse_config"]
+__all__ = [
+    "Architecture",
+    "architecture_named",
+    "architectures",
+    "build_model",
+    "parse_config",
+    "register_architecture",
+]

@@ -6,18 +6,20 @@ The policies differ in the effective events they yield per CPU second; `OptimalP
 
 from __future__ import annotations
 
-import abc
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from smartbkg.errors import PolicyError, nearest
+from smartbkg.plug_ins import is_plug_in
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT, OptimalPolicy, UnsolvedOptimal, solve_optimal
 from smartbkg.sampling.policy import Policy, check_max_weight
+from smartbkg.sampling.policy_function import FunctionPolicy, load_function
+from smartbkg.sampling.score_function import ScoreFunction
 from smartbkg.sampling.statistics import check_probability
 from smartbkg.scores.logistic import log_odds
 
@@ -25,28 +27,6 @@ from smartbkg.scores.logistic import log_odds
 UPSTREAM_MAX_WEIGHT: Final = 100.0
 #: q = p has no floor upstream; this one only keeps an event of score 0 possible.
 SCORE_MAX_WEIGHT: Final = 1e4
-
-
-@dataclass(frozen=True)
-class ScoreFunction(Policy):
-    """A policy that increases with the score and looks at nothing else.
-
-    Of several skims the highest score counts: q(max p_i) = max q(p_i), so that one draw serves all of them.
-    """
-
-    def keep_probability(
-        self,
-        score: ArrayLike,
-        *,
-        weight: ArrayLike | None = None,  # noqa: ARG002 - the score alone decides
-        simulation_cost: ArrayLike | None = None,  # noqa: ARG002
-    ) -> NDArray[np.float64]:
-        scores = check_probability(score, "score")
-        return self.of_score(scores if scores.ndim == 1 else scores.max(axis=1))
-
-    @abc.abstractmethod
-    def of_score(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Keep probability, same shape as the scores, which are known to lie in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +120,7 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Policy]]] = {
     "threshold": lambda content: ThresholdPolicy(float(content["threshold"])),
     "exp": lambda content: ExponentialPolicy(float(content["a"]), float(content["b"]), float(content["max_weight"])),
     "optimal": _optimal_from_dict,
+    "function": FunctionPolicy.from_dict,
 }
 
 
@@ -163,7 +144,7 @@ def policy_from_dict(content: Mapping[str, Any]) -> Policy:
 def parse_policy(
     text: str, max_weight: float | None = None, importance: tuple[float, ...] | None = None
 ) -> Policy | UnsolvedOptimal:
-    """The policy a user names: ``optimal``, ``score``, ``threshold=0.3`` or ``exp=0.46,-0.25``.
+    """The policy a user names: ``optimal``, ``score``, ``threshold=0.3``, ``exp=0.46,-0.25`` or ``file.py:function``.
 
     Parameters
     ----------
@@ -175,10 +156,13 @@ def parse_policy(
     PolicyError
         Not one of those.
     """
+    if is_plug_in(text.strip()):
+        return load_function(text.strip(), max_weight)
     name, _, values = text.strip().partition("=")
     wanted = {"optimal": 0, "score": 0, "threshold": 1, "exp": 2}
     if name not in wanted:
-        raise PolicyError(f"unknown policy '{text}': {nearest(name, ['optimal', 'score', 'threshold=P', 'exp=A,B'])}")
+        choices = ["optimal", "score", "threshold=P", "exp=A,B", "file.py:function"]
+        raise PolicyError(f"unknown policy '{text}': {nearest(name, choices)}")
     try:
         numbers = [float(value) for value in values.split(",")] if values else []
     except ValueError as error:
@@ -199,6 +183,7 @@ def parse_policy(
 __all__ = [
     "DEFAULT_MAX_WEIGHT",
     "ExponentialPolicy",
+    "FunctionPolicy",
     "OptimalPolicy",
     "Policy",
     "ScoreFunction",

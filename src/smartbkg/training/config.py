@@ -8,9 +8,11 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from smartbkg.errors import ModelError, UsageError
+from smartbkg.errors import ModelError, UsageError, nearest
 from smartbkg.graphs import GraphRule
 from smartbkg.networks import parse_config as parse_model_config
+from smartbkg.networks import use_network
+from smartbkg.plug_ins import is_plug_in
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 from smartbkg.storage.configuration import (
@@ -22,6 +24,8 @@ from smartbkg.storage.configuration import (
     with_overrides,
 )
 
+#: Losses of `smartbkg.training.losses`.
+LOSSES: Final = ("cross_entropy", "speed_up", "optimal_speed_up")
 #: Largest steps that suit an architecture better than the usual one.
 _LEARNING_RATE: Final = {"transformer": 1e-3, "gat2": 2e-3}
 
@@ -81,8 +85,9 @@ class SamplingSection(Section):
 class LossSection(Section):
     """What is minimised."""
 
-    name: Literal["cross_entropy", "speed_up", "optimal_speed_up"] = "cross_entropy"
-    """Cross-entropy, or 1/speed-up for sampling by the score (upstream's) or by the optimal policy."""
+    name: str = "cross_entropy"
+    """``cross_entropy``; 1/speed-up for sampling by the score (``speed_up``, upstream's) or by the optimal policy
+    (``optimal_speed_up``); or ``file.py:Class``, a child of `smartbkg.training.losses.Loss`."""
     cross_entropy_share: float = Field(default=0.1, ge=0)
     """Part of cross-entropy added to the speed-up losses, which alone cannot leave the start."""
     importance: dict[str, float] = Field(default_factory=dict)
@@ -91,6 +96,13 @@ class LossSection(Section):
     """Event-level variables that the scores of failing events should not depend on."""
     decorrelation_strength: float = Field(default=0.1, ge=0)
     """Factor of the distance correlation in the loss."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in LOSSES and not is_plug_in(name):
+            raise ValueError(f"{nearest(name, LOSSES)}, or file.py:Class")
+        return name
 
 
 class OptimiserSection(Section):
@@ -198,6 +210,10 @@ def parse_training_config(content: Mapping[str, Any], source: str = "configurati
     """
     config = parse_configuration(TrainingConfig, content, source)
     try:
+        architecture = config.network.get("architecture")
+        if isinstance(architecture, str) and is_plug_in(architecture):
+            network = {**config.network, "architecture": use_network(architecture)}
+            config = config.model_copy(update={"network": network})
         _ = config.graph_rule
         parse_model_config({"architecture": "gatgap", **config.network})
     except ModelError as error:

@@ -16,6 +16,8 @@ from typing import ClassVar, Final
 import torch
 from torch.nn import functional
 
+from smartbkg.errors import UsageError
+from smartbkg.plug_ins import is_plug_in, load_plug_in
 from smartbkg.sampling import Costs
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 from smartbkg.sampling.policies import SCORE_MAX_WEIGHT
@@ -192,10 +194,6 @@ def inverse_speed_up(sums: torch.Tensor, retention: torch.Tensor, costs: Costs) 
     return inverse_keep * cost / (retention * (costs.generation + costs.simulation))
 
 
-LOSSES: Final = ("cross_entropy", "speed_up", "optimal_speed_up")
-"""Names in configurations."""
-
-
 def make_loss(
     name: str,
     importance: torch.Tensor,
@@ -205,8 +203,21 @@ def make_loss(
     max_weight: float = DEFAULT_MAX_WEIGHT,
     cross_entropy_share: float = 0.0,
 ) -> Loss:
-    """The loss of that name (one of `LOSSES`; configurations are checked before)."""
+    """The loss of that name: one of `smartbkg.training.config.LOSSES`, or ``file.py:Class``.
+
+    Raises
+    ------
+    UsageError
+        A class of the user's own is no child of `Loss`.
+    """
     priors = (importance, retention, training_fraction)
+    if is_plug_in(name):
+        own = load_plug_in(name, "loss")
+        if not isinstance(own, type) or not issubclass(own, Loss):
+            raise UsageError(f"loss '{name}': is no child of smartbkg.training.losses.Loss")
+        if issubclass(own, SpeedUpLoss):
+            return own(*priors, costs, max_weight, cross_entropy_share)
+        return own(*priors)
     if name == "cross_entropy":
         return CrossEntropy(*priors)
     if name == "speed_up":

@@ -60,6 +60,7 @@ def train(
     skim: str | None = None,
     output: Source | None = None,
     settings: Mapping[str, Any] | None = None,
+    network: str | type | None = None,
     start_from: Source | None = None,
 ) -> Model:
     """Train a network for a skim, as `smartbkg train` does.
@@ -71,6 +72,7 @@ def train(
     skim : skim to learn; all of the data set where not given.
     output : model file (.safetensors); temporary where not given.
     settings : keys of the training configuration, as ``{"optimiser.epochs": 5, "run.seed": 1}``.
+    network : name of an architecture, ``file.py:Class``, or a class of your own (`smartbkg.networks.use_network`).
     start_from : model to begin with.
 
     Raises
@@ -84,6 +86,7 @@ def train(
     >>> model = sb.train(events, passes, skim="mine", settings={"optimiser.epochs": 3})  # doctest: +SKIP
     >>> sb.filter(fresh, model, seed=1)  # doctest: +SKIP
     """
+    from smartbkg.networks.own_networks import use_network
     from smartbkg.training.config import read_config
     from smartbkg.training.run import train as train_files
 
@@ -97,6 +100,8 @@ def train(
     wanted = dict(settings or {})
     if skim is not None:
         wanted["data.skims"] = [skim]
+    if network is not None:
+        wanted["network.architecture"] = network if isinstance(network, str) else use_network(network)
     outcome = train_files(
         paths, path, read_config(None, wanted), resume="never",
         init_from=None if start_from is None else Path(start_from),

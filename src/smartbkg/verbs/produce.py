@@ -13,6 +13,8 @@ from smartbkg.verbs.results import Events, Flags, Kept, Model, Scores
 if TYPE_CHECKING:
     from smartbkg.filtering.merge import Method
     from smartbkg.networks.scorer import Scorer
+    from smartbkg.sampling.policies import Policy
+    from smartbkg.sampling.policy_function import KeepFunction
 
 Source = str | os.PathLike[str]
 
@@ -65,7 +67,7 @@ def simulate(
     events : path, result, `smartbkg.EventBatch` or awkward array of events.
     output : table of flags and variables (Parquet); temporary where not given.
     seed : fixes the simulation of every event.
-    skims : names, or ``module:function``; all ten where not given.
+    skims : names, or ``file.py:function``; all ten where not given.
     jobs : threads; the flags are the same.
 
     Raises
@@ -117,7 +119,7 @@ def filter_events(
     model: Source | Scorer | Model,
     *,
     output: Source | None = None,
-    policy: str | None = None,
+    policy: str | Policy | KeepFunction | None = None,
     skims: Sequence[str] = (),
     seed: int = 0,
     stream: str | None = None,
@@ -130,7 +132,8 @@ def filter_events(
     events : path, result, `smartbkg.EventBatch` or awkward array of events.
     model : path, result of `train`, or scorer (`smartbkg.load_model`).
     output : kept events, the suffix chooses the format; a temporary Parquet file where not given.
-    policy : ``optimal``, ``score``, ``threshold=P`` or ``exp=A,B``; the model's own where not given.
+    policy : ``optimal``, ``score``, ``threshold=P``, ``exp=A,B`` or ``file.py:function``, a policy object, or a
+        function from scores to keep probabilities; the model's own where not given.
     skims : skims to filter for; all of the model where not given.
     seed : of the draw.
     stream : name that decides in place of the events' content.
@@ -145,12 +148,16 @@ def filter_events(
     from smartbkg.filtering.event_filter import EventFilter
     from smartbkg.filtering.files import filter_file
     from smartbkg.filtering.policy_choice import choose_policy
+    from smartbkg.sampling.policies import FunctionPolicy, Policy
 
     place = Workplace()
     source, path = place.events(events), place.output(output, "kept.parquet")
     scorer, files = load(model)
     chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))
-    named = choose_policy(policy, scorer.policy, chosen, str(files[0]) if files else "the model")
+    if policy is None or isinstance(policy, str):
+        named = choose_policy(policy, scorer.policy, chosen, str(files[0]) if files else "the model")
+    else:
+        named = policy if isinstance(policy, Policy) else FunctionPolicy.of(policy)
     event_filter = EventFilter(scorer, named, seed=seed, skims=chosen, stream=stream)
     settings = {"policy": named.to_dict(), "seed": seed, "skims": list(chosen), "draw": "independent"}
     totals = filter_file(

@@ -2,19 +2,17 @@
 
 A selection is a function from `smartbkg.experiment.reconstruction.reconstruct.ReconstructedEvents` to one truth
 value per event.
-Further skims come from packages by the entry-point group ``smartbkg.skims``, or from any module by
-``module:function``. The skims here carry the names, codes and published cuts of Belle II (basf2, `skim` package) as
-far as they apply to the embedded experiment; `docs/skims.md` says where they do not.
+Further skims come from packages by the entry-point group ``smartbkg.skims``, from any file by ``file.py:function`` or
+from a module by ``module:function``. The skims here carry the names, codes and published cuts of Belle II (basf2,
+`skim` package) as far as they apply to the embedded experiment; `docs/skims.md` says where they do not.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from smartbkg.errors import UsageError, nearest
 from smartbkg.events.columns import PASSES_PREFIX
 from smartbkg.experiment.reconstruction.reconstruct import ReconstructedEvents
+from smartbkg.plug_ins import load_plug_in
 
 Selection = Callable[[ReconstructedEvents], NDArray[np.bool_]]
 
@@ -130,41 +129,26 @@ def skims_of_module(module: str) -> tuple[str, ...]:
 
 
 def find_skim(name: str) -> Skim:
-    """The skim of that name, or of ``module:function``.
+    """The skim of that name, or of ``file.py:function`` or ``module:function``.
 
     Raises
     ------
     UsageError
-        There is none: names the nearest; or the module cannot be imported.
+        There is none: names the nearest; or the file or module cannot be used.
     """
     if ":" in name:
-        return _skim_of_module(name)
+        return _skim_of_plug_in(name)
     if name not in skim_names():
-        raise UsageError(f"unknown skim '{name}': {nearest(name, skim_names())}; or give module:function")
+        raise UsageError(f"unknown skim '{name}': {nearest(name, skim_names())}; or give file.py:function")
     return _REGISTRY[name]
 
 
-def _look_in_working_directory() -> None:
-    """Let modules of the working directory be found, after installed ones: an installed command does not look there."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)
-
-
-def _skim_of_module(name: str) -> Skim:
-    module_name, _, attribute = name.partition(":")
-    _look_in_working_directory()
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(f"skim '{name}': cannot import {module_name}: {error}") from error
-    if not hasattr(module, attribute):
-        raise UsageError(f"skim '{name}': {module_name} has no '{attribute}': {nearest(attribute, dir(module))}")
-    loaded = getattr(module, attribute)
+def _skim_of_plug_in(name: str) -> Skim:
+    loaded = load_plug_in(name, "skim")
     for known in _REGISTRY.values():
         if known.select is loaded:
             return known
-    return _as_skim(loaded, attribute)
+    return _as_skim(loaded, name.rpartition(":")[2])
 
 
 def apply_skim(skim: Skim, events: ReconstructedEvents) -> NDArray[np.bool_]:
