@@ -238,7 +238,7 @@ def _from_frames(batch: EventBatch, originals: Sequence[Original]) -> _Content:
 
 
 def _renumbered(headers: Any, batch: EventBatch) -> Any:
-    """Headers with the numbers of a batch, where there is one an event."""
+    """Headers with the numbers of a batch, where there is one per event."""
     import awkward as ak
 
     if np.any(ak.to_numpy(ak.num(headers, axis=1)) != 1):
