@@ -82,6 +82,7 @@ TESTED_BY: dict[str, tuple[str, str]] = {
     "io/edm4hep/header": ("io/edm4hep/test_frames.py", "EventHeader"),
     "io/edm4hep/parameters": ("io/edm4hep/test_frames.py", "GeneratorEventParameters"),
     "io/edm4hep/podio": ("io/edm4hep/test_writer.py", "podio"),
+    "sampling/score_function": ("sampling/test_policies.py", "ScorePolicy"),
     "training/surrogate/files": ("cli/test_calibrate.py", "add_surrogate"),
     "verbs/learn": ("verbs/test_verbs.py", "sb.train"),
     "verbs/produce": ("verbs/test_verbs.py", "sb.filter"),

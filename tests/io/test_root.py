@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import awkward as ak
 import numpy as np
@@ -14,6 +15,10 @@ from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
 from smartbkg.io.reader import EventReader, ReadOptions
 from smartbkg.io.root import check_whole, flat_branch, open_root, read_ranges, root_errors, root_recogniser
+from smartbkg.io.root_volume import Volume
+
+#: Of a tree whose branches are not looked at.
+NO_VOLUME = Volume(SimpleNamespace(classname="TTree"), [])
 
 
 class ReaderOfNothing(EventReader):
@@ -81,12 +86,12 @@ def test_only_the_damaged_entries_are_left_out(size: int) -> None:
         return list(range(start, stop))
 
     reader = ReaderOfNothing("toy", ReadOptions(skip_corrupt=True))
-    found = [entry for part in read_ranges(reader, 20, size, read) for entry in part]
+    found = [entry for part in read_ranges(reader, 20, size, read, NO_VOLUME) for entry in part]
     assert found == [entry for entry in range(20) if entry not in damaged]
     assert reader.skipped.n_events == 3
     with pytest.raises(FileFormatError):
-        list(read_ranges(ReaderOfNothing("toy"), 20, size, read))
+        list(read_ranges(ReaderOfNothing("toy"), 20, size, read, NO_VOLUME))
 
 
 def test_an_empty_range_gives_nothing() -> None:
-    assert list(read_ranges(ReaderOfNothing("toy"), 0, 5, lambda start, stop: np.arange(start, stop))) == []
+    assert list(read_ranges(ReaderOfNothing("toy"), 0, 5, lambda start, stop: np.arange(start, stop), NO_VOLUME)) == []
