@@ -9,27 +9,25 @@ file, and compared with the truth within their own error.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import uproot
-from numpy.typing import NDArray
 from synthetic import random_events
+from verb_chains import VERBS, WEIGHTS, MomentumScorer, N, Sample, after_filter, check, generated
 
 from smartbkg.closure.check import ClosureSettings
 from smartbkg.closure.files import validate_files
 from smartbkg.datasets.build import DatasetOptions, build_dataset
-from smartbkg.datasets.header import read_header
+from smartbkg.datasets.combine import merge_datasets
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID
 from smartbkg.filtering.event_filter import EventFilter
 from smartbkg.filtering.files import filter_file, score_file
 from smartbkg.filtering.merge import merge_files
 from smartbkg.filtering.ntuples import table_to_ntuple
-from smartbkg.io import create_events, open_events
-from smartbkg.io.convert import convert_events
+from smartbkg.io import open_events
 from smartbkg.io.tables import read_table, write_table
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.labelled import LabelledEvents
@@ -38,92 +36,6 @@ from smartbkg.sampling.plan import make_plan
 from smartbkg.sampling.policies import OptimalPolicy
 from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.storage.provenance import record
-
-N = 2000
-WEIGHTS = {
-    "0.01": lambda random: np.full(N, 0.01),
-    "1": lambda random: np.ones(N),
-    "100": lambda random: np.full(N, 100.0),
-    "lognormal": lambda random: random.lognormal(0.0, 0.5, N),
-    "20 % negative": lambda random: np.where(random.random(N) < 0.2, -1.0, 1.0),
-}
-
-
-class MomentumScorer:
-    """The score is a function of an event's largest momentum: known, and the same wherever the event comes from."""
-
-    skims = ("tag",)
-    n_unknown_codes = 0
-
-    def logits(self, batch: EventBatch) -> NDArray[np.float32]:
-        largest = np.zeros(len(batch))
-        np.maximum.at(largest, batch.event_index, np.abs(batch.particle["px"].astype(np.float64)))
-        return (2 * largest - 4)[:, None].astype(np.float32)
-
-    def calibrate(self, logits: NDArray[np.float32], process: object = None) -> NDArray[np.float64]:
-        return 1 / (1 + np.exp(-logits.astype(np.float64)))
-
-
-@dataclass
-class Sample:
-    """A file, and what the truth says of the generated events behind it."""
-
-    path: Path
-    flags: Path
-    sum_weight: float
-    retention: float
-
-
-def generated(folder: Path, weights: str, name: str = "events", seed: int = 1) -> Sample:
-    random = np.random.default_rng(seed)
-    batch = random_events(N, seed=seed, first_event=seed * 1_000_000)
-    batch = batch.with_event_columns(weight=WEIGHTS[weights](random))
-    scorer = MomentumScorer()
-    passes = random.random(N) < scorer.calibrate(scorer.logits(batch))[:, 0]
-    path, flags = folder / f"{name}.parquet", folder / f"{name}_flags.parquet"
-    with create_events(path, record("events", 1, {})) as writer:
-        writer.write(batch)
-    columns = {n: batch.event[n] for n in EVENT_ID} | {"passes_tag": passes, "hardness": scorer.logits(batch)[:, 0]}
-    write_table(flags, columns, record("flags", 1, {}))
-    return Sample(path, flags, float(batch.event["weight"].sum()), float(passes.mean()))
-
-
-def after_filter(sample: Sample, output: Path) -> Sample:
-    event_filter = EventFilter(MomentumScorer(), OptimalPolicy(1.5, 10.0), seed=0)
-    filter_file(sample.path, output, event_filter, settings={"seed": 0, "skims": ["tag"]})
-    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
-
-
-def after_convert(sample: Sample, output: Path) -> Sample:
-    convert_events([sample.path], output)
-    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
-
-
-def after_dataset(sample: Sample, output: Path) -> Sample:
-    build_dataset([sample.path], [sample.flags], output, DatasetOptions(missing="drop", failing_per_passing=3.0))
-    return Sample(output, sample.flags, sample.sum_weight, sample.retention)
-
-
-VERBS = {"filter": after_filter, "convert": after_convert, "dataset": after_dataset}
-
-
-def check(sample: Sample) -> None:
-    """Σw, the number of generated events and the retention, each within five standard deviations of the truth."""
-    with open_events(sample.path) as reader:
-        batch = EventBatch.concatenate(list(reader.batches()))
-    stands_for, w = sampling_weights(batch.event), generator_weights(batch.event)
-    for values, truth in ((stands_for * w, sample.sum_weight), (stands_for, float(N))):
-        error = np.sqrt((values**2 * (1 - 1 / stands_for)).sum())
-        assert abs(values.sum() - truth) < 5 * error + 1e-6 * abs(truth), (values.sum(), truth, error)
-    if "keep_probability" in batch.event:
-        np.testing.assert_allclose(batch.event["weight"] * batch.event["keep_probability"], w, rtol=1e-6)
-    if "label" in batch.event:
-        passing = stands_for * batch.event["label"]
-        error = np.sqrt((passing**2 * (1 - 1 / stands_for)).sum()) / N + 5e-3
-        assert abs(passing.sum() / stands_for.sum() - sample.retention) < 5 * error
-        if sample.path.name.startswith("dataset"):
-            total = read_header(sample.path).summary.total
-            assert abs(total.retention("tag") - sample.retention) < 5 * error
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -249,3 +161,36 @@ def test_scaling_all_weights_changes_nothing_where_they_differ(tmp_path: Path) -
     q = [solve_optimal(score, Costs(), weight=s * w).keep_probability(score, weight=s * w) for s in (0.01, 1.0, 100.0)]
     np.testing.assert_allclose(q[0], q[1], rtol=1e-9)
     np.testing.assert_allclose(q[2], q[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_data_set_thinned_twice_still_stands_for_all_events(weights: str, tmp_path: Path) -> None:
+    """The second choice of failing events must not go by the numbers of the first, whatever their seeds."""
+    sample = generated(tmp_path, weights)
+    flags = [sample.flags]
+    build_dataset([sample.path], flags, tmp_path / "once.parquet", DatasetOptions(failing_per_passing=1.5))
+    twice = tmp_path / "dataset_twice.parquet"
+    build_dataset([tmp_path / "once.parquet"], [], twice, DatasetOptions(failing_per_passing=0.7))
+    with open_events(twice) as reader:
+        n_failing = int(sum((~batch.event["label"]).sum() for batch in reader.batches()))
+    assert n_failing == pytest.approx(0.7 * sample.retention * N, rel=0.2)
+    check(replace(sample, path=twice))
+
+
+def test_merged_data_sets_remember_the_draws_of_their_events(tmp_path: Path) -> None:
+    """Filtered by the same numbers again, the events of a merged data set would be biased."""
+    samples = [generated(tmp_path, "1", f"e{k}", k) for k in (1, 2)]
+    parts = []
+    for number, sample in enumerate(samples):
+        kept = after_filter(sample, tmp_path / f"k{number}.parquet")
+        parts.append(tmp_path / f"d{number}.parquet")
+        build_dataset([kept.path], [sample.flags], parts[-1], DatasetOptions(missing="drop"))
+    merge_datasets(parts, tmp_path / "merged.parquet")
+    merged = Sample(tmp_path / "merged.parquet", samples[0].flags, sum(s.sum_weight for s in samples), 0.0)
+    again = after_filter(merged, tmp_path / "again.parquet")
+    with open_events(again.path) as reader:
+        assert len(reader.metadata["draws"]) == 2
+        weight = np.concatenate([batch.event["weight"] for batch in reader.batches()])
+        assert reader.totals is not None
+        assert reader.totals.n_events == 2 * N
+    assert abs(weight.sum() - 2 * N) < 5 * np.sqrt((weight**2).sum())

@@ -18,7 +18,8 @@ from smartbkg.io.tables import Table, read_table, write_table
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.sampling.optimal import solve_optimal
 from smartbkg.sampling.reweighting import Reweighter, ReweighterSettings, TrainedReweighter, train_reweighter
-from smartbkg.sampling.statistics import check_probability, effective_sample_size
+from smartbkg.sampling.statistics import check_probability
+from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.storage.kinds import SCHEMA_VERSIONS, WEIGHTS
 from smartbkg.storage.provenance import record
 
@@ -73,6 +74,7 @@ def compare_modes(
     threshold: float,
     *,
     generator_weight: ArrayLike | None = None,
+    multiplicity: ArrayLike | None = None,
     costs: Costs = BELLE_II_COSTS,
     settings: ReweighterSettings | None = None,
     closure: ClosureSettings | None = None,
@@ -87,34 +89,45 @@ def compare_modes(
     score : (n_events,) calibrated.
     passes : (n_events,) bool.
     threshold : events below it are not simulated.
+    generator_weight : (n_events,) 1 if not given.
+    multiplicity : (n_events,) how many generated events each stands for, 1 if not given: 1/q of kept events.
     """
     p, y = check_probability(score, "score"), np.asarray(passes, dtype=bool)
-    w = np.ones(len(p)) if generator_weight is None else np.asarray(generator_weight, dtype=np.float64)
+    m = np.ones(len(p)) if multiplicity is None else np.asarray(multiplicity, dtype=np.float64)
+    of_generator = np.ones(len(p)) if generator_weight is None else np.asarray(generator_weight, dtype=np.float64)
+    w = m * of_generator
     if not y.any():
         raise DatasetError(f"none of {len(y)} events passes")
     passing = {name: np.asarray(values, dtype=np.float64)[y] for name, values in variables.items()}
     is_above = p >= threshold
     trained = train_reweighter(passing, is_above[y], w[y], threshold=threshold, settings=settings)
-    q = solve_optimal(p, costs).keep_probability(p)
+    policy = solve_optimal(p, costs, weight=generator_weight, multiplicity=m)
+    q = policy.keep_probability(p, weight=generator_weight)
     drawn = np.random.default_rng(0).random(len(p)) < q
     factors = np.ones(len(p))
     factors[np.flatnonzero(y)[is_above[y]]] = trained.cross_validated
     checks = closure or ClosureSettings(n_replicas=200, with_pairs=False, n_coverage_seeds=0)
     ways = (
-        ("threshold", is_above, is_above.mean(), w),
-        ("threshold, reweighted", is_above, is_above.mean(), w * factors),
-        ("sampling, optimal", drawn, q.mean(), w / q),
+        ("threshold", is_above, np.average(is_above, weights=m), w),
+        ("threshold, reweighted", is_above, np.average(is_above, weights=m), w * factors),
+        ("sampling, optimal", drawn, np.average(q, weights=m), w / q),
     )
-    unfiltered = effective_sample_size(w[y]) / (len(p) * (costs.generation + costs.simulation))
+    n_generated = float(m.sum())
+    unfiltered = _effective(w[y], m[y]) / (n_generated * (costs.generation + costs.simulation))
     modes = []
     for mode, kept, simulated, weight in ways:
         bias_and_closure = _closure(passing, w[y], kept[y], weight[y], checks)
-        seconds = len(p) * (costs.before_decision + simulated * costs.simulation)
-        effective, largest = effective_sample_size(weight[y & kept]), float(weight[y & kept].max())
+        seconds = n_generated * (costs.before_decision + simulated * costs.simulation)
+        effective, largest = _effective(weight[y & kept], m[y & kept]), float((weight / m)[y & kept].max())
         biases = _biases(passing, w[y], kept[y], weight[y])
         per_cost = effective / seconds / unfiltered
         modes.append(ModeMetrics(mode, float(simulated), effective, *biases, per_cost, largest, *bias_and_closure))
     return ReweightingReport(trained, tuple(modes))
+
+
+def _effective(weight: NDArray[np.float64], multiplicity: NDArray[np.float64]) -> float:
+    """n_eff of the generated events that rows stand for: a row of weight m·w is m events of weight w."""
+    return float(weight.sum()) ** 2 / float((weight**2 / multiplicity).sum())
 
 
 def _biases(
@@ -170,7 +183,7 @@ def reweight_files(
 
     Parameters
     ----------
-    flags : of generated events that were all simulated, with event-level variables.
+    flags : of events that were all simulated, with event-level variables: generated ones, or those that a filter kept.
     scores : table of `smartbkg score` for the same events.
     """
     table, of_scores = read_table(flags), read_table(scores)
@@ -183,7 +196,8 @@ def reweight_files(
         of_scores[column][rows],
         table[PASSES_PREFIX + name],
         threshold,
-        generator_weight=table[WEIGHT] if WEIGHT in table.columns else None,
+        generator_weight=generator_weights(table.columns) if WEIGHT in table.columns else None,
+        multiplicity=sampling_weights(table.columns) if WEIGHT in table.columns else None,
         costs=costs,
     )
 

@@ -35,14 +35,14 @@ from smartbkg.events.columns import (
     VARIATION_PREFIX,
     WEIGHT,
 )
+from smartbkg.events.draw_history import UNKNOWN_DRAW, merged_draws, own_thinning, recorded_draws, thinning_seed
 from smartbkg.events.totals import Totals
 from smartbkg.io import open_events
 from smartbkg.io.convert import SampleTally
 from smartbkg.io.parquet import ParquetWriter
 from smartbkg.io.several import expand
-from smartbkg.sampling.draw_key import merged_draws, recorded_draws
 from smartbkg.sampling.weights import generator_weights, sampling_weights
-from smartbkg.seeds import derive_seed, event_uniforms
+from smartbkg.seeds import event_uniforms
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
 from smartbkg.storage.partial import partial_folder
@@ -107,10 +107,12 @@ def build_dataset(
         if isinstance(source, FlagFiles) and not options.allow_other_events:
             check_files(source, events)
         failing_kept = _failing_kept(source, events, options)
-        about = _history(events)
+        draws = _history(events)
+        all_draws = [*draws, *own_thinning(options.seed, failing_kept)]
+        about = {"draws": all_draws} if all_draws else {}
         provenance = record(DATASET, SCHEMA_VERSIONS[DATASET], asdict(options), [*events, *flags], **about)
         writer = stack.enter_context(ParquetWriter(output, provenance))
-        join = _Join(source.skims, options, failing_kept)
+        join = _Join(source.skims, options, failing_kept, thinning_seed(options.seed, draws))
         for batch in _labelled_batches(source, events, options, output.parent, join, stack):
             writer.write(batch)
         summary = join.summary(source.variables)
@@ -137,17 +139,15 @@ def _failing_kept(source: FlagFiles | OwnLabels, events: Sequence[Path], options
     return min(1.0, wanted / max(1, n_rows - n_passing))
 
 
-def _history(events: Sequence[Path]) -> dict[str, Any]:
-    """The draws that the events have come through, for the record: a later filter must not draw by them again."""
+def _history(events: Sequence[Path]) -> list[dict[str, Any]]:
+    """The draws that the events have come through, for the record: a later one must not draw by their numbers again."""
     found = []
     for path in events:
         with open_events(path) as reader:
             next(iter(reader.batches(1)), None)  # a stream tells its record with its first event
             draws = recorded_draws(reader.metadata)
-        if draws is None:
-            return {}
-        found.append(draws)
-    return {"draws": merged_draws(found, "dataset")} if any(found) else {}
+        found.append([dict(UNKNOWN_DRAW)] if draws is None else draws)
+    return merged_draws(found, "dataset") if any(found) else []
 
 
 def _batches(path: Path) -> Iterator[EventBatch]:
@@ -197,10 +197,11 @@ def _labelled_batches(
 class _Join:
     """Labels batches and keeps the counts."""
 
-    def __init__(self, skims: Sequence[str], options: DatasetOptions, failing_kept: float) -> None:
+    def __init__(self, skims: Sequence[str], options: DatasetOptions, failing_kept: float, seed: int) -> None:
         self.skims = tuple(skims)
         self.options = options
         self.failing_kept = failing_kept
+        self.seed = seed
         self.counts: dict[str, Counts] = {}
         self.n_seen = 0
         self.totals = Totals()
@@ -234,8 +235,7 @@ class _Join:
     ) -> Iterator[EventBatch]:
         """Thin out failing events, add the columns, count."""
         is_failing = ~np.any([label > 0 for label in labels.values()], axis=0)
-        seed = derive_seed(self.options.seed, "dataset sampling")
-        uniforms = event_uniforms(seed, *(batch.event[name] for name in EVENT_ID))
+        uniforms = event_uniforms(self.seed, *(batch.event[name] for name in EVENT_ID))
         is_kept = ~is_failing | (uniforms < self.failing_kept)
         stands_for = sampling_weights(batch.event)
         self._count(batch, labels, is_kept, stands_for)

@@ -15,6 +15,8 @@ from smartbkg.datasets.header import (
     read_header,
 )
 from smartbkg.events.columns import VARIABLE_PREFIX
+from smartbkg.events.draw_history import merged_draws
+from smartbkg.events.totals import Totals
 from smartbkg.io.parquet import ParquetReader, ParquetWriter
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
@@ -57,8 +59,12 @@ def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = Fals
     def is_wanted(name: str) -> bool:
         return not name.startswith(VARIABLE_PREFIX) or name.removeprefix(VARIABLE_PREFIX) in variables
 
-    with ParquetWriter(output, record(DATASET, SCHEMA_VERSIONS[DATASET], {"merged": True}, inputs)) as writer:
+    draws = [header.draws for header in headers]
+    history = {"draws": merged_draws(draws, "dataset")} if any(draws) else {}
+    about = record(DATASET, SCHEMA_VERSIONS[DATASET], {"merged": True}, inputs, **history)
+    with ParquetWriter(output, about) as writer:
         columns: list[str] | None = None
+        totals: Totals | None = Totals()
         for path in inputs:
             with ParquetReader(path) as reader:
                 for batch in reader.batches():
@@ -69,5 +75,8 @@ def merge_datasets(inputs: Sequence[Path], output: Path, *, is_part: bool = Fals
                             batch.offsets, {name: batch.event[name] for name in columns}, batch.particle, batch.source
                         )
                     )
+                totals = None if totals is None or reader.totals is None else totals + reader.totals
         writer.describe(**summary.to_metadata(), **further)
+        if totals is not None:
+            writer.add_totals(totals)
     return summary

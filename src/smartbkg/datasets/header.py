@@ -11,6 +11,7 @@ import numpy as np
 
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID
+from smartbkg.events.draw_history import recorded_draws
 from smartbkg.events.identity import keys_of
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.storage.kinds import DATASET, SCHEMA_VERSIONS
@@ -103,12 +104,14 @@ class DatasetHeader:
     summary : skims, counts and variables.
     is_soft : whether labels are fractions.
     graph_rule : settings of the graph rule that its particles were cut with, None where nothing was cut.
+    draws : that its events have come through.
     """
 
     path: Path
     summary: DatasetSummary
     is_soft: bool
     graph_rule: dict[str, Any] | None
+    draws: tuple[dict[str, Any], ...] = ()
 
 
 def read_header(path: Path) -> DatasetHeader:
@@ -141,7 +144,8 @@ def read_header(path: Path) -> DatasetHeader:
             float(metadata["failing_kept"]),
             int(metadata["n_missing"]),
         )
-        return DatasetHeader(path, summary, bool(metadata["is_soft"]), metadata.get("graph_rule"))
+        draws = tuple(recorded_draws(metadata) or ())
+        return DatasetHeader(path, summary, bool(metadata["is_soft"]), metadata.get("graph_rule"), draws)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"{path}: its record of a data set is damaged or not whole: {error!r}") from error
 

@@ -7,8 +7,9 @@ of the events of any other file that were there is estimated from some, whatever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.events.content import content_digests
+from smartbkg.io import open_events
 from smartbkg.seeds import event_keys
+from smartbkg.storage.provenance import sha256_of_file
 
 #: Hashes that are remembered.
 SKETCH_SIZE: Final = 2048
@@ -64,4 +67,24 @@ class Membership(NamedTuple):
         return cls(keys, "" in content)
 
 
-__all__ = ["SKETCH_SIZE", "Membership", "membership_keys"]
+def share_taught(path: Path, keys: NDArray[np.uint64], training: Mapping[str, Any] | None) -> float | None:
+    """Share of the events of a file that were in the files of a training; None where it is some that cannot be counted.
+
+    Parameters
+    ----------
+    keys : `membership_keys` of the events of the file.
+    training : the training record of a model; None = it was never trained.
+    """
+    if training is None:
+        return 0.0
+    if "membership" in training:
+        share = Membership.from_list(training["membership"]).share_of(keys)
+        return 0.0 if share is None else share  # so few events that none of them tells
+    # models of earlier versions remember files alone: this one, or those that it was made of
+    inputs = {entry["sha256"] for entry in training.get("inputs", [])}
+    with open_events(path) as reader:
+        made_of = {entry.get("sha256") for entry in reader.metadata.get("inputs", [])}
+    return None if inputs & (made_of | {sha256_of_file(path)}) else 0.0
+
+
+__all__ = ["SKETCH_SIZE", "Membership", "membership_keys", "share_taught"]

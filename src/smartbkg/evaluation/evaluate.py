@@ -117,7 +117,8 @@ def evaluate_scored(
     events = scored.events
     fraction = events.label[:, 0]
     passing = fraction > 0
-    label, score, weight = split_labels(fraction, events.score[:, 0], events.weight * events.multiplicity)
+    # separation and calibration are of events as they come: the sign of a generator weight says nothing of either
+    label, score, weight = split_labels(fraction, events.score[:, 0], np.abs(events.weight) * events.multiplicity)
     if not scored.variables:
         raise DatasetError("the data set has no event-level variables (var_...) to check for bias")
     max_weight = policy.max_weight if isinstance(policy, OptimalPolicy) else DEFAULT_MAX_WEIGHT

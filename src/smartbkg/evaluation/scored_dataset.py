@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbkg.datasets.membership import Membership, membership_keys
+from smartbkg.datasets.membership import membership_keys, share_taught
 from smartbkg.datasets.split import TEST, VALIDATION, assign_split
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events import EventBatch
@@ -35,7 +35,6 @@ from smartbkg.sampling.weights import generator_weights, sampling_weights
 from smartbkg.scores.calibration import Calibration
 from smartbkg.scores.fit import fit_calibration
 from smartbkg.seeds import derive_seed, event_uniforms
-from smartbkg.storage.provenance import sha256_of_file
 
 #: Hash of each event by which a training record knows it, among the columns here.
 _MEMBERSHIP: Final = "membership"
@@ -209,7 +208,7 @@ def _unseen_by(
 ) -> tuple[NDArray[np.bool_], str]:
     """Which events one training has not looked at, and what to say of that."""
     n_events = len(columns[WEIGHT])
-    share = _share_taught(path, columns[_MEMBERSHIP], training)
+    share = share_taught(path, columns[_MEMBERSHIP], training)
     if training is None or "split" not in training or share == 0:
         return np.ones(n_events, dtype=bool), f"evaluated on all {n_events} events of {path.name}"
     split = training["split"]
@@ -226,20 +225,6 @@ def _unseen_by(
     if which == VALIDATION:
         note += ", which also chose its calibration: figures may be some per cent too good"
     return chosen, note
-
-
-def _share_taught(path: Path, keys: NDArray[np.uint64], training: Mapping[str, Any] | None) -> float | None:
-    """Share of the events that were in the files of the training; None where it is some that cannot be counted."""
-    if training is None:
-        return 0.0
-    if "membership" in training:
-        share = Membership.from_list(training["membership"]).share_of(keys)
-        return 0.0 if share is None else share  # so few events that none of them tells
-    # models of earlier versions remember files alone: this one, or those that it was made of
-    inputs = {entry["sha256"] for entry in training.get("inputs", [])}
-    with open_events(path) as reader:
-        made_of = {entry.get("sha256") for entry in reader.metadata.get("inputs", [])}
-    return None if inputs & (made_of | {sha256_of_file(path)}) else 0.0
 
 
 def _oracle(path: Path, columns: Mapping[str, NDArray[Any]], skims: Sequence[str]) -> NDArray[np.float64]:

@@ -7,6 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from smartbkg.seeds import derive_seed
+from smartbkg.storage.kinds import DATASET
+
+#: Method of the draw that thins out failing events of a data set.
+THINNED: Final = "thinned"
+#: Stands for a draw of which the file says nothing.
+UNKNOWN_DRAW: Final[Mapping[str, Any]] = {"method": "unknown"}
 #: Draws by seed and event id alone, as files say that hold no rule: the same decisions today.
 RULE_OF_IDS: Final = 1
 
@@ -18,6 +25,36 @@ def recorded_draws(metadata: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     -------
     Empty for events that no filter has seen; None where events were kept, and the file does not say by which draw.
     """
+    draws = _drawn_by_filters(metadata)
+    if draws is None or metadata.get("kind") != DATASET or _were_thinned(draws):
+        return draws
+    # data sets of earlier versions say it by that share alone
+    seed, share = metadata.get("settings", {}).get("seed", 0), metadata.get("failing_kept", 1.0)
+    return [*draws, *own_thinning(int(seed), float(share))]
+
+
+def own_thinning(seed: int, failing_kept: float) -> list[dict[str, Any]]:
+    """The draw by which failing events of a data set were thinned out; none where all were kept."""
+    return [{"method": THINNED, "dataset_seed": seed, "failing_kept": failing_kept}] if failing_kept < 1 else []
+
+
+def thinning_seed(seed: int, draws: Sequence[Mapping[str, Any]]) -> int:
+    """The seed of a data set's own thinning: a second one must not go by the numbers of the first.
+
+    Parameters
+    ----------
+    draws : those that the events have come through.
+    """
+    earlier = (digest_of_draws(draws),) if _were_thinned(draws) else ()
+    return derive_seed(seed, "dataset sampling", *earlier)
+
+
+def _were_thinned(draws: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a data set's thinning is or may be among the draws."""
+    return any(draw.get("method") == THINNED or "merged" in draw for draw in draws)
+
+
+def _drawn_by_filters(metadata: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if "draws" in metadata:
         return [dict(draw) for draw in metadata["draws"]]
     if metadata.get("kind") != "kept":
@@ -43,4 +80,12 @@ def merged_draws(files: Sequence[Sequence[Mapping[str, Any]]], method: str) -> l
     return [{"merged": sorted({digest_of_draws(draws) for draws in files}), "method": method}]
 
 
-__all__ = ["RULE_OF_IDS", "digest_of_draws", "merged_draws", "recorded_draws"]
+__all__ = [
+    "RULE_OF_IDS",
+    "UNKNOWN_DRAW",
+    "digest_of_draws",
+    "merged_draws",
+    "own_thinning",
+    "recorded_draws",
+    "thinning_seed",
+]

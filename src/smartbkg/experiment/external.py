@@ -18,10 +18,21 @@ from numpy.typing import NDArray
 
 from smartbkg.errors import FileFormatError, SmartBKGError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import CONTENT, EVENT_ID, EXPERIMENT, PASSES_PREFIX, RUN
+from smartbkg.events.columns import (
+    CONTENT,
+    EVENT_ID,
+    EXPERIMENT,
+    GENERATOR_WEIGHT,
+    KEEP_PROBABILITY,
+    PASSES_PREFIX,
+    PROCESS,
+    RUN,
+    WEIGHT,
+)
 from smartbkg.events.content import content_digests
 from smartbkg.events.identity import unique_events
 from smartbkg.events.totals import TOTALS_KEY
+from smartbkg.events.weight_columns import as_kept
 from smartbkg.experiment.external_output import PASSES_COLUMN, ProgramOutput, StrangerError, read_output
 from smartbkg.experiment.external_program import ExternalProgram
 from smartbkg.experiment.program import ProgramError, filled, run_program, split_command
@@ -38,6 +49,8 @@ from smartbkg.storage.provenance import record
 
 #: Events handed to one call of the program.
 DEFAULT_BATCH_SIZE: Final = 2048
+#: Columns of the events that the flags carry on.
+_OF_EVENTS: Final = (*EVENT_ID, PROCESS, WEIGHT, GENERATOR_WEIGHT, KEEP_PROBABILITY)
 _NAMED_EVENTS: Final = 5
 _WHAT: Final = "external simulation"
 
@@ -170,7 +183,7 @@ def simulate_file_externally(
         TableWriter(output, record(FLAGS, SCHEMA_VERSIONS[FLAGS], settings, inputs=sources)) as writer,
     ):
         flags, tally = _Flags(writer, skim), SampleTally(reader)
-        for batch, result, message in _calls(program, reader, tally.batches(batch_size), n_jobs):
+        for batch, result, message in _calls(program, reader, map(as_kept, tally.batches(batch_size)), n_jobs):
             if message is not None and not skip_failures:
                 raise SimulationError(message)
             messages += [message] if message is not None else []
@@ -201,7 +214,7 @@ class _Flags:
     def add(self, batch: EventBatch, result: ProgramOutput) -> None:
         """Append the events of a call that were simulated."""
         kept = result.is_simulated
-        columns: dict[str, NDArray[Any]] = {name: batch.event[name][kept] for name in EVENT_ID}
+        columns: dict[str, NDArray[Any]] = {name: batch.event[name][kept] for name in _OF_EVENTS if name in batch.event}
         columns[CONTENT] = content_digests(batch)[kept]
         columns[self._flag] = result.passes[kept]
         if result.is_any_listed:
@@ -224,7 +237,7 @@ class _Flags:
     def _write(self) -> None:
         for columns in self._waiting:
             missing = np.full(len(columns[self._flag]), np.nan)
-            own = {name: columns[name] for name in (*EVENT_ID, CONTENT, self._flag)}
+            own = {name: columns[name] for name in (*_OF_EVENTS, CONTENT, self._flag) if name in columns}
             self._writer.write(own | {name: columns.get(name, missing) for name in self._variables or ()})
         self._waiting = []
 

@@ -29,6 +29,7 @@ from smartbkg.events.columns import (
 from smartbkg.events.content import content_digests
 from smartbkg.events.identity import unique_events
 from smartbkg.events.totals import TOTALS_KEY
+from smartbkg.events.weight_columns import as_kept
 from smartbkg.experiment.detector.detect import simulate_detector
 from smartbkg.experiment.detector.parameters import BELLE2, DetectorParameters
 from smartbkg.experiment.reconstruction.reconstruct import TOP_KINDS, ReconstructedEvents, reconstruct
@@ -130,6 +131,7 @@ def simulate_events(
         An event has NaN, ambiguous mothers or a cycle.
     """
     chosen = [entry if isinstance(entry, Skim) else find_skim(entry) for entry in skims]
+    batch = as_kept(batch)
     response = simulate_detector(batch, seed, replica, detector)
     events = reconstruct(response)
     return SimulationResult(

@@ -18,9 +18,7 @@ from smartbkg.errors import EventError, PolicyError, UsageError, nearest
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import (
     EVENT_ID,
-    GENERATOR_WEIGHT,
     KEEP_PROBABILITY,
-    SAMPLING_WEIGHT,
     SIMULATION_COST,
     VARIATION_PREFIX,
     WEIGHT,
@@ -30,6 +28,7 @@ from smartbkg.events.columns import (
 from smartbkg.events.content import content_digests
 from smartbkg.events.skim_choice import choose_skims
 from smartbkg.events.totals import Totals
+from smartbkg.events.weight_columns import as_kept
 from smartbkg.filtering.scoring import EventScorer, ScoredEvents, score_events
 from smartbkg.sampling.draw import SystematicSampler
 from smartbkg.sampling.draw_key import RULE, DrawKey, digest_of_draws, recorded_draws
@@ -135,23 +134,6 @@ def _weighted_variations(batch: EventBatch, decision: Decision) -> dict[str, NDA
     """The generator's several weights, each divided by the keep probability as the nominal one is."""
     inverse = np.divide(1.0, decision.keep_probability, out=np.zeros(len(batch)), where=decision.is_kept)
     return {name: column * inverse for name, column in batch.event.items() if name.startswith(VARIATION_PREFIX)}
-
-
-def as_kept(batch: EventBatch) -> EventBatch:
-    """The rows of a data set as what they are: events kept with a probability of 1 / ``sampling_weight``.
-
-    Other batches come back as they are.
-    """
-    if SAMPLING_WEIGHT not in batch.event:
-        return batch
-    stands_for = batch.event[SAMPLING_WEIGHT].astype(np.float64)
-    generator_weight = generator_weights(batch.event)
-    if (stands_for == 1).all():
-        return batch
-    event = {name: column for name, column in batch.event.items() if name != SAMPLING_WEIGHT}
-    event |= {name: column * stands_for for name, column in event.items() if name.startswith(VARIATION_PREFIX)}
-    event |= {WEIGHT: generator_weight * stands_for, GENERATOR_WEIGHT: generator_weight}
-    return replace(batch, event={**event, KEEP_PROBABILITY: 1 / stands_for})
 
 
 class EventFilter:

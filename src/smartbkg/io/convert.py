@@ -14,7 +14,9 @@ from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABI
 from smartbkg.events.draw_history import merged_draws, recorded_draws
 from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.events.totals import Totals
+from smartbkg.events.weight_columns import as_kept, generator_weights
 from smartbkg.io import EventReader, ReadOptions, create_events, open_events, reading_for
+from smartbkg.io.parquet import PARQUET
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.io.several import expand
 from smartbkg.storage.atomic import refuse_same_file
@@ -68,14 +70,14 @@ def convert_events(
     with contextlib.ExitStack() as stack:
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]
         is_mixed = len({type(reader) for reader in readers}) > 1
+        is_native = output.name.endswith(PARQUET.suffixes)
         settings = {"run": options.run, "experiment": options.experiment, "process": options.process}
         writer = stack.enter_context(create_events(output, _record(readers, settings, inputs)))
         totals = Totals()
         for reader in readers:
             tally = SampleTally(reader)
-            batches = unique_events(
-                _batches(tally, batch_size, is_mixed=is_mixed), allow_duplicates=allow_duplicates, seen=seen
-            )
+            usable = _batches(tally, batch_size, is_mixed=is_mixed, is_native=is_native)
+            batches = unique_events(usable, allow_duplicates=allow_duplicates, seen=seen)
             for batch in batches:
                 writer.write(batch)
                 n_events += len(batch)
@@ -105,9 +107,13 @@ class SampleTally:
     def batches(self, size: int = DEFAULT_BATCH_SIZE) -> Iterator[EventBatch]:
         """The events of the reader."""
         for batch in self._reader.batches(size):
-            weight = batch.event[WEIGHT]
-            self._counted += Totals.of(batch.event.get(GENERATOR_WEIGHT, weight), weight)
+            self._counted += Totals.of(generator_weights(batch.event), as_kept(batch).event[WEIGHT])
             yield batch
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether the events, once the first was read, are known to have come through a draw."""
+        return bool(recorded_draws(self._reader.metadata))
 
     @property
     def totals(self) -> Totals:
@@ -151,8 +157,10 @@ def _record(readers: Sequence[EventReader], settings: Mapping[str, Any], inputs:
     return record(KEPT, SCHEMA_VERSIONS[KEPT], first.get("settings", {}), inputs, **further)
 
 
-def _batches(tally: SampleTally, size: int, *, is_mixed: bool) -> Iterator[EventBatch]:
-    for batch in tally.batches(size):
+def _batches(tally: SampleTally, size: int, *, is_mixed: bool, is_native: bool) -> Iterator[EventBatch]:
+    for rows in tally.batches(size):
+        # other programs know no sampling weight: rows that stand for several events are passed on as kept ones
+        batch = rows if is_native or not tally.has_draws else as_kept(rows)
         if is_mixed:
             common = {name: column for name, column in batch.event.items() if name in _COMMON}
             yield replace(batch, event=common, originals=None)

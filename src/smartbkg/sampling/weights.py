@@ -6,14 +6,14 @@ Columns of a file of kept events: ``weight`` = generator weight / keep probabili
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.errors import PolicyError
-from smartbkg.events.columns import GENERATOR_WEIGHT, KEEP_PROBABILITY, SAMPLING_WEIGHT, WEIGHT
+from smartbkg.events.columns import WEIGHT
+from smartbkg.events.weight_columns import generator_weights, sampling_weights, total_keep_probability
 from smartbkg.optional import needed_for
 from smartbkg.sampling.statistics import check_probability
 
@@ -61,38 +61,6 @@ def any_skim_probability(keep_probability: ArrayLike) -> NDArray[np.float64]:
     keep_probability : (n_events, n_skims).
     """
     return np.asarray(1 - np.prod(1 - check_probability(keep_probability, "keep probability"), axis=1))
-
-
-def generator_weights(event: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """(n_events,) the generator's weights: ``generator_weight`` of events that a filter has kept, else ``weight``.
-
-    Parameters
-    ----------
-    event : event columns by name.
-    """
-    return np.asarray(event[GENERATOR_WEIGHT if GENERATOR_WEIGHT in event else WEIGHT], dtype=np.float64)
-
-
-def total_keep_probability(
-    event: Mapping[str, NDArray[Any]], keep_probability: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n_events,) the product of the keep probabilities of all draws: this one's, and those before in the columns.
-
-    With it ``weight`` · ``keep_probability`` = ``generator_weight`` however often events were filtered.
-    """
-    before = event.get(KEEP_PROBABILITY)
-    return keep_probability if before is None else keep_probability * before.astype(np.float64)
-
-
-def sampling_weights(event: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """(n_events,) how many generated events each row stands for, whatever kind of file it comes from.
-
-    ``sampling_weight`` of a data set, 1 / ``keep_probability`` of kept events, 1 of generated ones. Times the
-    generator's weight it is what sums over generated events are made with.
-    """
-    stands_for = np.asarray(event.get(SAMPLING_WEIGHT, np.ones(len(event[WEIGHT]))), dtype=np.float64)
-    # both are there in data sets that earlier versions made of kept events: they took w/q for the generator's weight
-    return stands_for / event[KEEP_PROBABILITY].astype(np.float64) if KEEP_PROBABILITY in event else stands_for
 
 
 class WeightedSum(NamedTuple):

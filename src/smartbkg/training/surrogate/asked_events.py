@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smartbkg.datasets.header import read_header
-from smartbkg.datasets.split import VALIDATION, assign_split
+from smartbkg.datasets.membership import membership_keys, share_taught
+from smartbkg.datasets.split import TRAINING, VALIDATION, assign_split
 from smartbkg.errors import DatasetError, nearest
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_ID, LABEL_PREFIX, PROCESS, SAMPLING_WEIGHT, WEIGHT
+from smartbkg.events.columns import EVENT_ID, LABEL_PREFIX, PROCESS
+from smartbkg.events.weight_columns import generator_weights, sampling_weights
 from smartbkg.io import open_events
 from smartbkg.networks.bundle import ModelBundle
 from smartbkg.networks.scorer import scorer_of
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.scores.logistic import logit
 from smartbkg.seeds import derive_seed, event_uniforms
-from smartbkg.storage.provenance import sha256_of_file
 from smartbkg.surrogate.protocol import Surrogate
 from smartbkg.surrogate.replicas import count_stages, surrogate_seed
 
@@ -104,12 +105,12 @@ def ask_datasets(
     network = scorer_of(bundle, threads=threads, source=source)
     own_seed, seconds, n_asked = surrogate_seed(seed), 0.0, 0
     parts: list[AskedEvents] = []
-    share = _share(bundle, datasets, max_events)
+    learned = {path: _learned(bundle, path) for path in datasets}
+    share = _share(sum(_n_usable(path, learned[path]) for path in datasets), max_events)
     for path in datasets:
-        learned = _learned(bundle, path)
         with open_events(path) as reader:
             for batch in reader.batches():
-                chosen = batch.select(_usable(batch, learned, share))
+                chosen = batch.select(_usable(batch, learned[path], share))
                 if not len(chosen):
                     continue
                 label = _labels(chosen, bundle.skims, path)
@@ -120,8 +121,8 @@ def ask_datasets(
                 uniform = event_uniforms(
                     derive_seed(seed, "surrogate fold"), *(chosen.event[name] for name in EVENT_ID)
                 )
-                multiplicity = np.asarray(chosen.event.get(SAMPLING_WEIGHT, np.ones(len(chosen))), dtype=np.float64)
-                weight, fold = chosen.event[WEIGHT].astype(np.float64), (uniform * N_FOLDS).astype(np.int64)
+                multiplicity, weight = sampling_weights(chosen.event), generator_weights(chosen.event)
+                fold = (uniform * N_FOLDS).astype(np.int64)
                 logits, process = logit(network.scores(chosen)), chosen.event[PROCESS].astype(np.str_)
                 parts.append(AskedEvents(logits, passed, label, multiplicity, weight, fold, process))
                 progress(len(chosen))
@@ -131,29 +132,39 @@ def ask_datasets(
     return AskedEvents(*columns), seconds / n_asked
 
 
-def _learned(bundle: ModelBundle, path: Path) -> dict[str, Any] | None:
-    """How the file was divided where the network learned from it; None where it did not."""
-    inputs = {entry["sha256"] for entry in bundle.training.get("inputs", [])}
-    split = bundle.training.get("split")
-    return dict(split) if split is not None and sha256_of_file(path) in inputs else None
+def _learned(bundle: ModelBundle, path: Path) -> tuple[dict[str, Any], ...]:
+    """How a file was divided by the trainings that learned from its events: the network's own, then its ancestors'."""
+    trainings = [bundle.training, *bundle.training.get("ancestors", ())]
+    if not any("split" in training for training in trainings):
+        return ()
+    with open_events(path) as reader:
+        keys = np.concatenate([np.empty(0, np.uint64), *(membership_keys(batch) for batch in reader.batches())])
+    return tuple(
+        {**training["split"], "is_own": position == 0}
+        for position, training in enumerate(trainings)
+        if "split" in training and share_taught(path, keys, training) != 0
+    )
 
 
-def _share(bundle: ModelBundle, datasets: Sequence[Path], max_events: int) -> float:
-    """Share of the usable events to ask, so that they are about ``max_events``."""
-    n_usable = 0.0
-    for path in datasets:
-        split = _learned(bundle, path)
-        n_usable += read_header(path).summary.total.n_written * (1.0 if split is None else split["validation_fraction"])
+def _share(n_usable: float, max_events: int) -> float:
+    """Share of the usable events that is asked."""
     return min(1.0, max_events / max(1.0, n_usable))
 
 
-def _usable(batch: EventBatch, split: dict[str, Any] | None, share: float) -> NDArray[np.bool_]:
+def _n_usable(path: Path, learned: Sequence[dict[str, Any]]) -> float:
+    """About how many events of a file the network has not learned from."""
+    n_events = read_header(path).summary.total.n_written
+    return n_events * min([float(split["validation_fraction"]) for split in learned if split["is_own"]], default=1.0)
+
+
+def _usable(batch: EventBatch, learned: Sequence[dict[str, Any]], share: float) -> NDArray[np.bool_]:
     """(n_events,) True for events that the network has not learned from, a share of them chosen by their ids."""
     ids = {name: batch.event[name] for name in EVENT_ID}
     chosen = event_uniforms(derive_seed(0, "surrogate events"), *ids.values()) < share
-    if split is not None:
+    for split in learned:
         fractions = float(split["validation_fraction"]), float(split["test_fraction"])
-        chosen &= assign_split(ids, *fractions, int(split["split_seed"])) == VALIDATION
+        part = assign_split(ids, *fractions, int(split["split_seed"]))
+        chosen &= part == VALIDATION if split["is_own"] else part != TRAINING
     return chosen
 
 
