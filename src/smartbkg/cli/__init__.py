@@ -18,10 +18,10 @@ from typing import Any, Final
 import click
 
 from smartbkg._version import __version__
+from smartbkg.cli.console import echo, make_remarks_printable
 from smartbkg.errors import SmartBKGError, nearest
 from smartbkg.optional import missing_library
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
-from smartbkg.storage.printing import printable
 
 #: verb → what it does, in the order of the workflow. The module `smartbkg.cli.<verb>` holds ``command``.
 VERBS: Final[Mapping[str, str]] = {
@@ -97,6 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _terminate)
+    make_remarks_printable()
     exit_code: Any
     try:
         exit_code = command_line.main(args=arguments, prog_name="smartbkg", standalone_mode=False)
@@ -107,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         exit_code = error.exit_code
     except SmartBKGError as error:
-        exit_code = _say(f"error: {printable(str(error))}", error.exit_code)
+        exit_code = _say(f"error: {error}", error.exit_code)
     except ImportError as error:
         missing = missing_library(error, "this")
         if missing is None:
@@ -118,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, MemoryError) as error:
         if not is_of_machine(error):
             raise
-        exit_code = _say(f"error: {printable(_where(error) + reason_of(error))}", 1)
+        exit_code = _say(f"error: {_where(error)}{reason_of(error)}", 1)
     sys.exit(exit_code if isinstance(exit_code, int) else 0)
 
 
@@ -144,7 +145,7 @@ def _say(message: str, exit_code: int) -> int:
     What is still buffered for a standard output that failed is dropped, so that Python's own exit does not fail on it.
     """
     with contextlib.suppress(OSError):
-        click.echo(message, err=True)
+        echo(message, err=True)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

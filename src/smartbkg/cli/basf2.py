@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from smartbkg.b2modules.environment import check_environment, shim_folder
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 
 
@@ -33,9 +34,9 @@ def check(context: click.Context, source: Path | None) -> None:
     """
     findings = check_environment()
     for finding in findings:
-        click.echo(f"{'ok' if finding.is_good else 'to do':6} {finding.subject}: {finding.detail}")
+        echo(f"{'ok' if finding.is_good else 'to do':6} {finding.subject}: {finding.detail}")
         if finding.remedy:
-            click.echo(f"       {finding.remedy}")
+            echo(f"       {finding.remedy}")
     if source is not None:
         context.exit(_self_test(source))
     context.exit(0 if all(finding.is_good for finding in findings) else 1)
@@ -50,9 +51,9 @@ def _self_test(source: Path) -> int:
     results = self_test.run_self_test(source)
     for result in results:
         clause = clauses[result.key]
-        click.echo(f"{'ok' if result.is_met else 'differs':7} {result.key}: {clause.claim}")
+        echo(f"{'ok' if result.is_met else 'differs':7} {result.key}: {clause.claim}")
         if not result.is_met:
-            click.echo(f"        found: {result.found}\n        {clause.source} says otherwise")
+            echo(f"        found: {result.found}\n        {clause.source} says otherwise")
     n_differing = sum(not result.is_met for result in results)
-    click.echo(f"{len(results) - n_differing} of {len(results)} things are as smartbkg expects them")
+    echo(f"{len(results) - n_differing} of {len(results)} things are as smartbkg expects them")
     return 1 if n_differing else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE, choose_costs, cost_options, progress_bar
 from smartbkg.cli.outputs import MODEL
 from smartbkg.errors import UsageError
@@ -89,12 +90,12 @@ def print_outcome(outcome: SurrogateOutcome, target: Path) -> None:
     """What the surrogate adds."""
     metrics, skims = outcome.metrics, outcome.bundle.skims
     passing = ", ".join(f"{n} pass {skim}" for skim, n in zip(skims, outcome.n_passing, strict=True))
-    click.echo(f"{target}: surrogate {outcome.surrogate.name}, fitted on {outcome.n_events} events ({passing})")
+    echo(f"{target}: surrogate {outcome.surrogate.name}, fitted on {outcome.n_events} events ({passing})")
     for row in outcome.surrogate.trade:
-        click.echo(
+        echo(
             f"  {row['replicas']:5d} replicas: {row['mean_replicas']:6.1f} of an event, "
             f"{1000 * row['seconds']:7.2f} ms, expected speed-up {row['expected_speed_up']:.3f}"
         )
     areas = ", ".join(f"{skim} {area:.4f}" for skim, area in zip(skims, metrics.area, strict=True))
     alone = "" if metrics.without is None else f", {metrics.without} without it"
-    click.echo(f"speed-up {metrics.with_surrogate}{alone}; AUC {areas}")
+    echo(f"speed-up {metrics.with_surrogate}{alone}; AUC {areas}")

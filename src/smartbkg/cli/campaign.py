@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS, JSON, PAGE
 from smartbkg.errors import SmartBKGError, UsageError
@@ -58,7 +59,7 @@ def init(
         overrides["filter.skims"] = list(skims)
     config = begin_campaign(folder, overrides | parse_assignments(assignments), processes=processes, template=template)
     source = config.generate.kind
-    click.echo(
+    echo(
         f"{folder / 'campaign.yaml'}: {config.events} events ({source}), {config.chunk_events} a chunk; look at it, "
         f"then: smartbkg campaign plan {folder}"
     )
@@ -77,9 +78,9 @@ def plan(folder: Path, events: int, as_json: bool) -> None:
     outlook = foresee(folder, events)
     if as_json:
         hours = {"cpu_hours": outlook.cpu_hours, "cpu_hours_unfiltered": outlook.cpu_hours_unfiltered}
-        click.echo(json.dumps(asdict(outlook) | hours, indent=2))
+        echo(json.dumps(asdict(outlook) | hours, indent=2))
         return
-    click.echo("\n".join([*outlook_lines(outlook), f"begin by: smartbkg campaign run {folder}"]))
+    echo("\n".join([*outlook_lines(outlook), f"begin by: smartbkg campaign run {folder}"]))
 
 
 @command.command()
@@ -92,7 +93,7 @@ def validate(folder: Path) -> None:
 
     place = CampaignFolder.of(folder)
     plan = plan_chunks(read_campaign(place.config), place.root)
-    click.echo(f"{place.config}: valid, {len(plan)} chunks")
+    echo(f"{place.config}: valid, {len(plan)} chunks")
 
 
 @command.command()
@@ -111,7 +112,7 @@ def dump(folder: Path | None, assignments: tuple[str, ...]) -> None:
         config = parse_campaign(with_overrides(packaged, overrides))
     else:
         config = read_campaign(CampaignFolder.of(folder).config, overrides)
-    click.echo(as_yaml(config), nl=False)
+    echo(as_yaml(config), nl=False)
 
 
 @command.command()
@@ -119,7 +120,7 @@ def schema() -> None:
     """Show the JSON schema of campaign.yaml, for editors."""
     from smartbkg.campaign.config import CampaignConfig
 
-    click.echo(json.dumps(CampaignConfig.model_json_schema(), indent=2))
+    echo(json.dumps(CampaignConfig.model_json_schema(), indent=2))
 
 
 @command.command()
@@ -140,7 +141,7 @@ def run(
 
     campaign = open_campaign(folder, is_accepted=accept)
     for line in campaign.accepted:
-        click.echo(f"accepted: {line}", err=True)
+        echo(f"accepted: {line}", err=True)
     from smartbkg.campaign.job_report import JobReport
 
     with JobReport(campaign, report_path) as job:
@@ -180,7 +181,7 @@ def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> 
         if outcome.state in ("failed", "machine"):
             failed.append(f"chunk {index}: {outcome.message}")
         else:
-            click.echo(f"chunk {index}: {'done' if outcome.state == 'done' else 'was done already'}")
+            echo(f"chunk {index}: {'done' if outcome.state == 'done' else 'was done already'}")
     if failed:
         more = f" (and {len(failed) - 1} more chunks)" if len(failed) > 1 else ""
         raise SmartBKGError(failed[0] + more)
@@ -204,9 +205,9 @@ def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: b
     campaign = open_campaign(folder, is_accepted=accept)
     job = jobs.write_array(campaign, read_status(campaign).pending, "slurm" if system == "slurm" else "htcondor", tasks)
     if dry_run:
-        click.echo(f"{job.script}: {job.n_chunks} chunks in {job.n_tasks} tasks; submit it by: {' '.join(job.command)}")
+        echo(f"{job.script}: {job.n_chunks} chunks in {job.n_tasks} tasks; submit it by: {' '.join(job.command)}")
         return
-    click.echo(f"{jobs.submit(job)}: {job.n_chunks} chunks in {job.n_tasks} tasks ({job.script})")
+    echo(f"{jobs.submit(job)}: {job.n_chunks} chunks in {job.n_tasks} tasks ({job.script})")
 
 
 @command.command()
@@ -231,7 +232,7 @@ def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: 
         if page is not None:
             write_page_to(page, campaign)(found, alarms)
         lines = [*status_lines(campaign, found), *(f"ALARM {line}" for line in said)]
-        click.echo(json.dumps(as_dict(found, said), indent=2) if as_json else "\n".join(lines))
+        echo(json.dumps(as_dict(found, said), indent=2) if as_json else "\n".join(lines))
         if not watch or not found.pending:
             return
         time.sleep(_WATCH_SECONDS)
@@ -246,7 +247,7 @@ def retry(folder: Path, chunks: tuple[int, ...]) -> None:
     from smartbkg.campaign.folder import CampaignFolder
 
     chosen = forgive(CampaignFolder.of(folder), chunks or None)
-    click.echo(f"{len(chosen)} chunks will be tried again" + (f": {chosen}" if chosen else ""))
+    echo(f"{len(chosen)} chunks will be tried again" + (f": {chosen}" if chosen else ""))
 
 
 @command.command()
@@ -263,7 +264,7 @@ def merge(folder: Path, output: Path, bounds: str | None, incomplete: bool, jobs
 
     campaign = open_campaign(folder, is_accepted=accept)
     merged = merge_campaign(campaign, output, chunks=_range(bounds), is_incomplete_allowed=incomplete, n_jobs=jobs)
-    click.echo(
+    echo(
         f"{output}: {merged.n_written} events of {merged.n_chunks} chunks, standing for {merged.totals.n_events} "
         f"generated ones; sum of weights {float(merged.totals.sum_kept_weight):.6g}"
     )
@@ -292,6 +293,6 @@ def report(folder: Path, as_json: bool, accept: bool) -> None:
     campaign = open_campaign(folder, is_accepted=accept)
     found = read_status(campaign)
     if as_json:
-        click.echo(json.dumps(report_dict(campaign, found), indent=2))
+        echo(json.dumps(report_dict(campaign, found), indent=2))
         return
-    click.echo("\n".join([*report_lines(campaign, found), *skim_lines(found.ledger), *failure_lines(found)]))
+    echo("\n".join([*report_lines(campaign, found), *skim_lines(found.ledger), *failure_lines(found)]))

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.outputs import COPY
 from smartbkg.conditions import find_payload, open_source, open_writable, parse_interval
 from smartbkg.conditions.client import read_token_file
@@ -18,7 +19,6 @@ from smartbkg.conditions.source import UnreachableError
 from smartbkg.conditions.store import ConditionsStore
 from smartbkg.errors import ConditionsError
 from smartbkg.storage.atomic import atomic_path
-from smartbkg.storage.printing import printable
 
 # What `smartbkg.conditions.serving` defines, said here so that --help costs no import of it; a test compares.
 DEFAULT_PORT: Final = 8765
@@ -50,10 +50,10 @@ def tags(place: str | None) -> None:
         except UnreachableError as error:
             if place:
                 raise
-            click.echo(f"{error}", err=True)
+            echo(f"{error}", err=True)
             continue
         for tag in found:
-            click.echo(printable(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}"))
+            echo(f"{tag.name}\t{tag.status}\t{source.place}\t{tag.description}")
 
 
 @command.command()
@@ -63,9 +63,9 @@ def show(tag: str, place: str | None) -> None:
     """List the payloads of a global tag with their intervals of validity."""
     source = find_source(tag, [place] if place else None)
     found = source.tag(tag)
-    click.echo(printable(f"{found.name}  {found.status}  {source.place}  {found.description}"))
+    echo(f"{found.name}  {found.status}  {source.place}  {found.description}")
     for payload in source.payloads(tag):
-        click.echo(f"{payload.name}\trevision {payload.revision}\t{payload.interval}\tmd5 {payload.checksum}")
+        echo(f"{payload.name}\trevision {payload.revision}\t{payload.interval}\tmd5 {payload.checksum}")
 
 
 @command.command()
@@ -81,8 +81,8 @@ def get(tag: str, payload: str, experiment: int, run: int, place: str | None, ou
     if output is not None:
         with atomic_path(output) as partial:
             shutil.copyfile(found.path, partial)
-    click.echo(str(output or found.path))
-    click.echo(f"{found.payload}, valid for {found.payload.interval}, from {found.place}", err=True)
+    echo(str(output or found.path))
+    echo(f"{found.payload}, valid for {found.payload.interval}, from {found.place}", err=True)
 
 
 @command.command()
@@ -100,7 +100,7 @@ def put(tag: str, payload: str, file: Path, iov: str, new: bool, description: st
         added = LocalTextDatabase(Path(place)).put(payload, file, interval)
     else:
         added = open_writable(place).put(tag, payload, file, interval, is_new=new, description=description)
-    click.echo(f"{added}, valid for {interval}, md5 {added.checksum}")
+    echo(f"{added}, valid for {interval}, md5 {added.checksum}")
 
 
 @command.command("copy-tag")
@@ -109,7 +109,7 @@ def put(tag: str, payload: str, file: Path, iov: str, new: bool, description: st
 @place_option
 def copy_tag(tag: str, new_name: str, place: str) -> None:
     """Make a new, open global tag with the payloads of another one."""
-    click.echo(f"{open_writable(place).copy_tag(tag, new_name).name} is open")
+    echo(f"{open_writable(place).copy_tag(tag, new_name).name} is open")
 
 
 @command.command()
@@ -117,7 +117,7 @@ def copy_tag(tag: str, new_name: str, place: str) -> None:
 @place_option
 def publish(tag: str, place: str) -> None:
     """Verify a global tag and make it immutable."""
-    click.echo(f"{open_writable(place).publish(tag).name} is published")
+    echo(f"{open_writable(place).publish(tag).name} is published")
 
 
 @command.command()
@@ -130,10 +130,10 @@ def verify(tag: str | None, place: str) -> None:
         raise ConditionsError(f"{place}: files can be checked in a store; what a server sends is checked on arrival")
     n_payloads, damages = source.verify(tag)
     for damage in damages:
-        click.echo(printable(damage.message))
+        echo(damage.message)
     if damages:
         raise ConditionsError(f"{place}: {len(damages)} of {n_payloads} payloads are damaged")
-    click.echo(f"the store is whole, and all {n_payloads} payloads are what it promises")
+    echo(f"the store is whole, and all {n_payloads} payloads are what it promises")
 
 
 @command.command()
@@ -162,5 +162,5 @@ def serve(host: str, port: int, token_file: Path | None, public_url: str | None,
     token = read_token_file(token_file) if token_file is not None else None
     limits = ServerLimits(n_connections=connections)
     with ConditionsServer(store, host, port, token, public_url=public_url, limits=limits) as server:
-        click.echo(f"serving {store.place} at {server.url} ({'read and write' if token else 'read only'})")
+        echo(f"serving {store.place} at {server.url} ({'read and write' if token else 'read only'})")
         server.serve_forever()

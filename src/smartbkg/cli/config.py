@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.outputs import YAML
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import write_text_atomically
@@ -27,7 +28,7 @@ def init(path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise UsageError(f"{path}: exists; --force replaces it")
     write_text_atomically(path, as_yaml(TrainingConfig(), commented=True))
-    click.echo(f"{path}: edit it, then: smartbkg train T.parquet --config {path} --output M.safetensors")
+    echo(f"{path}: edit it, then: smartbkg train T.parquet --config {path} --output M.safetensors")
 
 
 @command.command()
@@ -37,7 +38,7 @@ def validate(path: Path) -> None:
     from smartbkg.training.config import read_config
 
     read_config(path)
-    click.echo(f"{path}: valid")
+    echo(f"{path}: valid")
 
 
 @command.command()
@@ -47,7 +48,7 @@ def dump(path: Path | None, assignments: tuple[str, ...]) -> None:
     """Show the whole configuration that PATH (or the defaults) amounts to."""
     from smartbkg.training.config import as_yaml, parse_assignments, read_config
 
-    click.echo(as_yaml(read_config(path, parse_assignments(assignments))), nl=False)
+    echo(as_yaml(read_config(path, parse_assignments(assignments))), nl=False)
 
 
 @command.command()
@@ -55,4 +56,4 @@ def schema() -> None:
     """Show the JSON schema, for editors."""
     from smartbkg.training.config import TrainingConfig
 
-    click.echo(json.dumps(TrainingConfig.model_json_schema(), indent=2))
+    echo(json.dumps(TrainingConfig.model_json_schema(), indent=2))

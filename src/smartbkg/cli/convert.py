@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
 from smartbkg.cli.outputs import EVENTS
 
@@ -31,6 +32,6 @@ def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batc
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
     lines = [f"{summary.n_events} events → {output}", *skipped_lines(summary.n_skipped, summary.skipped)]
-    click.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)
     if summary.n_duplicates:
-        click.echo(f"{summary.n_duplicates} events come twice", err=True)
+        echo(f"{summary.n_duplicates} events come twice", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.outputs import TABLE
 from smartbkg.errors import UsageError
@@ -66,9 +67,9 @@ def command(
 
 def _show(summary: DatasetSummary, output: Path) -> None:
     total = summary.total
-    click.echo(f"{output}: {total.n_written} events of {total.n_events}, {len(summary.variables)} variables")
+    echo(f"{output}: {total.n_written} events of {total.n_events}, {len(summary.variables)} variables")
     for skim in summary.skims:
         rates = ", ".join(f"{name or 'unknown'} {100 * c.retention(skim):.3g} %" for name, c in summary.counts.items())
-        click.echo(f"  {skim}: {total.passing.get(skim, 0):.6g} pass ({rates})")
+        echo(f"  {skim}: {total.passing.get(skim, 0):.6g} pass ({rates})")
     if summary.n_missing:
-        click.echo(f"  {summary.n_missing} events had no flags")
+        echo(f"  {summary.n_missing} events had no flags")

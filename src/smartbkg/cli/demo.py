@@ -11,6 +11,7 @@ import click
 
 from smartbkg.cli.outputs import FOLDER
 from smartbkg.errors import SmartBKGError
+from smartbkg.storage.printing import printable, without_markup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ class _ConsoleAnnouncer:
         self._console.print(f"\n[bold]{self._n_steps}. {title}[/bold]  [dim]{elapsed:.0f} s[/dim]\n   {reason}")
 
     def result(self, text: str) -> None:
-        self._console.print(f"   [green]{text}[/green]")
+        self._console.print(f"   [green]{without_markup(text)}[/green]")
 
 
 def next_steps(files: DemoFiles) -> tuple[str, ...]:
@@ -58,13 +59,13 @@ def _say_what_came_of_it(console: Console, result: DemoResult) -> None:
     files = result.files
     console.print(
         f"\n[bold]Speed-up {result.speed_up}[/bold] at Belle II's costs (0.08, 0.63, 97.04 s per event): "
-        f"{result.kept_fraction:.1%} of the events simulated, AUC {result.area:.3f}\n{result.verdict}\n"
+        f"{result.kept_fraction:.1%} of the events simulated, AUC {result.area:.3f}\n{without_markup(result.verdict)}\n"
     )
     console.print("Look at what is there:")
     for line in next_steps(files):
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
+        console.print(f"  {printable(line)}", highlight=False, markup=False, soft_wrap=True)
     console.print("With events of your own, begin with `smartbkg flag`: docs/training.md.")
-    console.print(f"\nThe report: {files.report.absolute()}", highlight=False, soft_wrap=True)
+    console.print(printable(f"\nThe report: {files.report.absolute()}"), highlight=False, markup=False, soft_wrap=True)
 
 
 @click.command()

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.errors import SmartBKGError
+from smartbkg.storage.printing import without_markup
 
 if TYPE_CHECKING:
     from smartbkg.inspection.installation import Finding
@@ -20,7 +22,7 @@ def command(as_json: bool) -> None:
 
     findings = diagnose()
     if as_json:
-        click.echo(as_json_text(findings))
+        echo(as_json_text(findings))
     else:
         _print(findings)
     missing = [finding.subject for finding in findings if finding.is_needed and not finding.is_good]
@@ -30,12 +32,11 @@ def command(as_json: bool) -> None:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("", "what", "found", "to mend it")
     for finding in findings:
-        table.add_row(_mark(finding), escape(finding.subject), escape(finding.detail), escape(finding.remedy))
+        table.add_row(_mark(finding), *map(without_markup, (finding.subject, finding.detail, finding.remedy)))
     Console().print(table)
 
 

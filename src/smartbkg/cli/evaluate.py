@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import PAGE
@@ -87,13 +88,13 @@ def _say(evaluation: Evaluation) -> None:
     from smartbkg.sampling.cost import BELLE_II_NOTE
 
     outlook = evaluation.outlook
-    click.echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
-    click.echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
+    echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
+    echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
     if evaluation.plan.costs.are_belle_ii:
-        click.echo(BELLE_II_NOTE)
+        echo(BELLE_II_NOTE)
     if evaluation.plan.loss is not None:
-        click.echo(f"warning: {evaluation.plan.loss}", err=True)
+        echo(f"warning: {evaluation.plan.loss}", err=True)
     if evaluation.without_surrogate is not None:
-        click.echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
-    click.echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")
-    click.echo(f"{evaluation.closure.verdict} ({CLOSURE_LIMIT})")
+        echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
+    echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")
+    echo(f"{evaluation.closure.verdict} ({CLOSURE_LIMIT})")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import FOLDER, JSON, ONNX
 from smartbkg.errors import UsageError
@@ -52,9 +53,9 @@ def command(
     for path in filter(None, (onnx_path, config)):
         refuse_same_file(path, model)
     export = export_onnx(load_bundle(model), onnx_path, config, is_batched=batched)
-    click.echo(f"{onnx_path}: logits agree with the original's to {export.largest_difference:.2g}", err=True)
+    echo(f"{onnx_path}: logits agree with the original's to {export.largest_difference:.2g}", err=True)
     if export.remark:
-        click.echo(f"not for basf2's own module: {export.remark}", err=True)
+        echo(f"not for basf2's own module: {export.remark}", err=True)
 
 
 def _for_basf2(model: Path, folder: Path, name: str, codes: tuple[str, ...]) -> None:
@@ -68,7 +69,7 @@ def _for_basf2(model: Path, folder: Path, name: str, codes: tuple[str, ...]) -> 
             raise UsageError(f"--skim-code {text}: expected SKIM=CODE, as feiHadronic=11180500")
         by_skim[skim] = int(code)
     export = export_for_basf2(load_bundle(model), folder, name=name, skim_codes=by_skim)
-    click.echo(
+    echo(
         f"{folder}: payloads {export.weights_payload} and {export.config_payload}; logits agree with the original's to "
         f"{export.largest_difference:.2g}\nnext, in basf2: basf2 {export.files[-1]}",
         err=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import as_plain, json_option, print_json, refuse_shared_output
 from smartbkg.cli.options import (
     FILE,
@@ -116,14 +117,14 @@ def command(
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
     if not chosen_policy.is_unbiased:
-        click.echo(
+        echo(
             f"warning: '{chosen_policy.label}' loses what scores below it for ever, the sample is biased: "
             "see `smartbkg reweight`", err=True,
         )  # fmt: skip
     if counted.n_events and counted.sample.sum_weight_squared == 0:
-        click.echo("warning: the generator weights of all events are 0: nothing kept counts for anything", err=True)
+        echo("warning: the generator weights of all events are 0: nothing kept counts for anything", err=True)
     if click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT:
-        click.echo(f"the seed of the draw is the default, {seed}", err=True)
+        echo(f"the seed of the draw is the default, {seed}", err=True)
     _print(counted, output)
     if as_json:
         print_json(
@@ -140,4 +141,4 @@ def _print(totals: FilterTotals, output: Path) -> None:
     lines += skipped_lines(totals.n_skipped, totals.skipped)
     if totals.n_unknown_codes:
         lines.append(f"{totals.n_unknown_codes} particles of unknown PDG code")
-    click.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import TABLE
@@ -53,6 +54,6 @@ def command(
         allow_duplicates=allow_duplicates,
         options=ReadOptions(experiment=experiment, run=run),
     )  # fmt: skip
-    click.echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)
+    echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)
     if as_json:
         print_json({"output": output, "skim": skim, **summary._asdict()})

@@ -8,6 +8,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.outputs import GENERATED
 
@@ -48,11 +49,11 @@ def command(
     request = GeneratorRequest(process, n_events, seed, experiment, run, first_event)
     written = generate_to_file(request, output, n_jobs=jobs)
     if all(get_source(name) is ParameterSource.DEFAULT for name in ("experiment", "run", "first_event")):
-        click.echo(
+        echo(
             f"event ids are the defaults (experiment {experiment}, run {run}, events from {first_event}): another job "
             "needs a --run or --first-event of its own, or its events carry the same ids", err=True,
         )  # fmt: skip
     if as_json:
         print_json({"output": output, "process": process, **written._asdict()})
     with words(aside=as_json):
-        click.echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")
+        echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,7 +40,7 @@ def refuse_shared_output(output: Path, *, as_json: bool) -> None:
 
 def print_json(result: Mapping[str, Any]) -> None:
     """Print a result, see `as_plain`."""
-    click.echo(json.dumps(as_plain(result), indent=2, allow_nan=False))
+    echo(json.dumps(as_plain(result), indent=2, allow_nan=False))
 
 
 def as_plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json, refuse_shared_output, words
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS
@@ -44,13 +45,13 @@ def command(
     scorers = [load_scorer(model) for model in models]
     summary = merge_files(files, output, method, scorers, allow_duplicates=allow_duplicates)
     for warning in summary.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0
     standing = "" if summary.n_generated is None else f", standing for {summary.n_generated} generated ones"
     if as_json:
         print_json({"output": output, **summary._asdict(), "effective": effective})
     with words(aside=as_json):
-        click.echo(
+        echo(
             f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
             f"n_eff {effective:.5g}"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import MODEL_OF_ANY_KIND
 
@@ -23,16 +24,15 @@ def info(model: Path, as_json: bool) -> None:
     import json
 
     from smartbkg.networks.bundle import describe, load_bundle
-    from smartbkg.storage.printing import printable
 
     content = describe(load_bundle(model))
     if as_json:
-        click.echo(json.dumps(content, indent=2))
+        echo(json.dumps(content, indent=2))
         return
     width = max(len(name) for name in content)
     for name, value in content.items():
         text = value if isinstance(value, str | int) else json.dumps(value)
-        click.echo(printable(f"{name:<{width}}  {text}"))
+        echo(f"{name:<{width}}  {text}")
 
 
 @command.command()
@@ -48,7 +48,7 @@ def convert(source: Path, output: Path, model_config: Path | None, skim: str) ->
     from smartbkg.networks.upstream import convert_model
 
     bundle = convert_model(source, output, model_config=model_config, skim=skim)
-    click.echo(f"{output}: {bundle.config.architecture}, {bundle.n_parameters} parameters", err=True)
+    echo(f"{output}: {bundle.config.architecture}, {bundle.n_parameters} parameters", err=True)
 
 
 __all__ = ["command"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import NTUPLE
 
@@ -25,6 +26,6 @@ def command(source: Path, kept: tuple[Path, ...], output: Path, tree: str | None
     else:
         summary = add_weights(source, kept, output, tree, drop_unknown=drop_unknown)
     for warning in summary.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     left_out = f", {summary.n_without_weight} rows without weight left out" if summary.n_without_weight else ""
-    click.echo(f"{output}: {summary.n_rows} rows of {summary.n_events} events{left_out}")
+    echo(f"{output}: {summary.n_rows} rows of {summary.n_events} events{left_out}")

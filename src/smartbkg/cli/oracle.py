@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import TABLE
 
@@ -51,10 +52,10 @@ def command(
             events, skim_name, n_replicas, output=soft_labels, seed=seed, detector=parameters, n_jobs=jobs,
             costs=choose_costs(t_gen, t_filter, t_sim), max_weight=max_weight, progress=lambda n: bar.advance(task, n),
         )  # fmt: skip
-    click.echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
-    click.echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")
-    click.echo("replicas   speed-up, cross-fit   speed-up, limit")
+    echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
+    echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")
+    echo("replicas   speed-up, cross-fit   speed-up, limit")
     for step in result.convergence:
-        click.echo(f"{step.n_replicas:8d}   {step.cross_fit!s:18s}    {step.limit!s}")
+        echo(f"{step.n_replicas:8d}   {step.cross_fit!s:18s}    {step.limit!s}")
     if soft_labels is not None:
-        click.echo(f"{soft_labels}: pass fractions of {result.n_events} events")
+        echo(f"{soft_labels}: pass fractions of {result.n_events} events")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json, words
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import MODEL, PICTURE
 from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.printing import without_markup
 
 if TYPE_CHECKING:
     from smartbkg.networks.scorer import Scorer
@@ -122,9 +124,9 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
     if options["write"] or options["output"] is not None:
         record = scorer.record if isinstance(scorer, SurrogateScorer) else None
         stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
-        click.echo(f"policy written to {stored}", err=True)
+        echo(f"policy written to {stored}", err=True)
     else:
-        click.echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
+        echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
     return result
 
 
@@ -145,7 +147,7 @@ def _with_replicas(model: Path, dataset: Path, costs: Costs, options: dict[str, 
     settings = SurrogateSettings(costs=costs, max_weight=options["max_weight"])
     solved = choose_replicas(bundle, str(model), dataset, settings)
     for row in solved.surrogate.trade if solved.surrogate is not None else ():
-        click.echo(
+        echo(
             f"{row['replicas']:5d} replicas at most: {row['mean_replicas']:.1f} on average, {row['seconds']:.4f} s, "
             f"expected speed-up {row['expected_speed_up']:.3f}"
         )
@@ -195,7 +197,7 @@ def _of_luminosity(events: LabelledEvents, effective: float | None, luminosity: 
 
     if events.process is None:
         raise PolicyError("--luminosity: the data set does not say of which processes its events are")
-    click.echo("processes in the proportions of their cross-sections, whatever those of the data set are", err=True)
+    echo("processes in the proportions of their cross-sections, whatever those of the data set are", err=True)
     return replace(events, multiplicity=multiplicity_of_cross_sections(events.process, events.multiplicity))
 
 
@@ -221,11 +223,11 @@ def _print(plan: Plan, note: str) -> None:
 
     from smartbkg.sampling.cost import BELLE_II_NOTE
 
-    table = Table(title=f"{', '.join(plan.skims)}: {note}")
+    table = Table(title=without_markup(f"{', '.join(plan.skims)}: {note}"))
     for name in ("policy", "speed-up", "n_eff per 1000", "simulated", "largest weight"):
         table.add_column(name, justify="left" if name == "policy" else "right")
     for outlook in plan.outlooks:
-        table.add_row(*_row(outlook))
+        table.add_row(*map(without_markup, _row(outlook)))
     console = Console(width=110)
     console.print(table)
     costs = plan.costs
@@ -249,17 +251,17 @@ def _print(plan: Plan, note: str) -> None:
     )
     if costs.are_belle_ii:
         lines.insert(1, BELLE_II_NOTE)
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
     if plan.loss is not None:
-        click.echo(f"warning: {plan.loss}", err=True)
+        echo(f"warning: {plan.loss}", err=True)
     for skim, check in zip(plan.skims, plan.calibration, strict=True):
         if not check.is_tolerable:
-            click.echo(f"warning: {check.warning(skim)}", err=True)
+            echo(f"warning: {check.warning(skim)}", err=True)
 
 
 def _print_needs(plan: Plan, effective: float) -> None:
     needs = plan.needs(effective)
-    click.echo(
+    echo(
         f"for {effective:.4g} effective passing events: generate {needs.n_generated:.4g}, simulate "
         f"{needs.n_simulated:.4g}; {needs.cpu_hours:.4g} CPU hours, {needs.cpu_hours_unfiltered:.4g} without the "
         f"filter: {needs.cpu_hours_saved:.4g} saved"

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import MODEL, MODEL_OR_TABLE, TABLE
 from smartbkg.errors import UsageError
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.printing import without_markup
 
 if TYPE_CHECKING:
     from smartbkg.closure.reweighting_report import ReweightingReport
@@ -55,7 +57,7 @@ def command(
         if output is None:
             raise UsageError("--apply needs --output for the weights")
         n_events = apply_reweighter(Reweighter.load(trained), source, output)
-        click.echo(f"{output}: weights of {n_events} events")
+        echo(f"{output}: weights of {n_events} events")
         return
     if flags is None or scores is None or threshold is None:
         raise UsageError("training needs FLAGS, SCORES and --threshold")
@@ -77,9 +79,10 @@ def _print(report: ReweightingReport) -> None:
         table.add_column(name, justify="left" if name == "mode" else "right", no_wrap=name == "mode")
     for mode in report.modes:
         table.add_row(
-            mode.mode, f"{mode.simulated_fraction:.2%}", f"{mode.effective:.4g}", f"{mode.yield_bias:+.1%}",
+            without_markup(mode.mode),
+            f"{mode.simulated_fraction:.2%}", f"{mode.effective:.4g}", f"{mode.yield_bias:+.1%}",
             f"{mode.mean_bias:.3f}", f"{mode.effective_per_cost:.2f}", f"{mode.largest_weight:.3g}",
             f"{mode.largest_kl:.4f}", f"{mode.worst_chi2:.2f}", f"{mode.p_value:.3g}",
         )  # fmt: skip
     Console(width=140).print(table)
-    click.echo(f"warning: {report.warning}", err=True)
+    echo(f"warning: {report.warning}", err=True)

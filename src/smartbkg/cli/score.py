@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import (
     FILE,
@@ -47,6 +48,6 @@ def command(
         )  # fmt: skip
     unknown = f", {scorer.n_unknown_codes} particles of unknown PDG code" if scorer.n_unknown_codes else ""
     lines = [f"{summary.n_events} events scored{unknown} → {output}"]
-    click.echo("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)), err=True)
+    echo("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)), err=True)
     if as_json:
         print_json({"output": output, "n_unknown_codes": scorer.n_unknown_codes, **summary._asdict()})

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE, READING, choose_model, choose_reading, model_options, reading_options
 from smartbkg.cli.outputs import DRAWING
 
@@ -34,4 +35,4 @@ def command(source: Path, number: int | None, output: Path | None, batch_size: i
         scorer = choose_model(**options).load()
         highlight = lambda event: influence(scorer.logits, event)  # noqa: E731
     event = draw_event(source, output, number, reading, highlight=highlight, batch_size=batch_size)
-    click.echo(f"event {event[2]} (experiment {event[0]}, run {event[1]}) → {output}", err=True)
+    echo(f"event {event[2]} (experiment {event[0]}, run {event[1]}) → {output}", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.outputs import PAGE, TABLE, TABLE_OR_PAGE
 from smartbkg.errors import UsageError
 
@@ -112,7 +113,7 @@ def command(
                 events, output, simulation, skims, advance, seed=seed, n_jobs=jobs, batch_size=batch_size,
                 input_suffix=suffix, timeout=timeout, skip_failures=skip_failures,
             )  # fmt: skip
-    click.echo(report)
+    echo(report)
 
 
 def _refuse(options: dict[str, bool], where: str) -> None:
@@ -157,7 +158,7 @@ def _look_for_seed(simulation: str) -> None:
     source = click.get_current_context().get_parameter_source("seed")
     if source is not None and source.name != "DEFAULT":
         raise UsageError("--seed has no effect: the command of --simulation has no {seed}")
-    click.echo(
+    echo(
         "note: the command of --simulation has no {seed}: calls share random numbers, unless the program seeds each "
         "event by itself", err=True,
     )  # fmt: skip
@@ -198,9 +199,9 @@ def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int
             generator = compare_with_evtgen(reader.batches(), folder)
     comparison = write_comparison(full_simulation, output, seed=seed, generator=generator)
     for quantity in comparison.events:
-        click.echo(f"  {quantity.name:28s} {quantity.fast_mean:9.3f} embedded, {quantity.full_mean:9.3f} full")
-    click.echo(f"{output}: {comparison.n_events} events of full simulation, {comparison.n_replicas} replicas of each")
+        echo(f"  {quantity.name:28s} {quantity.fast_mean:9.3f} embedded, {quantity.full_mean:9.3f} full")
+    echo(f"{output}: {comparison.n_events} events of full simulation, {comparison.n_replicas} replicas of each")
     if generator is None:
-        click.echo(f"no comparison with EvtGen: its histograms are not in {folder}, or PYTHIA is not installed")
+        echo(f"no comparison with EvtGen: its histograms are not in {folder}, or PYTHIA is not installed")
     else:
-        click.echo(f"{generator.n_events} generated events compared with EvtGen")
+        echo(f"{generator.n_events} generated events compared with EvtGen")

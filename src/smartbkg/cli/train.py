@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.options import FILE, progress_bar
 from smartbkg.cli.outputs import MODEL
 from smartbkg.errors import UsageError
@@ -98,9 +99,9 @@ def command(
 
 
 def _print_outcome(outcome: TrainingOutcome, output: Path) -> None:
-    click.echo(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
+    echo(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
     for metrics in outcome.metrics:
-        click.echo(
+        echo(
             f"  {metrics.skim}: AUC {metrics.auc:.4f}, speed-up {metrics.speed_up}, calibration error "
             f"{metrics.calibration_error:.2g} on {metrics.n_passing} passing of {outcome.n_validation} events"
         )

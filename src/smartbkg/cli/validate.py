@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import print_json, words
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import JSON, JSON_OR_STANDARD
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import refuse_same_file
+from smartbkg.storage.printing import without_markup
 
 if TYPE_CHECKING:
     from smartbkg.closure.files import Validation
@@ -76,7 +78,7 @@ def command(
     with words(aside=as_json):
         _say(found)
     if is_systematic(read_kept(kept).table.metadata):
-        click.echo(
+        echo(
             "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
             "more where neighbouring events are alike", err=True,
         )  # fmt: skip
@@ -86,16 +88,16 @@ def command(
 
 def _say(found: Validation) -> None:
     for finding in found.inventory:
-        click.echo(f"{finding.state:>11}  {finding.name}: {finding.detail}")
+        echo(f"{finding.state:>11}  {finding.name}: {finding.detail}")
     if found.passing is not None:
         _print(found.passing, "passing")
     if found.generated is not None:
         _print(found.generated, "generated")
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     wrong = [finding.name for finding in found.inventory if finding.state == "wrong"]
     if wrong and not found.is_compatible:
-        click.echo(f"BIASED: it does not hold that {'; '.join(wrong)}")
+        echo(f"BIASED: it does not hold that {'; '.join(wrong)}")
 
 
 def _print(report: ClosureReport, what: str) -> None:
@@ -108,12 +110,12 @@ def _print(report: ClosureReport, what: str) -> None:
     for row in report.variables:
         coverage = "" if row.coverage is None else f"{row.coverage:.3f}"
         table.add_row(
-            row.name, f"{row.chi2:.1f}/{row.n_bins}", f"{row.chi2_p_value:.3g}", f"{row.ks:.4f}",
+            without_markup(row.name), f"{row.chi2:.1f}/{row.n_bins}", f"{row.chi2_p_value:.3g}", f"{row.ks:.4f}",
             f"{row.ks_p_value:.3g}", f"{row.kl:.5f}", f"{row.kl_expected:.5f}", coverage,
         )  # fmt: skip
     Console(width=110).print(table)
     if report.total_pull is not None:
-        click.echo(f"total: {report.total_pull:+.2f} standard deviations, p-value {report.yield_p_value:.3g}")
+        echo(f"total: {report.total_pull:+.2f} standard deviations, p-value {report.yield_p_value:.3g}")
     if report.n_thinned is not None:
-        click.echo(f"looked at {report.n_thinned} kept events at one keep probability: --scores makes use of all")
-    click.echo(f"{what} events: {report.verdict}")
+        echo(f"looked at {report.n_thinned} kept events at one keep probability: --scores makes use of all")
+    echo(f"{what} events: {report.verdict}")

@@ -20,6 +20,7 @@ from smartbkg.events.columns import ParticleStatus
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.storage.atomic import refuse_same_file, write_text_atomically
+from smartbkg.storage.printing import printable
 
 _ROW: Final = 22  # pixels between leaves
 _COLUMN: Final = 150  # pixels between generations
@@ -163,7 +164,7 @@ def tree_svg(tree: DecayTree, highlight: ArrayLike | None = None, title: str = "
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="12" y="20" font-weight="bold">{escape(title or f"event {tree.event[2]}")}</text>',
+        f'<text x="12" y="20" font-weight="bold">{escape(printable(title or f"event {tree.event[2]}"))}</text>',
     ]
     x, y = 16 + _COLUMN * column, 44 + _ROW * row
     for place, above in enumerate(tree.mother.tolist()):

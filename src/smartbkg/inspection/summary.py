@@ -21,6 +21,7 @@ from smartbkg.inspection.drawing import DecayTree, particle_name, tree_text
 from smartbkg.io import ReadOptions, open_events
 from smartbkg.io.parquet import metadata_of_file, open_parquet
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE
+from smartbkg.storage.printing import without_markup
 from smartbkg.storage.suffixes import TABLE
 
 
@@ -111,7 +112,7 @@ def render_events(summary: EventSummary) -> RenderableType:
     """The summary for the terminal."""
     grid = Table.grid(padding=(0, 2))
     more = "" if summary.is_complete else " read, there are more"
-    grid.add_row("file", summary.source)
+    grid.add_row("file", without_markup(summary.source))
     grid.add_row("events", f"{summary.n_events}{more}")
     if summary.n_events:
         mean = summary.n_particles / summary.n_events
@@ -119,20 +120,20 @@ def render_events(summary: EventSummary) -> RenderableType:
         for name, (low, high) in summary.ids.items():
             grid.add_row(name, str(low) if low == high else f"{low} to {high}")
         processes = ", ".join(f"{name or 'unknown'} {n}" for name, n in summary.processes.most_common())
-        grid.add_row("processes", processes)
+        grid.add_row("processes", without_markup(processes))
         negative = f", {summary.n_negative} negative" if summary.n_negative else ""
         grid.add_row("sum of weights", f"{summary.sum_weight:.6g}{negative}")
-        grid.add_row("event columns", ", ".join(summary.columns))
+        grid.add_row("event columns", without_markup(", ".join(summary.columns)))
     unknown = ", ".join(f"{code} ({particle_name(code)}) {n}" for code, n in summary.unknown_codes.most_common(10))
     grid.add_row("unknown PDG codes", f"{unknown or 'none'} (token table {summary.token_table})")
     if summary.n_duplicates:
         grid.add_row("duplicates", f"{summary.n_duplicates} events come twice")
     if summary.n_skipped:
-        grid.add_row("left out", f"{summary.n_skipped}: {'; '.join(summary.skipped[:3])}")
+        grid.add_row("left out", f"{summary.n_skipped}: {without_markup('; '.join(summary.skipped[:3]))}")
     for warning in summary.warnings:
-        grid.add_row("note", warning)
+        grid.add_row("note", without_markup(warning))
     for name, value in summary.metadata.items():
-        grid.add_row(f"[dim]{name}[/]", _short(value))
+        grid.add_row(f"[dim]{without_markup(name)}[/]", without_markup(_short(value)))
     return Group(grid, "", tree_text(summary.first)) if summary.first is not None else grid
 
 
@@ -145,11 +146,12 @@ def render_table(path: Path) -> RenderableType:
     """What a flat table holds (flags, scores, kept weights): rows, columns and provenance."""
     with open_parquet(path) as file:
         grid = Table.grid(padding=(0, 2))
-        grid.add_row("file", str(path))
+        grid.add_row("file", without_markup(str(path)))
         grid.add_row("rows", str(file.metadata.num_rows))
-        grid.add_row("columns", ", ".join(f"{entry.name} ({entry.type})" for entry in file.schema_arrow))
+        columns = ", ".join(f"{entry.name} ({entry.type})" for entry in file.schema_arrow)
+        grid.add_row("columns", without_markup(columns))
         for name, value in metadata_of_file(file).items():
-            grid.add_row(f"[dim]{name}[/]", _short(value))
+            grid.add_row(f"[dim]{without_markup(name)}[/]", without_markup(_short(value)))
     return grid
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smartbkg.closure.check import VariableClosure
 from smartbkg.scores.metrics import CalibrationCurve, RocCurve
+from smartbkg.storage.printing import for_picture
 
 #: Colour-blind safe (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 ALL_COLOUR: Final = "#0072B2"
@@ -149,7 +150,7 @@ def plot_closure(closure: VariableClosure, title: str) -> Figure:
     below.plot(centres, closure.pull, "o", color=KEPT_COLOUR, markersize=3)
     largest = np.abs(closure.pull[np.isfinite(closure.pull)]).max(initial=0.0)
     limit = max(3.5, float(largest) * 1.1)
-    below.set(xlabel=title, ylabel="pull", ylim=(-limit, limit))
+    below.set(xlabel=for_picture(title), ylabel="pull", ylim=(-limit, limit))
     return figure
 
 

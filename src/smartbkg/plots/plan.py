@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smartbkg.sampling.labelled import LabelledEvents
 from smartbkg.sampling.optimal import DEFAULT_MAX_WEIGHT
 from smartbkg.sampling.plan import Plan, evaluate_keep_probability
+from smartbkg.storage.printing import for_picture
 
 _CURVES = ((0.5, "#0072B2", "-", "λ·√p"), (1.0, "#009E73", "--", "λ·p"), (0.25, "#CC79A7", ":", "λ·p$^{1/4}$"))
 
@@ -42,7 +43,7 @@ def plot_plan(plan: Plan, events: LabelledEvents) -> Figure:
             axes.errorbar(
                 outlook.kept_fraction, outlook.speed_up.value, outlook.speed_up.error,
                 fmt=marker, color="#D55E00" if outlook is plan.outlooks[0] else "#333333",
-                markersize=10 if outlook is plan.outlooks[0] else 5, label=outlook.label,
+                markersize=10 if outlook is plan.outlooks[0] else 5, label=for_picture(outlook.label),
             )  # fmt: skip
     axes.axhline(plan.free_bound, color="#888888", linestyle="-.", linewidth=1, label="free bound E[p]/(E√p)²")
     if plan.oracle is not None:
@@ -53,6 +54,6 @@ def plot_plan(plan: Plan, events: LabelledEvents) -> Figure:
     axes.axhline(1.0, color="#bbbbbb", linewidth=0.8)
     axes.set(xlabel="fraction of generated events that is simulated", ylabel="effective events per CPU second, gain")
     axes.set(xscale="log", ylim=(0, None))
-    axes.set_title(", ".join(plan.skims), fontsize="medium")
+    axes.set_title(for_picture(", ".join(plan.skims)), fontsize="medium")
     axes.legend(frameon=False, fontsize="small")
     return figure

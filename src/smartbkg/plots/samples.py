@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartbkg.plots.curves import ALL_COLOUR, new_figure
+from smartbkg.storage.printing import for_picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +52,7 @@ def plot_pass_fractions(passes: Mapping[str, NDArray[Any]]) -> Figure:
         100 * fraction, np.arange(len(names)), xerr=100 * np.sqrt(fraction * (1 - fraction) / n_events),
         fmt="o", color=ALL_COLOUR,
     )  # fmt: skip
-    axes.set_yticks(np.arange(len(names)), names)
+    axes.set_yticks(np.arange(len(names)), [for_picture(name) for name in names])
     axes.set(xlabel="events that pass, %", ylim=(-0.6, len(names) - 0.4))
     if (fraction > 0).all():
         axes.set_xscale("log")
@@ -71,7 +72,8 @@ def plot_score_distribution(scores: Mapping[str, NDArray[np.float64]]) -> Figure
     edges = np.geomspace(low, max(float(positive.max(initial=0)), 2 * low), 41)
     for name, score in scores.items():
         heights, _ = np.histogram(score.clip(edges[0], edges[-1]), bins=edges)
-        mplhep.histplot(heights, edges, ax=axes, label=name.removeprefix("score").strip("_") or "score", yerr=False)
+        label = for_picture(name.removeprefix("score").strip("_") or "score")
+        mplhep.histplot(heights, edges, ax=axes, label=label, yerr=False)
     axes.set(xscale="log", xlabel="score = P(pass | generated event)", ylabel="events", ylim=(0, None))
     axes.legend(frameon=False, fontsize="small")
     return figure

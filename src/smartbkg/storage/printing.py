@@ -25,4 +25,25 @@ def printable(text: str) -> str:
     )
 
 
-__all__ = ["printable"]
+def without_markup(text: str) -> str:
+    """Printable text in which `rich` finds no markup.
+
+    >>> without_markup("a[red]b")
+    'a\\\\[red]b'
+    """
+    from rich.markup import escape  # not for every start of the command line
+
+    return escape(printable(text))
+
+
+def for_picture(text: str) -> str:
+    """Printable text in which matplotlib finds no formula, and that a legend does not leave out.
+
+    >>> for_picture("_$x$")
+    ' _\\\\$x\\\\$'
+    """
+    shown = printable(text).replace("$", "\\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+__all__ = ["for_picture", "printable", "without_markup"]

@@ -23,6 +23,7 @@ from smartbkg.campaign.status import Status
 from smartbkg.campaign.watch.alarms import Alarm
 from smartbkg.campaign.watch.monitor import Monitor
 from smartbkg.campaign.watch.text import status_lines
+from smartbkg.storage.printing import printable, without_markup
 
 _LOG_SECONDS: Final = 60.0
 _REFRESH: Final = 2.0
@@ -74,7 +75,7 @@ class Display:
             self._live.stop()
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def outcome(self, outcome: Outcome) -> None:
         """An attempt has ended."""
@@ -92,7 +93,7 @@ class Display:
 
     def render(self) -> RenderableType:
         """The bar, how fast it goes, and a table of the stages."""
-        return Group(self._progress, self._line(), stage_table(self._monitor.status.ledger))
+        return Group(self._progress, without_markup(self._line()), stage_table(self._monitor.status.ledger))
 
     def _line(self) -> str:
         elapsed = max(time.monotonic() - self._started, 1e-9)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from smartbkg.campaign.status import ChunkMetrics
 from smartbkg.scores.histogram import N_SCORE_BINS
+from smartbkg.storage.printing import for_picture
 
 _SIZE = (5.6, 3.2)
 #: Points drawn at most: neighbours are averaged beyond.
@@ -19,7 +20,7 @@ _POINTS = 1000
 def _figure(title: str) -> Figure:
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(for_picture(title), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

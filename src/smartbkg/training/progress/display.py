@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from smartbkg.storage.printing import printable
 from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 
 #: Epochs in the table of the display.
@@ -32,7 +33,7 @@ class PlainDisplay(Reporter):
         self._started = time.monotonic()
 
     def _line(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, title: str, n_epochs: int) -> None:
         self._n_epochs = n_epochs
@@ -78,7 +79,7 @@ class LiveDisplay(Reporter):
 
     def begin(self, title: str, n_epochs: int) -> None:
         self._n_epochs = n_epochs
-        self._console.print(title, highlight=False, markup=False)
+        self._console.print(printable(title), highlight=False, markup=False)
         self._live.start()
 
     def step(self, epoch: int, fraction: float, loss: float) -> None:
@@ -97,7 +98,7 @@ class LiveDisplay(Reporter):
         self._live.update(self._content())
 
     def note(self, text: str) -> None:
-        self._live.console.print(text, highlight=False, markup=False)
+        self._live.console.print(printable(text), highlight=False, markup=False)
 
     def end(self) -> None:
         self._live.stop()
