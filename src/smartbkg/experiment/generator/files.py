@@ -23,9 +23,11 @@ from smartbkg.experiment.generator.generate import (
 )
 from smartbkg.experiment.generator.pythia import import_pythia
 from smartbkg.io.parquet import PARQUET, ParquetWriter
+from smartbkg.sampling.luminosity import CROSS_SECTIONS
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import record
 
+_PICOBARNS: Final = 1000.0  # a nanobarn
 _BLOCKS_AHEAD: Final = 4  # a worker: enough that none waits, few enough to bound the memory
 
 
@@ -56,7 +58,7 @@ def _blocks_in_parallel(request: GeneratorRequest, n_jobs: int) -> Generator[Eve
 
 
 def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1) -> WrittenEvents:
-    """Generate events into a native Parquet file, whole or not at all.
+    """Generate events into a native Parquet file, whole or not at all; its totals state the cross-section.
 
     Parameters
     ----------
@@ -94,5 +96,5 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
             writer.write(batch)
             totals += Totals.of(batch.event[WEIGHT], batch.event[WEIGHT])
             n_particles += batch.n_particles
-        writer.add_totals(totals)
+        writer.add_totals(totals.with_cross_section(_PICOBARNS * CROSS_SECTIONS[request.process]))
     return WrittenEvents(writer.n_written, n_particles)
