@@ -41,6 +41,25 @@ class Steering(NamedTuple):
 
 ANY = object()
 FEI_B0 = ((), {"udstOutput": False, "analysisGlobaltag": ANY})
+
+
+def skim_and_save_flags(n_skipped: int, n_events: int) -> Steering:
+    """What the files that run a skim over an mDST and save which events passed have in common."""
+    return Steering(
+        ("basf2", "modularAnalysis", "mdst"),
+        {
+            "modularAnalysis.inputMdst": (
+                (), {"environmentType": "default", "filename": ANY, "skipNEvents": n_skipped, "path": ANY},
+            ),
+            "mdst.add_mdst_output": ((), {"path": ANY, "filename": ANY}),
+            "skim.WGs.fei.feiHadronicB0": FEI_B0,
+            "modularAnalysis.applyEventCuts": (("eventExtraInfo(passes_feiHadronicB0)", ANY), {}),
+            "smartBKG.b2modules.NN_trainer_module.SaveFlag": (("_flag0.parquet",), {}),
+            "basf2.process": ((), {"path": ANY, "max_event": n_events}),
+        },
+    )  # fmt: skip
+
+
 STEERING = {
     "SmartBKGEvtGen": Steering(
         ("basf2", "generators", "simulation", "reconstruction", "modularAnalysis", "mdst"),
@@ -56,32 +75,8 @@ STEERING = {
             "basf2.process": ((), {"path": ANY, "calculateStatistics": True}),
         },
     ),
-    "SmartBKGSkimFlag": Steering(
-        ("basf2", "modularAnalysis", "mdst"),
-        {
-            "modularAnalysis.inputMdst": (
-                (), {"environmentType": "default", "filename": ANY, "skipNEvents": 0, "path": ANY},
-            ),
-            "mdst.add_mdst_output": ((), {"path": ANY, "filename": ANY}),
-            "skim.WGs.fei.feiHadronicB0": FEI_B0,
-            "modularAnalysis.applyEventCuts": (("eventExtraInfo(passes_feiHadronicB0)", ANY), {}),
-            "smartBKG.b2modules.NN_trainer_module.SaveFlag": (("_flag0.parquet",), {}),
-            "basf2.process": ((), {"path": ANY, "max_event": 1000}),
-        },
-    ),
-    "SmartBKGSkimTracking": Steering(
-        ("basf2", "modularAnalysis", "mdst"),
-        {
-            "modularAnalysis.inputMdst": (
-                (), {"environmentType": "default", "filename": ANY, "skipNEvents": 2500, "path": ANY},
-            ),
-            "mdst.add_mdst_output": ((), {"path": ANY, "filename": ANY}),
-            "skim.WGs.fei.feiHadronicB0": FEI_B0,
-            "modularAnalysis.applyEventCuts": (("eventExtraInfo(passes_feiHadronicB0)", ANY), {}),
-            "smartBKG.b2modules.NN_trainer_module.SaveFlag": (("_flag0.parquet",), {}),
-            "basf2.process": ((), {"path": ANY, "max_event": 2500}),
-        },
-    ),
+    "SmartBKGSkimFlag": skim_and_save_flags(n_skipped=0, n_events=1000),
+    "SmartBKGSkimTracking": skim_and_save_flags(n_skipped=2500, n_events=2500),
     "SmartBKGTrainDataProduction": Steering(
         (),
         {

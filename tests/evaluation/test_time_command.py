@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from smartbkg.errors import PolicyError, UsageError
-from smartbkg.evaluation.time_command import time_command
+from smartbkg.evaluation.time_command import measured_costs, time_command
+from smartbkg.sampling.cost import Costs
 
 BUSY = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.2: pass"
 
@@ -49,3 +50,11 @@ def test_a_command_without_time_is_no_measurement(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("resource.getrusage", lambda who: SimpleNamespace(ru_utime=1.0, ru_stime=1.0))
     with pytest.raises(PolicyError, match="took no measurable CPU time over 5 events"):
         time_command(f"{sys.executable} -c pass", 5)
+
+
+def test_only_the_costs_of_commands_that_were_given_are_measured() -> None:
+    assumed = Costs(1000.0, 2000.0, 3000.0)
+    assert measured_costs(assumed, 1) == assumed
+    found = measured_costs(assumed, 1, simulate_command=f'{sys.executable} -c "{BUSY}"'.replace("\n", "\n"))
+    assert (found.generation, found.filtering) == (1000.0, 2000.0)
+    assert 0.2 <= found.simulation < 100

@@ -97,7 +97,12 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
         is_recalibrated=options["recalibrate"],
     )
     if options["measure"]:
-        costs = _measured(costs, scored.filter_seconds, options)
+        from smartbkg.evaluation.time_command import measured_costs
+
+        costs = measured_costs(
+            replace(costs, filtering=scored.filter_seconds), options["measure_events"],
+            generate_command=options["generate_command"], simulate_command=options["simulate_command"],
+        )  # fmt: skip
     elif isinstance(scorer, SurrogateScorer):
         costs = replace(costs, filtering=costs.filtering + scorer.seconds_per_event)
     events = _of_luminosity(scored.events, options["effective"], options["luminosity"])
@@ -170,18 +175,6 @@ def _named(text: str) -> Policy:
     if not isinstance(policy, Policy):
         raise UsageError("--policy optimal: the optimal policy is in every plan")
     return policy
-
-
-def _measured(costs: Costs, filter_seconds: float, options: dict[str, Any]) -> Costs:
-    from smartbkg.evaluation.time_command import time_command
-
-    costs = replace(costs, filtering=filter_seconds)
-    n_events = options["measure_events"]
-    if options["generate_command"] is not None:
-        costs = replace(costs, generation=time_command(options["generate_command"], n_events))
-    if options["simulate_command"] is not None:
-        costs = replace(costs, simulation=time_command(options["simulate_command"], n_events))
-    return costs
 
 
 def _of_luminosity(events: LabelledEvents, effective: float | None, luminosity: float | None) -> LabelledEvents:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 
 from smartbkg.errors import PolicyError, UsageError
+from smartbkg.sampling.cost import Costs
 
 
 def time_command(command: str, n_events: int) -> float:
@@ -38,3 +40,17 @@ def time_command(command: str, n_events: int) -> float:
     if seconds <= 0:
         raise PolicyError(f"'{command}' took no measurable CPU time over {n_events} events")
     return seconds
+
+
+def measured_costs(
+    costs: Costs, n_events: int, *, generate_command: str | None = None, simulate_command: str | None = None
+) -> Costs:
+    """The costs with those of the user's commands in place of what was assumed; what has no command stays.
+
+    Parameters and errors are those of `time_command`.
+    """
+    if generate_command is not None:
+        costs = replace(costs, generation=time_command(generate_command, n_events))
+    if simulate_command is not None:
+        costs = replace(costs, simulation=time_command(simulate_command, n_events))
+    return costs

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smartbkg.compilation import kernel
+from smartbkg.compilation import kernel, part
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_DTYPES, PARTICLE_DTYPES
@@ -60,82 +60,134 @@ def charges(codes: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(values[position], dtype=np.float32)
 
 
+@part
+def _index_particles(array_index, position_of):  # type: ignore[no-untyped-def]  # compiled
+    """How the particles of an event are found by their ``arrayIndex``.
+
+    Parameters
+    ----------
+    array_index : (n,) int32 of one event.
+    position_of : (length,) int64, all -1; filled where every index is below its length.
+
+    Returns
+    -------
+    Whether the indices are 0, 1, 2, ...; whether ``position_of`` holds them; their order where neither is so, else no
+    element; a particle whose index is negative or repeats, -1 for none.
+    """
+    n = len(array_index)
+    none = np.empty(0, np.int64)
+    is_position, is_compact = True, True
+    for i in range(n):
+        if array_index[i] != i:
+            is_position = False
+            break
+    if is_position:
+        return True, True, none, -1
+    flawed = -1
+    for i in range(n):
+        if array_index[i] < 0:
+            flawed = i
+        elif array_index[i] >= len(position_of):
+            is_compact = False
+    if flawed >= 0:
+        return False, is_compact, none, flawed
+    if is_compact:
+        for i in range(n):
+            if position_of[array_index[i]] != -1:
+                flawed = i
+            position_of[array_index[i]] = i
+        return False, True, none, flawed
+    order = np.argsort(array_index)
+    for k in range(1, n):
+        if array_index[order[k]] == array_index[order[k - 1]]:
+            flawed = order[k]
+    return False, False, order, flawed
+
+
+@part
+def _find_mothers(  # type: ignore[no-untyped-def]  # compiled
+    array_index, mother_index, is_position, is_compact, order, position_of, mother
+):
+    """Fill ``mother`` (at least n,) with positions in the event, -1 for none; the first particle whose is missing."""
+    n, lost = len(array_index), -1
+    ordered = array_index[order]
+    for i in range(n):
+        wanted = mother_index[i]
+        mother[i] = -1
+        if wanted < 0 or wanted == array_index[i]:
+            continue
+        if is_position:
+            if wanted < n:
+                mother[i] = wanted
+        elif is_compact:
+            if wanted < len(position_of):
+                mother[i] = position_of[wanted]
+        else:
+            place = np.searchsorted(ordered, wanted)
+            if place < n and ordered[place] == wanted:
+                mother[i] = order[place]
+        if mother[i] < 0 and lost < 0:
+            lost = i
+    return lost
+
+
+@part
+def _on_a_cycle(mother, n, seen):  # type: ignore[no-untyped-def]  # compiled
+    """The first particle found to be its own ancestor, -1 for none; ``seen`` is working memory of length n."""
+    seen[:n] = 0
+    for i in range(n):
+        walk = i
+        while walk >= 0 and seen[walk] == 0:
+            seen[walk] = i + 1
+            walk = mother[walk]
+        if walk >= 0 and seen[walk] == i + 1:
+            return walk
+    return -1
+
+
 @kernel
 def _link(  # type: ignore[no-untyped-def]  # compiled
     offsets, array_index, mother_index, pdg, daughters, mother_pdg, flaw, flawed_particle, mother_must_exist
 ):
-    """Fill daughters and mother_pdg, and each event's flaw (a key of `_FLAWS`, 0 = none) with its particle."""
+    """Fill daughters and mother_pdg, and each event's flaw (a key of `_FLAWS`, 0 = none) with its particle.
+
+    Parameters
+    ----------
+    offsets : (n_events + 1,) int64.
+    array_index, mother_index, pdg : (n_particles,) int32.
+    daughters, mother_pdg : (n_particles,) int32, zeros; filled of events without flaw.
+    flaw, flawed_particle : (n_events,) int64, zeros.
+    mother_must_exist : bool, whether a mother that is not in the event is a flaw.
+    """
     longest = 0
     for event in range(len(offsets) - 1):
         longest = max(longest, offsets[event + 1] - offsets[event])
-    mother = np.empty(longest, np.int64)
-    seen = np.zeros(longest, np.int64)
+    mother, seen = np.empty(longest, np.int64), np.empty(longest, np.int64)
     position_of = np.full(4 * longest + 64, -1, np.int64)
     for event in range(len(offsets) - 1):
-        start, n = offsets[event], offsets[event + 1] - offsets[event]
-        is_position = True
-        for i in range(n):
-            if array_index[start + i] != i:
-                is_position = False
-                break
-        is_compact = True
-        if not is_position:
-            for i in range(n):
-                own = array_index[start + i]
-                if own < 0:
-                    flaw[event], flawed_particle[event] = 1, i
-                elif own >= len(position_of):
-                    is_compact = False
-            if flaw[event] == 0 and is_compact:
-                for i in range(n):
-                    own = array_index[start + i]
-                    if position_of[own] != -1:
-                        flaw[event], flawed_particle[event] = 1, i
-                    position_of[own] = i
-            elif flaw[event] == 0:
-                order = np.argsort(array_index[start : start + n])
-                for k in range(1, n):
-                    if array_index[start + order[k]] == array_index[start + order[k - 1]]:
-                        flaw[event], flawed_particle[event] = 1, order[k]
-        if flaw[event] == 0:
-            for i in range(n):
-                wanted = mother_index[start + i]
-                mother[i] = -1
-                if wanted < 0 or wanted == array_index[start + i]:
-                    continue
-                if is_position:
-                    if wanted < n:
-                        mother[i] = wanted
-                elif is_compact:
-                    if wanted < len(position_of):
-                        mother[i] = position_of[wanted]
-                else:
-                    place = np.searchsorted(array_index[start : start + n][order], wanted)
-                    if place < n and array_index[start + order[place]] == wanted:
-                        mother[i] = order[place]
-                if mother[i] < 0 and mother_must_exist and flaw[event] == 0:
-                    flaw[event], flawed_particle[event] = 2, i
+        start, stop = offsets[event], offsets[event + 1]
+        own, codes = array_index[start:stop], pdg[start:stop]
+        is_position, is_compact, order, flawed = _index_particles(own, position_of)
+        if flawed >= 0:
+            flaw[event], flawed_particle[event] = 1, flawed
+        else:
+            lost = _find_mothers(own, mother_index[start:stop], is_position, is_compact, order, position_of, mother)
+            if lost >= 0 and mother_must_exist:
+                flaw[event], flawed_particle[event] = 2, lost
         if not is_position and is_compact:
-            for i in range(n):
-                if array_index[start + i] >= 0:
-                    position_of[array_index[start + i]] = -1
+            for index in own:
+                if index >= 0:
+                    position_of[index] = -1
+        if flaw[event] == 0:
+            cyclic = _on_a_cycle(mother, stop - start, seen)
+            if cyclic >= 0:
+                flaw[event], flawed_particle[event] = 3, cyclic
         if flaw[event] != 0:
             continue
-        for i in range(n):
-            seen[i] = 0
-            daughters[start + i] = 0
-        for i in range(n):
-            walk = i
-            while walk >= 0 and seen[walk] == 0:
-                seen[walk] = i + 1
-                walk = mother[walk]
-            if walk >= 0 and seen[walk] == i + 1 and flaw[event] == 0:
-                flaw[event], flawed_particle[event] = 3, walk
+        for i in range(stop - start):
             if mother[i] >= 0:
                 daughters[start + mother[i]] += 1
-                mother_pdg[start + i] = pdg[start + mother[i]]
-            else:
-                mother_pdg[start + i] = 0
+                mother_pdg[start + i] = codes[mother[i]]
 
 
 def assemble(

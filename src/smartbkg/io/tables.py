@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from smartbkg.errors import FileFormatError, UsageError, nearest
 from smartbkg.io.parquet import metadata_of_file, open_parquet, text_or_numbers
 from smartbkg.storage.atomic import atomic_path, disk_errors
-from smartbkg.storage.parquet import CheckedParquetWriter
+from smartbkg.storage.parquet import CheckedParquetFile, CheckedParquetWriter
 from smartbkg.storage.provenance import METADATA_KEY, check_schema
 
 ROW_GROUP_ROWS = 1 << 17
@@ -71,8 +71,8 @@ def _to_arrow(columns: Mapping[str, ArrayLike]) -> pa.RecordBatch:
 def _to_numpy(column: pa.ChunkedArray, name: str, source: str) -> NDArray[Any]:
     if pa.types.is_nested(column.type):
         raise FileFormatError(
-            f"{source}: column '{name}' holds {column.type}, expected one value per row: is it a file of events where "
-            "a table belongs?"
+            f"{source}: column '{name}' holds {column.type}, expected one value per row: "
+            "is it a file of events, where a table belongs?"
         )
     if column.null_count:
         raise FileFormatError(f"{source}: column '{name}' has {column.null_count} missing values")
@@ -174,14 +174,10 @@ def iterate_table(
     FileFormatError, SchemaError
         Not readable, a column is missing, of another kind, or of a newer schema.
     """
-    source = str(path)
-    with open_parquet(Path(path)) as file:
-        metadata = metadata_of_file(file)
-        _check(metadata, kind, schema_version, source)
-        wanted = _wanted(file.schema_arrow.names, columns, source)
+    with _opened(path, kind, columns, schema_version) as (file, metadata, wanted):
         for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
             table = pa.Table.from_batches([batch])
-            yield Table({name: _to_numpy(table.column(name), name, source) for name in wanted}, metadata, source)
+            yield _table(table, metadata, wanted, str(path))
 
 
 def read_table(
@@ -199,13 +195,25 @@ def read_table(
     FileFormatError, SchemaError
         Not readable, a column is missing, of another kind, or of a newer schema.
     """
+    with _opened(path, kind, columns, schema_version) as (file, metadata, wanted):
+        table = file.read(columns=wanted, use_threads=False)
+    return _table(table, metadata, wanted, str(path))
+
+
+@contextlib.contextmanager
+def _opened(
+    path: str | Path, kind: str | None, columns: Sequence[str] | None, schema_version: int
+) -> Iterator[tuple[CheckedParquetFile, dict[str, Any], list[str]]]:
+    """A table's file, its record, and the columns to read, all of them checked."""
     source = str(path)
     with open_parquet(Path(path)) as file:
         metadata = metadata_of_file(file)
         _check(metadata, kind, schema_version, source)
-        wanted = _wanted(file.schema_arrow.names, columns, source)
-        table = file.read(columns=wanted, use_threads=False)
-    return Table({name: _to_numpy(table.column(name), name, source) for name in wanted}, metadata, source)
+        yield file, metadata, _wanted(file.schema_arrow.names, columns, source)
+
+
+def _table(table: pa.Table, metadata: dict[str, Any], names: Sequence[str], source: str) -> Table:
+    return Table({name: _to_numpy(table.column(name), name, source) for name in names}, metadata, source)
 
 
 __all__ = ["Table", "TableWriter", "iterate_table", "read_table", "write_table"]
