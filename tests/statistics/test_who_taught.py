@@ -1,4 +1,4 @@
-"""Who has taught does not judge: by events, through real trainings, whatever file the events come in later."""
+"""Who has taught does not evaluate: by events, through real trainings, whatever file the events come in later."""
 
 from __future__ import annotations
 
