@@ -15,14 +15,17 @@ from filtered_sample import make_chain, make_model
 from small_campaign import small_settings, write_config
 from toy_surrogate import passes, toy_events
 
+from smartbkg.campaign.folder import CampaignFolder
 from smartbkg.conditions import ConditionsStore, Interval
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.io import create_events
 from smartbkg.io.tables import write_table
 from smartbkg.sampling import ExponentialPolicy
 from smartbkg.scores.calibration import Affine
+from smartbkg.storage.configuration import as_yaml
 from smartbkg.storage.kinds import EVENTS, FLAGS, SCORES
 from smartbkg.storage.provenance import record
+from smartbkg.training.config import TrainingConfig
 
 N_EVENTS: Final = 400
 
@@ -57,12 +60,15 @@ WRITING: Final[Mapping[str, str]] = {
     "show": "show {events} --output {out}/{name}.svg",
     "model convert": "model convert {model_of_one} {out}/{name}.pth",
     "export": "export {model_of_one} --onnx {out}/{name}.onnx",
+    "export for basf2": "export {for_basf2} --basf2 {codes} --output {out}/{name}",
     "conditions get": "conditions get SmartBKG_GATGAP GATGAPgen.pth --at package --output {out}/{name}.pth",
     "conditions put": "conditions put New model {model} --new --at {out}/{name}",
     "conditions copy-tag": "conditions copy-tag Main Copy --at {out}/{name}",
     "conditions publish": "conditions publish Main --at {out}/{name}",
     "campaign init": "campaign init {out}/{name} --events 100",
     "campaign run": "campaign run {out}/{name} --chunk 0",
+    "campaign submit": "campaign submit {out}/{name} --on slurm --array --dry-run",
+    "campaign retry": "campaign retry {out}/{name}",
     "campaign merge": "campaign merge {campaign} --output {out}/{name}.parquet",
     "campaign status": "campaign status {campaign} --page {out}/{name}.html",
     "demo": "demo --events 4000 --output {out}/{name} --threads 1",
@@ -79,14 +85,20 @@ PRINTING: Final[Mapping[str, str]] = {
     "conditions tags": "conditions tags --at package",
     "conditions show": "conditions show SmartBKG_GATGAP --at package",
     "conditions verify": "conditions verify --at package",
+    "conditions serve": "conditions serve --port 0 --at package",
+    "campaign plan": "campaign plan {campaign}",
     "campaign status": "campaign status {campaign}",
     "campaign status for programs": "campaign status {campaign} --json",
     "campaign report": "campaign report {campaign}",
     "campaign dump": "campaign dump {campaign}",
     "campaign validate": "campaign validate {campaign}",
+    "campaign schema": "campaign schema",
+    "config validate": "config validate {config}",
     "filter": _FILTER + " --output -",
     "convert": "convert {events} -",
     "basf2": "basf2 path",
+    "doctor": "doctor",
+    "doctor for programs": "doctor --json",
     "help": "--help",
     "version": "--version",
 }
@@ -107,6 +119,11 @@ with open(sys.argv[2], "w") as file:
 """
 
 
+def _parts(word: str, given: str) -> list[str]:
+    """A word as it is, or as several where it stands for options."""
+    return word.split() if given == "{codes}" else [word]
+
+
 class Materials:
     """Inputs of all verbs in a folder."""
 
@@ -123,6 +140,9 @@ class Materials:
         self._files |= {"program": f"{program} {{input}} {{output}}.csv", "toy": str(_toy_dataset(folder))}
         self._files |= {name: str(path) for name, path in _many(folder).items()}
         self._files |= {"model_of_one": str(_model_of_one(folder / "one.safetensors"))}
+        self._files |= _for_basf2(folder / "basf2.safetensors")
+        (folder / "config.yaml").write_text(as_yaml(TrainingConfig()))
+        self._files |= {"config": str(folder / "config.yaml")}
         self._files |= {"campaign": str(_finished_campaign(folder / "campaign"))}
         store = ConditionsStore(folder / "store")
         store.put("Main", "model", model, Interval(0, 0, -1, -1), is_new=True)
@@ -134,14 +154,19 @@ class Materials:
         csv = elsewhere / "passing.csv"
         csv.write_text("experiment,run,evtNum\n" + "".join(f"0,1,{number}\n" for number in range(20)))
         places = {"out": str(out), "elsewhere": str(elsewhere), "name": name, "csv": str(csv)}
-        return [word.format(**self._files, **places) for word in template.split()]
+        found = [word.format(**self._files, **places) for word in template.split()]
+        return [part for word, given in zip(found, template.split(), strict=True) for part in _parts(word, given)]
 
     def prepare(self, verb: str, out: Path, name: str = "out") -> None:
         """Put what a verb works on in place, before the fault."""
         if verb in ("conditions copy-tag", "conditions publish"):
             shutil.copytree(self._store, out / name)
-        elif verb == "campaign run":
+        elif verb in ("campaign run", "campaign submit", "campaign retry"):
             write_config(out / name, small_settings(self._folder / "campaign", 1))
+        if verb == "campaign retry":
+            failure = CampaignFolder.of(out / name).failure(0, "attempt")
+            failure.parent.mkdir(parents=True)
+            failure.write_text('{"error": "made for a test"}')
 
     def path(self, name: str) -> Path:
         """One of the files."""
@@ -190,6 +215,16 @@ def _model_of_one(path: Path) -> Path:
     bundle = ModelBundle(config, state_of(build_model(config)), skims=("mine",), policy=policy.to_dict())
     save_bundle(path, replace(bundle, calibration=Affine((1.0,), (0.0,))))
     return path
+
+
+def _for_basf2(path: Path) -> dict[str, str]:
+    """A model that basf2's module would run, and the options that it needs."""
+    from networks.onnx.test_basf2_payloads import CODES, bundle
+
+    from smartbkg.networks import save_bundle
+
+    save_bundle(path, bundle())
+    return {"for_basf2": str(path), "codes": " ".join(f"--skim-code {skim}={code}" for skim, code in CODES.items())}
 
 
 def _finished_campaign(folder: Path) -> Path:
