@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from onnx import helper
 from smartbkg.errors import SmartBKGError
 from smartbkg.networks import GATGAPConfig, ModelBundle, build_model, save_bundle
 from smartbkg.networks.bundle import load_bundle, state_of
-from smartbkg.networks.digests import SEALED_KEY, check_archive, check_seal, check_sidecar, sealed
+from smartbkg.networks.digests import SEALED_KEY, check_archive, check_seal, sealed
 from smartbkg.networks.onnx.backend import OnnxBackend
 from smartbkg.networks.upstream import load_state_dict_file, save_state_dict_file
 
@@ -106,18 +105,3 @@ def test_a_bit_of_an_exported_onnx_model_cannot_change_without_an_error(tmp_path
 def test_a_model_without_a_seal_is_read_as_it_is() -> None:
     assert not check_seal(b"of another program", "m.onnx")
     assert check_seal(sealed(b"of ours"), "m.onnx")
-
-
-def test_a_digest_beside_a_model_is_compared(tmp_path: Path) -> None:
-    path = tmp_path / "m.onnx"
-    path.write_bytes(b"model")
-    check_sidecar(path)
-    sidecar = tmp_path / "m.onnx.sha256"
-    sidecar.write_text(f"{hashlib.sha256(b'model').hexdigest()}  m.onnx\n")
-    check_sidecar(path)
-    path.write_bytes(b"mobel")
-    with pytest.raises(SmartBKGError, match=r"m\.onnx: SHA-256 .* m\.onnx\.sha256 says"):
-        check_sidecar(path)
-    sidecar.write_text("")
-    with pytest.raises(SmartBKGError, match="expected a SHA-256"):
-        check_sidecar(path)

@@ -20,6 +20,7 @@ from smartbkg.networks.model_file import model_suffix
 from smartbkg.storage.atomic import atomic_path
 from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import digest_of, library_versions, sha256_of_file
+from smartbkg.storage.sidecar import check_sidecar
 
 SCHEMA_VERSION: Final = 1
 #: Libraries whose version can change which events are made or how they are scored.
@@ -65,6 +66,7 @@ def copied_model(config: CampaignConfig, folder: CampaignFolder) -> Path:
     copy = folder.model / f"model{model_suffix(source)}"
     if not copy.exists():
         folder.model.mkdir(parents=True, exist_ok=True)
+        check_sidecar(source)
         with atomic_path(copy) as partial:
             shutil.copyfile(source, partial)
     return copy

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from smartbkg.conditions.interval import ALWAYS, Interval
 from smartbkg.errors import ConditionsError
+from smartbkg.storage.sidecar import check_sidecar
 
 #: No separator and no leading dot: a name can never leave the folder it is used in.
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
@@ -113,13 +114,16 @@ def check_checksum(checksum: str, source: str) -> str:
 
 
 def digest_file(path: Path) -> Digests:
-    """Checksums and size of a file, in one pass.
+    """Checksums and size of a file that enters a store, in one pass.
 
     Raises
     ------
     ConditionsError
         The file is missing or cannot be read.
+    ModelError
+        It is not what the ``.sha256`` beside it says.
     """
+    check_sidecar(path)
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     n_bytes = 0

@@ -28,6 +28,7 @@ from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import MODEL, SCHEMA_VERSIONS
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.sidecar import check_sidecar
 from smartbkg.surrogate.stored import SurrogateRecord, record_from_dict
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
         Written by a newer version.
     """
     path = Path(path)
+    check_sidecar(path)
     content, state = _read(path)
     try:
         check_schema(content, MODEL, SCHEMA_VERSIONS[MODEL], str(path))

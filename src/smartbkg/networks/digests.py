@@ -3,7 +3,7 @@
 A ``.safetensors`` model has them in its metadata (`smartbkg.networks.bundle`). An ``.onnx`` that was exported here ends
 with one more entry of its metadata: the SHA-256 of all bytes before it (ONNX is a protobuf message, whose repeated
 fields may be appended to). A ``.pth`` is a zip archive with a CRC-32 for each part. Any model may have a file
-``<name>.sha256`` beside it, as ``sha256sum`` writes it.
+``<name>.sha256`` beside it (`smartbkg.storage.sidecar`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from typing import Final
 
 from smartbkg.errors import ModelError
 from smartbkg.storage.machine import is_of_machine
-from smartbkg.storage.provenance import sha256_of_file
 
 #: Metadata entry of an ONNX model that says that a seal ends the file.
 SEALED_KEY: Final = "smartbkg_sealed"
-SIDECAR_SUFFIX: Final = ".sha256"
 
 _KEY: Final = b"smartbkg_sha256"
 _HEX_DIGITS: Final = 64
@@ -88,24 +86,4 @@ def _refuse_packed(archive: zipfile.ZipFile, path: Path) -> None:
         raise ModelError(f"{path}: a damaged PyTorch file: its parts are {announced} bytes, the file {found}")
 
 
-def check_sidecar(path: Path) -> None:
-    """Compare a model with the digest in the file ``<name>.sha256`` beside it, where there is one.
-
-    Raises
-    ------
-    ModelError
-        It is another one, or the file holds none.
-    """
-    sidecar = path.with_name(path.name + SIDECAR_SUFFIX)
-    if not sidecar.is_file():
-        return
-    words = sidecar.read_text(encoding="utf-8", errors="replace").split()
-    wanted = words[0].lower() if words else ""
-    if len(wanted) != _HEX_DIGITS:
-        raise ModelError(f"{sidecar}: expected a SHA-256 as sha256sum writes it")
-    found = sha256_of_file(path)
-    if found != wanted:
-        raise ModelError(f"{path}: SHA-256 {found}, {sidecar.name} says {wanted}: the file is damaged or another one")
-
-
-__all__ = ["SEALED_KEY", "check_archive", "check_seal", "check_sidecar", "sealed"]
+__all__ = ["SEALED_KEY", "check_archive", "check_seal", "sealed"]

@@ -8,7 +8,6 @@ from typing import Any
 
 from smartbkg.errors import ModelError, UsageError
 from smartbkg.networks.bundle import load_bundle
-from smartbkg.networks.digests import check_sidecar
 from smartbkg.networks.scorer import Scorer, scorer_of
 
 
@@ -57,7 +56,6 @@ def load_scorer(
     """
     path = Path(path)
     suffix = model_suffix(path)
-    check_sidecar(path)
     if suffix == ".onnx":
         from smartbkg.networks.onnx.backend import load_onnx_scorer
 

@@ -23,6 +23,7 @@ from smartbkg.networks.digests import check_archive
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file, write_bytes_atomically
 from smartbkg.storage.json_content import from_json
+from smartbkg.storage.sidecar import check_sidecar
 
 #: Hyper-parameters of upstream's published model, where none are given.
 DEFAULT_MODEL_CONFIG: Final[Mapping[str, Any]] = {
@@ -57,6 +58,7 @@ def load_state_dict_file(
         import torch
 
     path = Path(path)
+    check_sidecar(path)
     if path.is_file():
         check_archive(path)
     try:

@@ -22,6 +22,7 @@ from smartbkg.optional import needed_for
 from smartbkg.storage.bounds import ALWAYS_ALLOWED
 from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import METADATA_KEY
+from smartbkg.storage.sidecar import check_sidecar
 
 INPUTS: Final = {"x": "tensor(float)", "pdg": "tensor(int32)", "mother": "tensor(int32)", "c": "tensor(int32)"}
 OUTPUT: Final = "output"
@@ -166,6 +167,7 @@ def load_onnx_scorer(
         content = Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
+    check_sidecar(Path(path))
     backend = OnnxBackend(content, str(path), threads)
     config = _config_of(backend, model_config, str(path))
     if isinstance(backend.n_outputs, int) and backend.n_outputs != len(config.skims):
