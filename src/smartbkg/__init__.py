@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from smartbkg.io import create_events, open_events
     from smartbkg.networks.model_file import load_scorer as load_model
     from smartbkg.sampling.policies import parse_policy, policy_from_dict
+    from smartbkg.verbs.classifier import SkimClassifier
     from smartbkg.verbs.learn import dataset, evaluate, plan, train, validate
     from smartbkg.verbs.produce import filter_events as filter  # noqa: A004 - the verb's own name
     from smartbkg.verbs.produce import flag, generate, merge, score, simulate
@@ -26,6 +27,7 @@ _HOME: Final = {
     "EventBatch": "smartbkg.events",
     "EventFilter": "smartbkg.filtering.event_filter",
     "GraphRule": "smartbkg.graphs",
+    "SkimClassifier": "smartbkg.verbs.classifier",
     "SmartBKGError": "smartbkg.errors",
     "create_events": "smartbkg.io",
     "dataset": "smartbkg.verbs.learn",
@@ -52,6 +54,7 @@ __all__ = [
     "EventBatch",
     "EventFilter",
     "GraphRule",
+    "SkimClassifier",
     "SmartBKGError",
     "create_events",
     "dataset",
@@ -78,5 +81,17 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_HOME[name]), _NAME_AT_HOME.get(name, name))
 
 
+#: For authors of programs; tab completion is for users and shows the verbs and the estimator.
+_UNDERNEATH: Final = {
+    "EventBatch",
+    "EventFilter",
+    "GraphRule",
+    "SmartBKGError",
+    "create_events",
+    "parse_policy",
+    "policy_from_dict",
+}
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(set(__all__) - _UNDERNEATH)

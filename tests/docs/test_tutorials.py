@@ -34,9 +34,9 @@ def printed(tutorial: ModuleType, page: str, folder: Path, **smaller: str) -> st
 @pytest.mark.slow
 def test_own_mdst_udst_and_ntuple_lead_to_reports_and_a_filter(tutorial, tmp_path):
     pytest.importorskip("pythia8mc", reason="generating events needs the extra 'generate'")
-    output = printed(tutorial, "belle2.md", tmp_path, **{"12000": "2000", "--epochs 4": "--epochs 1"})
-    assert re.search(r"^\d+ of 2000 events pass feiHadronicB0 → flags.parquet", output, re.MULTILINE)
-    assert re.search(r"^\d+ of 2000 events kept", output, re.MULTILINE)
+    output = printed(tutorial, "belle2.md", tmp_path, **{"12000": "2400", "--epochs 4": "--epochs 1"})
+    assert re.search(r"^\d+ of 2400 events pass feiHadronicB0 → flags.parquet", output, re.MULTILINE)
+    assert re.search(r"^\d+ of 2400 events kept", output, re.MULTILINE)
     for report in ("report.html", "tag-report.html"):
         assert "What filtering saves" in (tmp_path / report).read_text()
     assert "M_bc of the best B⁰ tag" in (tmp_path / "tag-report.html").read_text(), "variables of the n-tuple"

@@ -11,6 +11,7 @@ from training.toys import toy_events, toy_flags
 import smartbkg as sb
 from smartbkg.errors import DatasetError, UsageError
 from smartbkg.events.columns import PASSES_PREFIX
+from smartbkg.verbs.inputs import write_batch
 from smartbkg.verbs.results import Flags, Kept, Model
 
 SETTINGS = {"optimiser.epochs": 1, "run.seed": 1, "run.threads": 1, "network.units": 16, "network.n_layers": 1}
@@ -72,3 +73,23 @@ def test_flags_of_another_length_and_other_things_than_events_are_refused(events
         sb.dataset(events, np.full(len(events), 0.5), skim="mine")
     with pytest.raises(UsageError, match="events are a list"):
         sb.score([1, 2], "model.safetensors")
+
+
+def test_data_sets_and_validations_draw_themselves(
+    events: sb.EventBatch, passes: np.ndarray, model: Model, tmp_path: Path
+) -> None:
+    (axes,) = sb.dataset(events, passes, skim="mine").plot().axes
+    assert axes.lines[0].get_xdata()[0] == pytest.approx(100 * passes.mean())
+    write_batch(events, tmp_path / "E.parquet")
+    validated = sb.validate(sb.filter(events, model, seed=3), events=tmp_path / "E.parquet")
+    assert validated.plot().axes[0].get_legend() is not None
+    with pytest.raises(UsageError, match="no variable 'nParticle'"):
+        validated.plot("nParticle")
+
+
+def test_a_policy_may_be_a_function_and_events_with_flags_a_data_set(
+    events: sb.EventBatch, passes: np.ndarray, model: Model
+) -> None:
+    kept = sb.filter(events, model, policy=lambda score: 0.5 + 0 * score)
+    assert set(kept.to_arrow()["keep_probability"].to_pylist()) == {0.5}
+    assert sb.plan(model, events, passes, skims=["mine"]).figures["skims"] == "mine"

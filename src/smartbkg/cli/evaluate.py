@@ -92,8 +92,8 @@ def _say(evaluation: Evaluation) -> None:
     echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
     if evaluation.plan.costs.are_belle_ii:
         echo(BELLE_II_NOTE)
-    if evaluation.plan.loss is not None:
-        echo(f"warning: {evaluation.plan.loss}", err=True)
+    if outlook.loss is not None:
+        echo(f"warning: {outlook.loss}", err=True)
     if evaluation.without_surrogate is not None:
         echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from smartbkg.scores.histogram import even_edges
 
 #: A bin of a histogram holds at least this many effective kept events, or is merged with its neighbour.
 LEAST_EFFECTIVE_EVENTS: Final = 10
@@ -358,19 +359,11 @@ def pair_binning(
 
 
 def histogram_binning(name: str, values: NDArray[np.float64], deviations: Deviations, n_bins: int) -> Binning:
-    """Even bins over the central 99 %, the rest in the outer ones; sparse bins are merged with the next.
-
-    Of whole numbers every bin holds as many, so that a smooth distribution of counts has no teeth.
-    """
+    """Even bins over the central 99 %, the rest in the outer ones; sparse bins are merged with the next."""
     low, high = _quantiles(values, deviations.all_weight, np.array([0.005, 0.995]))
     if not low < high:
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    finite = values[np.isfinite(values)]
-    if low < high and (finite == np.rint(finite)).all():
-        step = math.ceil((high - low + 1) / n_bins)
-        edges = low - 0.5 + step * np.arange(math.ceil((high - low + 1) / step) + 1)
-    else:
-        edges = np.linspace(low, high, n_bins + 1)
+    edges = even_edges(values, float(low), float(high), n_bins)
     even = Binning.of(name, edges, _index(values, edges[1:-1]), deviations)
     effective = np.zeros(len(edges) - 1)
     effective[: even.n_bins] = even.effective

@@ -60,8 +60,12 @@ class Evaluation(NamedTuple):
 
     @property
     def n_effective(self) -> float:
-        """Effective number of kept passing events, of `n_passing` in all."""
-        return self.closure.effective_kept
+        """Effective number of kept passing events that the policy leads to, of `n_passing` in all."""
+        return self.n_passing * self.power_kept(self.outlook)
+
+    def power_kept(self, outlook: Outlook) -> float:
+        """Effective passing events under a policy over those without a filter, in expectation."""
+        return outlook.effective_per_event[0] / self.plan.unfiltered_effective_per_event[0]
 
     @property
     def n_passing(self) -> float:

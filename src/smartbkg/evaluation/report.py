@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from matplotlib.figure import Figure
 
 from smartbkg._version import __version__
@@ -21,6 +20,7 @@ from smartbkg.plots.curves import (
     plot_scores,
     plot_weights,
 )
+from smartbkg.plots.page import page_environment
 from smartbkg.plots.plan import plot_plan
 from smartbkg.plots.variables import variable_title
 from smartbkg.sampling.cost import BELLE_II_NOTE
@@ -43,13 +43,13 @@ def _picture(figure: Figure, caption: str) -> _Picture:
     return _Picture(as_data_uri(figure), caption)
 
 
-def _policy_row(outlook: Outlook, *, n_events: int, is_chosen: bool) -> dict[str, Any]:
+def _policy_row(outlook: Outlook, *, n_effective: float, is_chosen: bool) -> dict[str, Any]:
     lost = f" (loses {outlook.lost_fraction:.1%} of passing events for ever)" if outlook.lost_fraction > 0 else ""
     return {
         "name": outlook.label + lost,
         "speed_up": str(outlook.speed_up) if not lost else "biased",
         "kept_fraction": f"{outlook.kept_fraction:.2%}",
-        "effective_sample_size": f"{outlook.effective_per_event[0] * n_events:,.0f}",
+        "effective_sample_size": f"{n_effective:,.0f}",
         "largest_weight": f"{outlook.largest_weight:.3g}",
         "is_chosen": is_chosen,
     }
@@ -58,12 +58,12 @@ def _policy_row(outlook: Outlook, *, n_events: int, is_chosen: bool) -> dict[str
 def _policy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     plan = evaluation.plan
     chosen_label = f"{evaluation.outlook.label} (this model)"
-    yield _policy_row(evaluation.outlook._replace(label=chosen_label), n_events=plan.n_events, is_chosen=True)
+    outlooks = [evaluation.outlook._replace(label=chosen_label)]
     if evaluation.without_surrogate is not None:
-        alone = evaluation.without_surrogate._replace(label="optimal, the network alone without the surrogate")
-        yield _policy_row(alone, n_events=plan.n_events, is_chosen=False)
-    for outlook in plan.outlooks[1:]:
-        yield _policy_row(outlook, n_events=plan.n_events, is_chosen=False)
+        outlooks.append(evaluation.without_surrogate._replace(label="optimal, the network alone without the surrogate"))
+    for place, outlook in enumerate([*outlooks, *plan.outlooks[1:]]):
+        n_effective = evaluation.n_passing * evaluation.power_kept(outlook)
+        yield _policy_row(outlook, n_effective=n_effective, is_chosen=place == 0)
 
 
 def _closure_row(variable: VariableClosure, significance: float) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _learning_pictures(history: Sequence[Mapping[str, Any]]) -> Iterator[_Pictur
 
 def _cards(evaluation: Evaluation) -> list[_Card]:
     outlook, roc = evaluation.outlook, evaluation.roc
-    fraction = evaluation.n_effective / max(1, evaluation.n_passing)
+    fraction = evaluation.power_kept(outlook)
     alone = evaluation.without_surrogate
     surrogate = [] if alone is None else [_Card(str(alone.speed_up), "speed-up of the network without its surrogate")]
     return [
@@ -125,9 +125,7 @@ def render_report(
     history : epochs of the training as the model file keeps them, for the learning curves.
     """
     closure = evaluation.closure
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smartbkg.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    environment = page_environment("smartbkg.evaluation")
     titles = [(variable, variable_title(variable.name)) for variable in closure.variables]
     bound = f"Free bound for these scores: {evaluation.plan.free_bound:.2f}."
     oracle = evaluation.plan.oracle
@@ -142,7 +140,7 @@ def render_report(
         "closure_limit": CLOSURE_LIMIT,
         "costs": evaluation.plan.costs,
         "costs_note": f" ({BELLE_II_NOTE})" if evaluation.plan.costs.are_belle_ii else "",
-        "loss": evaluation.plan.loss,
+        "loss": evaluation.outlook.loss,
         "policies": list(_policy_rows(evaluation)),
         "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),
         "model_figures": [*_model_pictures(evaluation), *_learning_pictures(history)],

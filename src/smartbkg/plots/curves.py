@@ -22,13 +22,25 @@ ALL_COLOUR: Final = "#0072B2"
 KEPT_COLOUR: Final = "#D55E00"
 GUIDE_COLOUR: Final = "#888888"
 
-_WIDTH, _HEIGHT = 5.2, 4.0
+#: Inches; at the 330 pixels of a report's column, and on a telephone, text is then as large as that of the page.
+_WIDTH, _HEIGHT = 4.4, 3.5
 
 
 def new_figure(*, height: float = _HEIGHT) -> tuple[Figure, Axes]:
     """A figure of the report's width, inches, with one pair of axes."""
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def with_headroom(axes: Axes, *, n_columns: int = 1, rows: int = 1) -> None:
+    """A legend above the data: the axis is made longer by the height of its rows."""
+    low, high = axes.get_ylim()
+    share = 0.16 * rows
+    if axes.get_yscale() == "log":
+        axes.set_ylim(low, high * (high / low) ** (share / (1 - share)))
+    else:
+        axes.set_ylim(low, high + (high - low) * share / (1 - share))
+    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=n_columns, columnspacing=1.2)
 
 
 def plot_roc(curve: RocCurve) -> Figure:
@@ -74,7 +86,8 @@ def plot_scores(score: NDArray[np.float64], label: NDArray[np.bool_], weight: ND
         heights, _ = np.histogram(score[chosen].clip(edges[0], edges[-1]), bins=edges, weights=weight[chosen])
         mplhep.histplot(heights / max(heights.sum(), 1e-300), edges, ax=axes, color=colour, label=name, yerr=False)
     axes.set(xscale="log", xlabel="score = P(pass | generated event)", ylabel="fraction of events in the bin")
-    axes.legend(frameon=False)
+    axes.set_ylim(bottom=0)
+    with_headroom(axes, n_columns=2)
     return figure
 
 
@@ -111,7 +124,7 @@ def plot_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
         above.axvline(best[-1], color=GUIDE_COLOUR, linestyle=":", label="best epoch")
         below.axvline(best[-1], color=GUIDE_COLOUR, linestyle=":")
     above.set_ylabel("loss")
-    above.legend(frameon=False)
+    with_headroom(above, n_columns=2, rows=2)
     below.set_xlabel("epoch")
     below.set_ylabel("AUC", color=ALL_COLOUR)
     right.set_ylabel("speed-up", color=KEPT_COLOUR)
@@ -143,7 +156,7 @@ def plot_closure(closure: VariableClosure, title: str) -> Figure:
     )
     above.set_ylabel("Σ weights")
     above.set_ylim(bottom=0)
-    above.legend(frameon=False)
+    with_headroom(above, n_columns=2)
     centres = (closure.edges[1:] + closure.edges[:-1]) / 2
     below.axhspan(-1, 1, color=GUIDE_COLOUR, alpha=0.25, linewidth=0)
     below.axhline(0, color=GUIDE_COLOUR, linewidth=0.8)

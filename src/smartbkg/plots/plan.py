@@ -33,7 +33,7 @@ def kept_fraction_curve(
 
 def plot_plan(plan: Plan, events: LabelledEvents) -> Figure:
     """Curves of three families, the policies of the plan, the free bound, and the oracle where there is one."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
     axes = figure.add_subplot()
     for exponent, colour, line, name in _CURVES:
         curve = kept_fraction_curve(plan, events, exponent, plan.recommended.max_weight)
@@ -52,8 +52,8 @@ def plot_plan(plan: Plan, events: LabelledEvents) -> Figure:
             color="#E69F00", alpha=0.4, linewidth=0, label="oracle",
         )  # fmt: skip
     axes.axhline(1.0, color="#bbbbbb", linewidth=0.8)
-    axes.set(xlabel="fraction of generated events that is simulated", ylabel="effective events per CPU second, gain")
+    axes.set(xlabel="fraction of generated events that is simulated", ylabel="gain in effective events per CPU s")
     axes.set(xscale="log", ylim=(0, None))
     axes.set_title(for_picture(", ".join(plan.skims)), fontsize="medium")
-    axes.legend(frameon=False, fontsize="small")
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center", ncols=2)
     return figure

@@ -37,17 +37,23 @@ def plot_multiplicity(particles: pa.ChunkedArray) -> Figure:
     return figure
 
 
-def plot_pass_fractions(passes: Mapping[str, NDArray[Any]]) -> Figure:
+def plot_pass_fractions(passes: Mapping[str, NDArray[Any]], weight: NDArray[np.float64] | None = None) -> Figure:
     """Fraction of the events that pass, with binomial errors, on a logarithmic axis.
 
     Parameters
     ----------
-    passes : skim → (n_events,) bool.
+    passes : skim → (n_events,) bool, or fractions; NaN where the skim was not run.
+    weight : (n_events,) how many events each stands for; 1 where not given.
     """
     figure, axes = new_figure(height=max(2.0, 0.4 * len(passes) + 1.2))
     names = list(passes)[::-1]
-    n_events = np.array([max(len(passes[name]), 1) for name in names])
-    fraction = np.array([float(np.mean(passes[name])) if len(passes[name]) else 0.0 for name in names])
+    fraction, n_events = np.zeros(len(names)), np.ones(len(names))
+    for place, name in enumerate(names):
+        is_run = np.isfinite(passes[name].astype(np.float64))
+        w = np.ones(len(is_run))[is_run] if weight is None else weight[is_run]
+        if w.sum() > 0:
+            fraction[place] = np.average(passes[name][is_run], weights=w)
+            n_events[place] = w.sum() ** 2 / (w**2).sum()
     axes.errorbar(
         100 * fraction, np.arange(len(names)), xerr=100 * np.sqrt(fraction * (1 - fraction) / n_events),
         fmt="o", color=ALL_COLOUR,

@@ -50,6 +50,15 @@ class Outlook(NamedTuple):
     """CPU seconds per generated event."""
 
     @property
+    def loss(self) -> str | None:
+        """A sentence where the policy does not pay, None where it does."""
+        if self.speed_up.value >= 1.0 + self.speed_up.error:
+            return None
+        is_sure = self.speed_up.value < 1.0 - self.speed_up.error
+        verdict = "costs more than it saves" if is_sure else "saves nothing that can be seen"
+        return f"the filter {verdict}: speed-up {self.speed_up} at these costs; do without, or decide faster or better"
+
+    @property
     def expected_excess(self) -> float:
         """By which share the speed-up comes out too high on average, to second order.
 
@@ -112,12 +121,7 @@ class Plan:
     @property
     def loss(self) -> str | None:
         """A sentence where the best policy found does not pay, None where it does."""
-        speed_up = self.outlooks[0].speed_up
-        if speed_up.value >= 1.0 + speed_up.error:
-            return None
-        is_sure = speed_up.value < 1.0 - speed_up.error
-        verdict = "costs more than it saves" if is_sure else "saves nothing that can be seen"
-        return f"the filter {verdict}: speed-up {speed_up} at these costs; do without, or decide faster or better"
+        return self.outlooks[0].loss
 
     @property
     def recommended(self) -> OptimalPolicy:

@@ -1,7 +1,8 @@
-"""Histograms of scores, in bins of √score: in these the optimal keep probability is about linear."""
+"""Histograms: of scores in bins of √score, in which the optimal keep probability is about linear; of whole numbers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,6 +13,18 @@ N_SCORE_BINS: Final = 25
 #: Metrics of a model file: skim → histogram of its scores on the events it was trained for; and process → the same.
 TOGETHER: Final = "score_histogram"
 BY_PROCESS: Final = "score_histogram_by_process"
+
+
+def even_edges(values: NDArray[np.float64], low: float, high: float, n_bins: int) -> NDArray[np.float64]:
+    """Edges of even bins from ``low`` to ``high``, about ``n_bins`` of them.
+
+    Of whole numbers every bin holds as many, so that a smooth distribution of counts has no teeth.
+    """
+    finite = values[np.isfinite(values)]
+    if low < high and (finite == np.rint(finite)).all():
+        step = math.ceil((high - low + 1) / n_bins)
+        return np.asarray(math.floor(low) - 0.5 + step * np.arange(math.ceil((high - low + 1) / step) + 1))
+    return np.linspace(low, high, n_bins + 1)
 
 
 def score_bin(score: NDArray[np.float64]) -> NDArray[np.int64]:

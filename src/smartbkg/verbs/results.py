@@ -142,6 +142,16 @@ class Flags(TableResult):
 class Dataset(TableResult):
     """Events joined with flags."""
 
+    def plot(self) -> Figure:
+        """Fraction of the events that pass, for each skim, at the retention before failing ones were thinned out."""
+        from smartbkg.events.columns import LABEL_PREFIX, SAMPLING_WEIGHT
+        from smartbkg.plots.samples import plot_pass_fractions
+
+        table = self.to_arrow()
+        chosen = [name for name in table.column_names if name.startswith(LABEL_PREFIX)]
+        labels = {name.removeprefix(LABEL_PREFIX): table[name].to_numpy().astype(float) for name in chosen}
+        return plot_pass_fractions(labels, table[SAMPLING_WEIGHT].to_numpy())
+
 
 class Scores(TableResult):
     """Every event's score."""
@@ -238,6 +248,30 @@ class Validated(Result):
 
     def __bool__(self) -> bool:
         return self.validation.is_compatible
+
+    def plot(self, variable: str | None = None) -> Figure:
+        """Kept and weighted events against all, with pulls below.
+
+        Parameters
+        ----------
+        variable : its name; that of the smallest p-value where not given.
+
+        Raises
+        ------
+        UsageError
+            No variable was looked at, or none of that name.
+        """
+        from smartbkg.errors import UsageError, nearest
+        from smartbkg.plots.curves import plot_closure
+        from smartbkg.plots.variables import variable_title
+
+        found = {one.name: one for report in self.validation.reports for one in report.variables}
+        if not found:
+            raise UsageError("no variable was looked at: give flags with variables, scores or events")
+        if variable is not None and variable not in found:
+            raise UsageError(f"no variable '{variable}': {nearest(variable, found)}")
+        name = min(found, key=lambda key: found[key].chi2_p_value) if variable is None else variable
+        return plot_closure(found[name], variable_title(name))
 
 
 __all__ = [

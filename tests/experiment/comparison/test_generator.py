@@ -14,7 +14,7 @@ from smartbkg.experiment.comparison.generator import (
     TOLERANCE_OF_MEANS,
     compare_histogram,
     compare_with_evtgen,
-    draw_comparisons,
+    draw_comparison,
 )
 from smartbkg.experiment.generator.generate import generate_events
 
@@ -62,5 +62,4 @@ def test_means_agree_with_evtgen_as_asked(reference_data: Path) -> None:
     assert [one.name for one in comparison.shapes] == list(EVENT_SHAPES)
     assert {one.name for one in (*comparison.multiplicities, *comparison.shapes)} >= set(TOLERANCE_OF_MEANS)
     assert comparison.disagreeing == ()
-    figure = draw_comparisons(comparison.shapes)
-    assert len(figure.axes) >= len(comparison.shapes)
+    assert draw_comparison(comparison.shapes[0]).axes[0].get_xlabel() == comparison.shapes[0].label

@@ -25,10 +25,9 @@ def write_page(path: Path, campaign: Campaign, status: Status, alarms: list[Alar
         matplotlib or jinja2 is not installed.
     """
     try:
-        import jinja2
-
         from smartbkg.campaign.watch import plots
         from smartbkg.plots.curves import as_data_uri
+        from smartbkg.plots.page import page_environment
     except ImportError as error:
         raise MissingDependencyError(str(error.name), "report", "the status page") from error
     metrics, ledger = status.metrics, status.ledger
@@ -49,21 +48,22 @@ def write_page(path: Path, campaign: Campaign, status: Status, alarms: list[Alar
         (plots.plot_score_histogram(skim, counts, status.stored.get(skim)), "What the filter sees.")
         for skim, counts in status.scores.items()
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
-    )
-    text = environment.get_template("status.html").render(
-        name=campaign.config.name,
-        done=status.n_done,
-        total=status.n_chunks,
-        pending=len(status.pending),
-        set_aside=status.set_aside[:_NAMED],
-        damaged=(status.damaged + status.foreign)[:_NAMED],
-        refresh=_REFRESH_SECONDS if status.pending else None,
-        written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"),
-        cards=_cards(status),
-        alarms=[str(alarm) for alarm in alarms[:_NAMED]],
-        figures=[(as_data_uri(figure), caption) for figure, caption in pictures],
+    text = (
+        page_environment("smartbkg.campaign.watch")
+        .get_template("status.html")
+        .render(
+            name=campaign.config.name,
+            done=status.n_done,
+            total=status.n_chunks,
+            pending=len(status.pending),
+            set_aside=status.set_aside[:_NAMED],
+            damaged=(status.damaged + status.foreign)[:_NAMED],
+            refresh=_REFRESH_SECONDS if status.pending else None,
+            written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"),
+            cards=_cards(status),
+            alarms=[str(alarm) for alarm in alarms[:_NAMED]],
+            figures=[(as_data_uri(figure), caption) for figure, caption in pictures],
+        )
     )
     write_text_atomically(path, text)
 

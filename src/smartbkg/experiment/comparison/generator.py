@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import uproot
@@ -19,7 +19,6 @@ from smartbkg.errors import FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.experiment.beams import FourMomenta, boost_to_rest_frame
 from smartbkg.experiment.reconstruction.event_shape import event_shapes
-from smartbkg.optional import needed_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -242,29 +241,15 @@ def generate_and_compare(folder: Path, *, n_events: int = 10_000, seed: int = 1)
     return compare_with_evtgen(generate_events("mixed", n_events, seed), folder)
 
 
-def draw_comparisons(comparisons: Iterable[HistogramComparison], *, n_columns: int = 4) -> Figure:
-    """One panel per distribution: EvtGen as steps, the generator as points with error bars.
+def draw_comparison(one: HistogramComparison) -> Figure:
+    """EvtGen as steps, the generator as points with error bars."""
+    from smartbkg.plots.curves import new_figure, with_headroom
 
-    Parameters
-    ----------
-    comparisons : what to draw.
-    n_columns : panels side by side.
-    """
-    with needed_for("the comparison's page", "report"):
-        from matplotlib.figure import Figure
-
-    shown = tuple(comparisons)
-    n_rows = -(-len(shown) // n_columns)
-    figure = Figure(figsize=(3.2 * n_columns, 2.6 * n_rows), layout="constrained")
-    axes: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, one in zip(axes, shown, strict=False):
-        centres = 0.5 * (one.edges[1:] + one.edges[:-1])
-        axis.stairs(one.expected, one.edges, fill=True, color="0.8", label="EvtGen")
-        axis.errorbar(centres, one.found, one.found_uncertainty, fmt=".", color="tab:blue", label="smartbkg")
-        axis.set_xlabel(one.label)
-        axis.set_title(f"ratio of means {one.ratio:.3f} ± {one.ratio_uncertainty:.3f}", fontsize="small")
-    for axis in axes[len(shown) :]:
-        axis.set_axis_off()
-    axes[0].set_ylabel("fraction of events")
-    axes[0].legend(frameon=False, fontsize="small")
+    figure, axes = new_figure()
+    centres = 0.5 * (one.edges[1:] + one.edges[:-1])
+    axes.stairs(one.expected, one.edges, fill=True, color="0.8", label="EvtGen")
+    axes.errorbar(centres, one.found, one.found_uncertainty, fmt=".", color="tab:blue", label="smartbkg")
+    axes.set(xlabel=one.label, ylabel="fraction of events")
+    axes.set_title(f"ratio of means {one.ratio:.3f} ± {one.ratio_uncertainty:.3f}", fontsize="medium")
+    with_headroom(axes, n_columns=2)
     return figure

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,8 +16,9 @@ from smartbkg.experiment.comparison.detector import (
     compare_with_full_simulation,
 )
 from smartbkg.experiment.comparison.generator import KNOWN_DIFFERENCES as GENERATOR_DIFFERENCES
-from smartbkg.experiment.comparison.generator import GeneratorComparison, draw_comparisons
+from smartbkg.experiment.comparison.generator import GeneratorComparison, draw_comparison
 from smartbkg.optional import needed_for
+from smartbkg.scores.histogram import even_edges
 from smartbkg.storage.atomic import write_text_atomically
 
 if TYPE_CHECKING:
@@ -50,47 +50,35 @@ KNOWN_DIFFERENCES: Final = (
 )
 
 
-def draw_quantities(quantities: Sequence[ComparedQuantity], *, n_columns: int = 4) -> Figure:
-    """A panel a quantity: full simulation as points, the embedded one as filled steps."""
-    with needed_for("the comparison's page", "report"):
-        from matplotlib.figure import Figure
+def draw_quantity(one: ComparedQuantity) -> Figure:
+    """Full simulation as points, the embedded one as filled steps."""
+    from smartbkg.plots.curves import new_figure, with_headroom
 
-    n_rows = -(-len(quantities) // n_columns)
-    figure = Figure(figsize=(3.3 * n_columns, 2.7 * n_rows), layout="constrained")
-    axes: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, one in zip(axes, quantities, strict=False):
-        low, high = np.percentile(np.concatenate([one.full, one.fast]), [0.2, 99.8])
-        edges = np.linspace(low, high, 21)
-        centres = 0.5 * (edges[1:] + edges[:-1])
-        full, fast = np.histogram(one.full, edges)[0], np.histogram(one.fast, edges)[0]
-        scale = max(1, len(one.full))
-        axis.stairs(fast / max(1, len(one.fast)), edges, fill=True, color="0.8", label="smartbkg")
-        axis.errorbar(centres, full / scale, np.sqrt(full) / scale, fmt=".", color="black", label="full simulation")
-        axis.set_xlabel(one.label, fontsize="small")
-        axis.set_title(f"KS {one.ks_distance:.3f}, p = {one.ks_p_value:.2g}", fontsize="small")
-    for axis in axes[len(quantities) :]:
-        axis.set_axis_off()
-    axes[0].set_ylabel("fraction")
-    axes[0].legend(frameon=False, fontsize="small")
+    figure, axes = new_figure()
+    low, high = np.percentile(np.concatenate([one.full, one.fast]), [0.2, 99.8])
+    edges = even_edges(np.concatenate([one.full, one.fast]), float(low), float(high), 20)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    full, fast = np.histogram(one.full, edges)[0], np.histogram(one.fast, edges)[0]
+    scale = max(1, len(one.full))
+    axes.stairs(fast / max(1, len(one.fast)), edges, fill=True, color="0.8", label="smartbkg")
+    axes.errorbar(centres, full / scale, np.sqrt(full) / scale, fmt=".", color="black", label="full simulation")
+    axes.set(xlabel=one.label, ylabel="fraction")
+    axes.set_title(f"KS {one.ks_distance:.3f}, p = {one.ks_p_value:.2g}", fontsize="medium")
+    with_headroom(axes, n_columns=2)
     return figure
 
 
-def draw_efficiencies(efficiencies: Sequence[Efficiency], *, n_columns: int = 4) -> Figure:
-    """One panel per efficiency: full simulation as points with errors, the embedded one as a line."""
-    from matplotlib.figure import Figure
+def draw_efficiency(one: Efficiency) -> Figure:
+    """Full simulation as points with errors, the embedded one as a line."""
+    from smartbkg.plots.curves import new_figure
 
-    n_rows = -(-len(efficiencies) // n_columns)
-    figure = Figure(figsize=(3.3 * n_columns, 2.7 * n_rows), layout="constrained")
-    axes: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, one in zip(axes, efficiencies, strict=False):
-        centres = np.sqrt(one.edges[1:] * one.edges[:-1])
-        axis.stairs(one.fast, one.edges, baseline=None, color="#0072B2", label="smartbkg")
-        axis.errorbar(centres, one.full, one.full_uncertainty, fmt=".", color="black", label="full simulation")
-        axis.set(xscale="log", ylim=(-0.05, 1.08), xlabel=one.label)
-        axis.set_title(one.name, fontsize="small")
-    for axis in axes[len(efficiencies) :]:
-        axis.set_axis_off()
-    axes[0].legend(frameon=False, fontsize="small")
+    figure, axes = new_figure()
+    centres = np.sqrt(one.edges[1:] * one.edges[:-1])
+    axes.stairs(one.fast, one.edges, baseline=None, color="#0072B2", label="smartbkg")
+    axes.errorbar(centres, one.full, one.full_uncertainty, fmt=".", color="black", label="full simulation")
+    axes.set(xscale="log", ylim=(-0.05, 1.3), xlabel=one.label, ylabel="fraction")
+    axes.set_title(one.name, fontsize="medium")
+    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=2)
     return figure
 
 
@@ -106,21 +94,18 @@ def render_comparison(
     generator : of `smartbkg.experiment.comparison.generator.compare_with_evtgen`, where it was made.
     """
     with needed_for("the comparison's page", "report"):
-        import jinja2
-
         from smartbkg.plots.curves import as_data_uri
+        from smartbkg.plots.page import page_environment
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smartbkg.experiment"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    environment = page_environment("smartbkg.experiment")
     pictures = {
-        "events": as_data_uri(draw_quantities(comparison.events)),
-        "objects": as_data_uri(draw_quantities(comparison.objects)),
-        "efficiencies": as_data_uri(draw_efficiencies(comparison.efficiencies)),
+        "events": [as_data_uri(draw_quantity(one)) for one in comparison.events],
+        "objects": [as_data_uri(draw_quantity(one)) for one in comparison.objects],
+        "efficiencies": [as_data_uri(draw_efficiency(one)) for one in comparison.efficiencies],
     }
     if generator is not None:
-        pictures["multiplicities"] = as_data_uri(draw_comparisons(generator.multiplicities))
-        pictures["shapes"] = as_data_uri(draw_comparisons(generator.shapes))
+        pictures["multiplicities"] = [as_data_uri(draw_comparison(one)) for one in generator.multiplicities]
+        pictures["shapes"] = [as_data_uri(draw_comparison(one)) for one in generator.shapes]
     return environment.get_template("comparison.html").render(
         comparison=comparison,
         pictures=pictures,
