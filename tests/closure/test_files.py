@@ -20,6 +20,7 @@ from smartbkg.closure.files import (
     validate_files,
     write_report,
 )
+from smartbkg.closure.generator_level import read_generated
 from smartbkg.errors import DatasetError, FileFormatError, UsageError
 from smartbkg.io.tables import Table, read_table
 
@@ -53,6 +54,19 @@ def test_flags_alone_leave_the_generated_events_open_and_say_so(chain: Chain) ->
     assert found.passing is not None
     assert found.passing.significance == FAST.significance
     assert [variable.name for variable in found.passing.variables] == ["Mbc"]
+
+
+def test_flags_without_variables_are_compared_at_the_generator_level(chain: Chain, tmp_path: Path) -> None:
+    flags = pq.read_table(chain.flags)
+    bare = flags.select(["experiment", "run", "evtNum", "passes_first"]).take(np.arange(len(flags))[::-1])
+    pq.write_table(bare, tmp_path / "flags.parquet")
+    found = validate_files(chain.kept, tmp_path / "flags.parquet", events=chain.events, settings=FAST)
+    assert found.is_compatible
+    assert found.passing is not None
+    assert {one.name for one in found.passing.variables} <= set(read_generated(chain.events)[1])
+    assert len(found.passing.variables) > 5
+    with pytest.raises(DatasetError, match=r"no event-level variable.*give --events"):
+        validate_files(chain.kept, tmp_path / "flags.parquet", scores=chain.scores, settings=FAST)
 
 
 def test_doubled_weights_are_wrong_in_the_inventory_and_in_the_statistics(chain: Chain, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_own_mdst_udst_and_ntuple_lead_to_reports_and_a_filter(tutorial, tmp_pat
     output = printed(tutorial, "belle2.md", tmp_path, **{"12000": "2400", "--epochs 4": "--epochs 1"})
     assert re.search(r"^\d+ of 2400 events pass feiHadronicB0 → flags.parquet", output, re.MULTILINE)
     assert re.search(r"^\d+ of 2400 events kept", output, re.MULTILINE)
+    assert "no bias seen" in output
     for report in ("report.html", "tag-report.html"):
         assert "What filtering saves" in (tmp_path / report).read_text()
     assert "M_bc of the best B⁰ tag" in (tmp_path / "tag-report.html").read_text(), "variables of the n-tuple"

@@ -126,6 +126,8 @@ def validate_files(
     passing = None
     if table is not None:
         name = choose_flags(table, skim)
+        if not variables and everything is not None and reference is None:
+            table = _with_variables(table, everything, variables_of_all)
         names = tuple(variables) or event_variables(table)
         other = None if reference is None else read_table(reference)
         passing = _of_passing(held.table, table, name, names, decisions, everything, other, settings)
@@ -309,17 +311,38 @@ def choose_flags(table: Table, skim: str | None) -> str:
 
 
 def event_variables(table: Table) -> tuple[str, ...]:
-    """Names of the event-level variables: numbers that are no ids, flags or weights."""
-    found = tuple(
+    """Names of the event-level variables: numbers that are no ids, flags or weights.
+
+    Raises
+    ------
+    DatasetError
+        There is none.
+    """
+    found = _variables_among(table)
+    if not found:
+        raise DatasetError(
+            f"{table.source}: no event-level variable; has {', '.join(table.columns)}: give --events, whose generator "
+            "level is then looked at, or keep columns with `smartbkg flag --variable`"
+        )
+    return found
+
+
+def _variables_among(table: Table) -> tuple[str, ...]:
+    return tuple(
         name
         for name, column in table.columns.items()
         if column.dtype.kind in "fiu"
         and name not in NO_VARIABLES
         and not name.startswith((PASSES_PREFIX, FRACTION_PREFIX))
     )
-    if not found:
-        raise DatasetError(f"{table.source}: no event-level variable; has {', '.join(table.columns)}")
-    return found
+
+
+def _with_variables(table: Table, everything: Table, variables: Mapping[str, NDArray[np.float64]]) -> Table:
+    """The flags as they are, or where they have no variable with those of the generator level."""
+    if _variables_among(table):
+        return table
+    rows = match_events(table.columns, everything, everything.source)
+    return replace(table, columns={**table.columns, **{name: values[rows] for name, values in variables.items()}})
 
 
 def _values(table: Table, names: Sequence[str], rows: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
