@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from smartbkg.closure.check import ClosureSettings
-from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, build_packaged_store
+from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, update_packaged_store
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.combine import merge_datasets
 from smartbkg.datasets.header import read_header
@@ -295,7 +295,11 @@ def make(recipe: Recipe, folder: Folder, scale: float, epochs: int | None) -> tu
 
 
 def publish(folder: Folder) -> None:
-    """Models of the folder into the packaged conditions store, their cards into docs/models."""
+    """Models of the folder into the packaged conditions store, their cards into docs/models.
+
+    What else is in the store stays: models with a surrogate hold the networks that they were made of, until
+    ``make_surrogate_models.py`` makes them again.
+    """
     gatgap, several = (folder.path / f"{recipe.name}.safetensors" for recipe in RECIPES)
     payloads = {}
     if gatgap.exists():
@@ -304,7 +308,7 @@ def publish(folder: Folder) -> None:
         payloads |= {DEFAULT_PAYLOAD: pth, "GATGAPgen.safetensors": gatgap}
     if several.exists():
         payloads["SmartBackground"] = several
-    for payload in build_packaged_store(payloads, description="models that come with smartbkg"):
+    for payload in update_packaged_store(payloads, description="models that come with smartbkg"):
         click.echo(f"{payload}")
     for recipe in RECIPES:
         if not (folder.path / f"{recipe.name}.md").exists():

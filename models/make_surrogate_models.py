@@ -20,9 +20,8 @@ from make_models import LIMITS, REPOSITORY, Folder
 from numpy.typing import NDArray
 
 from smartbkg.conditions.location import packaged_folder
-from smartbkg.conditions.packaged import DEFAULT_TAG, build_packaged_store
+from smartbkg.conditions.packaged import DEFAULT_TAG, update_packaged_store
 from smartbkg.conditions.resolve import resolve_payload
-from smartbkg.conditions.store import ConditionsStore
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.events import EventBatch
 from smartbkg.experiment.detector.files import read_detector
@@ -240,9 +239,7 @@ def _line(row: Row) -> str:
 
 def publish(models: dict[str, Path]) -> None:
     """The models into the package's store, beside what it has."""
-    store = ConditionsStore(packaged_folder())
-    payloads = {payload.name: packaged(payload.name) for payload in store.payloads(DEFAULT_TAG)} | models
-    for payload in build_packaged_store(payloads, description="models that come with smartbkg"):
+    for payload in update_packaged_store(models, description="models that come with smartbkg"):
         click.echo(f"{payload}")
 
 

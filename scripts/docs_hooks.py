@@ -36,11 +36,14 @@ def on_page_markdown(markdown: str, page: Any, **_further: Any) -> str:
 
 
 def command_table() -> str:
-    """One row per verb of the command line: what ``--output`` writes, whether it has ``--json``, its exit codes."""
+    """One row per verb: what ``--output`` writes, keys of ``--json``, what its progress counts, exit codes, example."""
     from smartbkg.cli import command_line
+    from smartbkg.cli.examples import EXAMPLES
+    from smartbkg.cli.json_keys import JSON_KEYS, NO_JSON
     from smartbkg.cli.outputs import EventsFile, OutputFile
+    from smartbkg.cli.progress import COUNTED
 
-    rows = ["| verb | `-o` writes | `--json` | exit codes |", "|---|---|---|---|"]
+    rows = ["| verb | `-o` writes | keys of `--json` | progress | exit codes | example |", "|---|---|---|---|---|---|"]
     for name, command in _verbs(command_line):
         options = {option: parameter for parameter in command.params for option in parameter.opts}
         output = options["--output"].type if "--output" in options else None
@@ -50,7 +53,9 @@ def command_table() -> str:
             written = output.content + (f": {suffixes}" if suffixes else "")
         told = re.search(r"[^.?;]*[Ee]xit code [^.]*\.", _sentence(command.help))
         codes = "0, 1, 2, 130" + (f". {told[0].strip()}" if told else "")
-        rows.append(f"| `{name}` | {written} | {'yes' if '--json' in options else ''} | {codes} |")
+        keys = _listed(JSON_KEYS[name]) if name in JSON_KEYS else f"no: {NO_JSON[name]}"
+        example = EXAMPLES[name][0].replace("|", "\\|")
+        rows.append(f"| `{name}` | {written} | {keys} | {COUNTED.get(name, '')} | {codes} | `{example}` |")
     return "\n".join(rows)
 
 

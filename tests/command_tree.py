@@ -20,5 +20,5 @@ def verbs(group: click.Command = command_line, path: tuple[str, ...] = ()) -> It
 
 
 def options(command: click.Command) -> list[click.Option]:
-    """The options of a verb."""
-    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    """The options of a verb that its help shows."""
+    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]

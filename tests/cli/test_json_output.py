@@ -37,7 +37,7 @@ def test_values_become_plain() -> None:
 
 
 def test_plan_prints_what_it_found(chain: Chain) -> None:
-    words = ("plan", chain.model, chain.dataset, "--skim", "first", "--replicas", 20, "--effective", 1000)
+    words = ("plan", chain.model, chain.dataset, "--skim", "first", "--resamples", 20, "--effective", 1000)
     found = result_of(*words, "--json")
     assert found["skims"] == ["first"]
     assert {"speed_up", "kept_fraction", "largest_weight"} <= found["outlooks"][0].keys()
@@ -80,7 +80,7 @@ def test_info_prints_events_and_tables(chain: Chain) -> None:
 
 def test_validate_prints_its_figures_and_writes_the_same(chain: Chain, tmp_path: Path) -> None:
     path = tmp_path / "closure.json"
-    words = ("validate", chain.kept, chain.flags, "--skim", "first", "--replicas", 200, "--no-pairs")
+    words = ("validate", chain.kept, chain.flags, "--skim", "first", "--resamples", 200, "--no-pairs")
     found = result_of(*words, "--output", path, "--json")
     assert found["verdict"] == "compatible"
     assert json.loads(path.read_text()) == found

@@ -33,7 +33,7 @@ def test_a_plan_compares_policies_and_writes_the_best_into_the_model(chain: Chai
     output, picture = tmp_path / "planned.safetensors", tmp_path / "plan.png"
     result = run(
         chain.model, chain.dataset, "--t-gen", 0.08, "--t-filter", 0.63, "--t-sim", 97.04, "--skim", "first",
-        "--policy", "threshold=0.3", "--effective", 1e6, "--picture", picture, "--output", output, "--replicas", 50,
+        "--policy", "threshold=0.3", "--effective", 1e6, "--picture", picture, "--output", output, "--resamples", 50,
     )  # fmt: skip
     assert result.exit_code == 0
     for word in ("optimal", "score", "exp(0.46, -0.25)", "threshold 0.3", "biased", "free bound", "CPU hours"):
@@ -47,17 +47,17 @@ def test_a_plan_compares_policies_and_writes_the_best_into_the_model(chain: Chai
 
 
 def test_costs_that_nobody_gave_are_said_to_be_belle_iis_and_a_filter_that_does_not_pay_is_named(chain: Chain) -> None:
-    result = run(chain.model, chain.dataset, "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--resamples", 20)
     assert "Belle II's costs" in result.output
     assert "costs more than it saves" not in result.output
-    dear = run(chain.model, chain.dataset, "--t-gen", 1, "--t-filter", 50, "--t-sim", 10, "--replicas", 20)
+    dear = run(chain.model, chain.dataset, "--t-gen", 1, "--t-filter", 50, "--t-sim", 10, "--resamples", 20)
     assert "Belle II's costs" not in dear.output
     assert "the filter costs more than it saves: speed-up 0.1" in dear.output
 
 
 def test_a_plan_for_all_skims_is_the_models_policy(chain: Chain, tmp_path: Path) -> None:
     output = tmp_path / "planned.safetensors"
-    result = run(chain.model, chain.dataset, "--output", output, "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--output", output, "--resamples", 20)
     assert "optimal, 2 skims" in result.output
     assert "one draw per skim" in result.output
     policy = choose_policy(None, load_bundle(output).policy, ("first", "second"), str(output))
@@ -67,8 +67,8 @@ def test_a_plan_for_all_skims_is_the_models_policy(chain: Chain, tmp_path: Path)
 
 def test_plans_for_single_skims_are_stored_beside_one_another(chain: Chain, tmp_path: Path) -> None:
     output = tmp_path / "planned.safetensors"
-    run(chain.model, chain.dataset, "--skim", "first", "--output", output, "--replicas", 20)
-    run(output, chain.dataset, "--skim", "second", "--write", "--replicas", 20)
+    run(chain.model, chain.dataset, "--skim", "first", "--output", output, "--resamples", 20)
+    run(output, chain.dataset, "--skim", "second", "--write", "--resamples", 20)
     stored = load_bundle(output).policy
     first, second = (choose_policy(None, stored, (skim,), "") for skim in ("first", "second"))
     assert first != second
@@ -77,11 +77,11 @@ def test_plans_for_single_skims_are_stored_beside_one_another(chain: Chain, tmp_
 def test_looking_at_a_plan_changes_no_file(chain: Chain, tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     model.write_bytes(chain.model.read_bytes())
-    result = run(model, chain.dataset, "--replicas", 5)
+    result = run(model, chain.dataset, "--resamples", 5)
     assert "is unchanged; --write or --output stores this policy" in result.output
     assert model.read_bytes() == chain.model.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
-    run(model, chain.dataset, "--replicas", 5, "--write")
+    run(model, chain.dataset, "--resamples", 5, "--write")
     assert load_bundle(model).policy is not None
 
 
@@ -90,12 +90,12 @@ def test_the_oracle_is_evaluated_beside_the_model(chain: Chain, tmp_path: Path) 
     oracle = tmp_path / "oracle.parquet"
     columns = {name: scores[name] for name in EVENT_ID} | {"pass_probability_first": scores["score"]}
     write_table(oracle, columns, record("oracle", 1, {}))
-    result = run(chain.model, chain.dataset, "--skim", "first", "--oracle", oracle, "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--skim", "first", "--oracle", oracle, "--resamples", 20)
     assert "100.0% of it reached" in result.output
 
 
 def test_a_luminosity_is_turned_into_effective_events(chain: Chain) -> None:
-    result = run(chain.model, chain.dataset, "--skim", "first", "--luminosity", 100, "--replicas", 20)
+    result = run(chain.model, chain.dataset, "--skim", "first", "--luminosity", 100, "--resamples", 20)
     assert "effective passing events" in result.output
 
 
@@ -110,9 +110,9 @@ def test_recalibration_mends_scores_that_are_no_probabilities(chain: Chain, tmp_
     assert isinstance(bundle.calibration, Affine)
     wrong = Affine(tuple(0.2 * s for s in bundle.calibration.scale), (0.5, 0.5))
     save_bundle(output, replace(bundle, calibration=wrong))
-    before = run(output, chain.dataset, "--skim", "first", "--replicas", 20)
+    before = run(output, chain.dataset, "--skim", "first", "--resamples", 20)
     assert "of the speed-up and biases nothing" in before.output
-    after = run(output, chain.dataset, "--skim", "first", "--recalibrate", "--write", "--replicas", 20)
+    after = run(output, chain.dataset, "--skim", "first", "--recalibrate", "--write", "--resamples", 20)
     assert "biases nothing" not in after.output, after.output
     mended = load_bundle(output).calibration
     assert isinstance(mended, Affine)
@@ -123,7 +123,7 @@ def test_measured_costs_take_the_place_of_given_ones(chain: Chain) -> None:
     simulate = f'{sys.executable} -c "sum(i*i for i in range({{events}}*20000))"'
     result = run(
         chain.model, chain.dataset, "--skim", "first", "--measure", "--simulate-command", simulate,
-        "--replicas", 20,
+        "--resamples", 20,
     )  # fmt: skip
     assert "/ 97.04" not in result.output
     with pytest.raises(UsageError, match="ended with code 3"):
@@ -138,7 +138,7 @@ def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Cha
     costed, output = tmp_path / "costed.parquet", tmp_path / "planned.safetensors"
     with create_events(costed, record("dataset", 1, {})) as writer:
         writer.write(batch.with_event_columns(simulation_cost=np.linspace(40, 60, len(batch))))
-    result = run(chain.model, costed, "--skim", "first", "--output", output, "--replicas", 20)
+    result = run(chain.model, costed, "--skim", "first", "--output", output, "--resamples", 20)
     assert "/ 50 (generation / decision / simulation)" in result.output
     policy = choose_policy("optimal", load_bundle(output).policy, ("first",), str(output))
     assert isinstance(policy, OptimalPolicy)
@@ -168,7 +168,7 @@ def test_a_column_of_simulation_seconds_takes_the_place_of_one_number(chain: Cha
 )
 def test_mistakes_are_named(chain: Chain, options: list[str], error: type[SmartBKGError], message: str) -> None:
     with pytest.raises(error, match=message):
-        run(chain.model, chain.dataset, "--replicas", 5, *options)
+        run(chain.model, chain.dataset, "--resamples", 5, *options)
 
 
 def test_a_data_set_without_the_models_skim_is_refused(chain: Chain) -> None:

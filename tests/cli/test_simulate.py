@@ -42,7 +42,7 @@ def test_flags_carry_ids_skims_and_provenance(events: Path, tmp_path: Path, caps
     detector = {"name": "belle2", "version": BELLE2.version, "digest": BELLE2.digest}
     assert table.metadata["settings"] == {"seed": 5, "skims": ["BtoXll", "TauGeneric"], "detector": detector}
     assert len(table.metadata["inputs"][0]["sha256"]) == 64
-    assert "50 events" in capsys.readouterr().out
+    assert "50 events" in capsys.readouterr().err
 
 
 def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_program_of_ones_own_takes_the_place_of_the_experiment(
     output = tmp_path / "flags.parquet"
     assert run(str(events), "--output", str(output), "--simulation", command, "--skim", "mine") == 0
     assert read_table(output, "flags")["passes_mine"].tolist() == [True] * 20 + [False] * 30
-    assert "50 events, 20 pass" in capsys.readouterr().out
+    assert "50 events, 20 pass" in capsys.readouterr().err
 
 
 def test_events_or_a_comparison_must_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 
 def run(*arguments: object) -> Result:
-    everything = [str(argument) for argument in arguments] + ["--replicas", "500"]
+    everything = [str(argument) for argument in arguments] + ["--resamples", "500"]
     return CliRunner().invoke(command, everything, catch_exceptions=False)
 
 

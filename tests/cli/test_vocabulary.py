@@ -7,6 +7,7 @@ import click
 import pytest
 from command_tree import options, verbs
 
+from smartbkg.cli import main
 from smartbkg.cli.outputs import OutputFile
 
 VERBS = dict(verbs())
@@ -17,6 +18,7 @@ WORDS = {
     r"\bCPU seconds to score": "--t-filter",
     r"\bCPU seconds to simulate": "--t-sim",
     r"\bCPU threads": "--threads",
+    r"^Resamples ": "--resamples",
     r"^(Threads|Processes|Cores)\b": "--jobs",
     r"result as JSON|same as JSON|^Everything, as JSON|^For programs": "--json",
     r"[Ss]kim to (label|learn|look at|evaluate)|[Ff]or this skim": "--skim",
@@ -32,6 +34,9 @@ KINDS = {
     "--threads": {"integer", "integer range"},
     "--batch-size": {"integer range"},
     "--replicas": {"integer", "integer range"},
+    "--resamples": {"integer range"},
+    "--quiet": {"boolean"},
+    "--verbose": {"boolean"},
     "--skim": {"text"},
     "--model": {"path"},
     "--t-gen": {"float"},
@@ -46,7 +51,7 @@ KINDS = {
     "--skip-corrupt": {"boolean"},
 }
 
-SHORT = {"-o": "--output", "-c": "--config", "-h": "--help"}
+SHORT = {"-o": "--output", "-c": "--config", "-h": "--help", "-q": "--quiet", "-v": "--verbose"}
 
 
 def of_all_verbs() -> list[tuple[str, click.Option]]:
@@ -102,3 +107,19 @@ def test_defaults_of_one_name_differ_only_where_it_is_said() -> None:
             if name in option.opts and option.default is not None and not str(option.default).startswith("Sentinel"):
                 by_name[name].add(option.default)
     assert {name: found for name, found in by_name.items() if len(found) > 1} == {}
+
+
+def test_every_verb_has_quiet_and_verbose() -> None:
+    for verb, command in VERBS.items():
+        names = {name for option in options(command) for name in option.opts}
+        assert {"-q", "--quiet", "-v", "--verbose"} <= names, verb
+
+
+@pytest.mark.parametrize("verb", ["plan", "validate"])
+def test_the_old_name_of_resamples_names_the_new_one(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "a.parquet", "b.parquet", "--replicas", "30"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: --replicas is the number of simulations of an event; here it is --resamples 30\n"
+    )

@@ -11,7 +11,7 @@ from synthetic import random_events
 
 from smartbkg.conditions import ConditionsStore
 from smartbkg.conditions.location import packaged_folder
-from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, DEFAULT_TAG, build_packaged_store
+from smartbkg.conditions.packaged import DEFAULT_PAYLOAD, DEFAULT_TAG, build_packaged_store, update_packaged_store
 from smartbkg.conditions.resolve import resolve_payload
 from smartbkg.conditions.store import DATABASE_NAME
 from smartbkg.errors import ConditionsError
@@ -39,6 +39,16 @@ def test_new_store_replaces_the_old_one_and_a_failed_one_does_not(tmp_path: Path
     store = ConditionsStore(tmp_path / "data")
     assert revision_in(store.fetch(store.find(DEFAULT_TAG, "m", 0, 0))) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
+
+
+def test_an_update_keeps_the_other_payloads(tmp_path: Path) -> None:
+    folder, names = tmp_path / "data", ("network", "network with a surrogate")
+    for name, revision in zip(names, (1, 2), strict=True):
+        update_packaged_store({name.replace(" ", "_"): write_revision(tmp_path / "file", revision)}, folder)
+    update_packaged_store({"network": write_revision(tmp_path / "file", 3)}, folder)
+    store = ConditionsStore(folder, is_immutable=True)
+    found = {name: revision_in(store.fetch(payload)) for name, payload in store.valid(DEFAULT_TAG, 0, 0).items()}
+    assert found == {"network": 3, "network_with_a_surrogate": 2}
 
 
 def test_command_explains_its_arguments() -> None:

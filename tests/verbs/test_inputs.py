@@ -27,7 +27,7 @@ def test_a_temporary_folder_goes_with_the_last_reference() -> None:
 def test_a_path_stays_the_users_and_events_in_memory_get_a_file(tmp_path: Path) -> None:
     place = Workplace()
     assert place.events(tmp_path / "mine.hepmc3") == tmp_path / "mine.hepmc3"
-    assert place.output(tmp_path / "out", "x") == tmp_path / "out"
+    assert place.output(tmp_path / "out.parquet", "x") == tmp_path / "out.parquet"
     assert place.folder is None, "nothing was made that nobody needs"
     batch = random_events(7)
     with open_events(place.events(batch)) as reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,3 +94,28 @@ def test_a_policy_may_be_a_function_and_events_with_flags_a_data_set(
     kept = sb.filter(events, model, policy=lambda score: 0.5 + 0 * score)
     assert set(kept.to_arrow()["keep_probability"].to_pylist()) == {0.5}
     assert sb.plan(model, events, passes, skims=["mine"]).figures["skims"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "wrong", "message"),
+    [
+        (sb.generate, ("mixed", 5), {"seed": 1, "output": "e.hepmc3"}, "a Parquet table is written"),
+        (sb.simulate, ("e.parquet",), {"output": "f.root"}, "a Parquet table is written"),
+        (sb.flag, ("e.parquet",), {"output": "f.csv"}, "a Parquet table is written"),
+        (sb.dataset, ("e.parquet", "f.parquet"), {"output": "d.h5"}, "a Parquet table is written"),
+        (sb.train, ("d.parquet",), {"output": "m.pth"}, "a model is written, expected a name that ends in .safeten"),
+        (sb.evaluate, ("m.safetensors", "d.parquet"), {"output": "r.pdf"}, "an HTML page is written"),
+        (sb.filter, ("e.parquet", "m.safetensors"), {"seed": 1, "output": "k.h5"}, "cannot write events as '.h5'"),
+        (sb.score, ("e.parquet", "m.safetensors"), {"output": "s.csv"}, "a Parquet table is written"),
+        (sb.merge, (["a.parquet", "b.parquet"],), {"output": "k.h5"}, "cannot write events as '.h5'"),
+    ],
+)
+def test_an_output_is_called_by_what_is_in_it(
+    verb: Any, arguments: tuple[Any, ...], wrong: dict[str, Any], message: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Before anything is read: none of the inputs exists."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        verb(*arguments, **wrong)
+    assert list(tmp_path.iterdir()) == []

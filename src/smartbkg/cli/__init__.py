@@ -19,6 +19,8 @@ import click
 
 from smartbkg._version import __version__
 from smartbkg.cli.console import echo, make_remarks_printable
+from smartbkg.cli.examples import add_examples
+from smartbkg.cli.speech import add_speech_options
 from smartbkg.errors import SmartBKGError, nearest
 from smartbkg.optional import missing_library
 from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
@@ -65,6 +67,8 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         command.name = cmd_name
+        add_speech_options(command)
+        add_examples(command, cmd_name)
         return command
 
     def resolve_command(
@@ -105,8 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         exit_code = stop.exit_code
     except click.ClickException as error:
-        error.show()
-        exit_code = error.exit_code
+        exit_code = _say_wrong_usage(error)
     except SmartBKGError as error:
         exit_code = _say(f"error: {error}", error.exit_code)
     except ImportError as error:
@@ -121,6 +124,17 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         exit_code = _say(f"error: {_where(error)}{reason_of(error)}", 1)
     sys.exit(exit_code if isinstance(exit_code, int) else 0)
+
+
+def _say_wrong_usage(error: click.ClickException) -> int:
+    """One line for what click refuses, with the help to look at; the help itself where nothing was asked for."""
+    context = getattr(error, "ctx", None)
+    message = " ".join(error.format_message().split())
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return error.exit_code
+    path = "" if context is None else f" ({context.command_path} --help)"
+    return _say(f"error: {message[:1].lower() + message[1:].rstrip('.')}{path}", error.exit_code)
 
 
 def _where(error: BaseException) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.options import FILE, choose_costs, cost_options, progress_bar
+from smartbkg.cli.json_output import json_option, print_json
+from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import MODEL
+from smartbkg.cli.progress import progress
+from smartbkg.cli.speech import say
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Of the surrogate's random numbers.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 @cost_options
+@json_option
 def command(
     paths: tuple[Path, ...],
     surrogate_name: str,
@@ -55,6 +58,7 @@ def command(
     t_gen: float,
     t_filter: float,
     t_sim: float,
+    as_json: bool,
 ) -> None:
     """Give MODEL a surrogate: fit its combined score and policy on the labelled events of DATASET.
 
@@ -77,25 +81,41 @@ def command(
         replicas, max_events, choose_costs(t_gen, t_filter, t_sim), max_weight, importance or None, least_gain, seed,
         threads,
     )  # fmt: skip
-    with progress_bar() as bar:
-        task = bar.add_task("asking the surrogate", total=None)
+    with progress("asking the surrogate") as tally:
         outcome = add_surrogate(
             model, datasets, target, open_surrogate(surrogate_name), settings, skims=skims,
-            progress=lambda n: bar.advance(task, n),
+            progress=tally.advance,
         )  # fmt: skip
-    print_outcome(outcome, target)
+    say_outcome(outcome, target)
+    if as_json:
+        print_json({"output": target, **contents_of_outcome(outcome)})
 
 
-def print_outcome(outcome: SurrogateOutcome, target: Path) -> None:
+def contents_of_outcome(outcome: SurrogateOutcome) -> dict[str, Any]:
+    """What ``--json`` prints of it."""
+    skims, metrics = outcome.bundle.skims, outcome.metrics
+    return {
+        "surrogate": outcome.surrogate.name,
+        "n_events": outcome.n_events,
+        "n_passing": dict(zip(skims, outcome.n_passing, strict=True)),
+        "auc": dict(zip(skims, metrics.area, strict=True)),
+        "speed_up": metrics.with_surrogate,
+        "speed_up_without_surrogate": metrics.without,
+        "mean_replicas": metrics.mean_replicas,
+        "trade": outcome.surrogate.trade,
+    }
+
+
+def say_outcome(outcome: SurrogateOutcome, target: Path) -> None:
     """What the surrogate adds."""
     metrics, skims = outcome.metrics, outcome.bundle.skims
     passing = ", ".join(f"{n} pass {skim}" for skim, n in zip(skims, outcome.n_passing, strict=True))
-    echo(f"{target}: surrogate {outcome.surrogate.name}, fitted on {outcome.n_events} events ({passing})")
+    say(f"{target}: surrogate {outcome.surrogate.name}, fitted on {outcome.n_events} events ({passing})")
     for row in outcome.surrogate.trade:
-        echo(
+        say(
             f"  {row['replicas']:5d} replicas: {row['mean_replicas']:6.1f} of an event, "
             f"{1000 * row['seconds']:7.2f} ms, expected speed-up {row['expected_speed_up']:.3f}"
         )
     areas = ", ".join(f"{skim} {area:.4f}" for skim, area in zip(skims, metrics.area, strict=True))
     alone = "" if metrics.without is None else f", {metrics.without} without it"
-    echo(f"speed-up {metrics.with_surrogate}{alone}; AUC {areas}")
+    say(f"speed-up {metrics.with_surrogate}{alone}; AUC {areas}")

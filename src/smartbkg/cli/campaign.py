@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smartbkg.cli.console import echo
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS, JSON, PAGE
+from smartbkg.cli.speech import is_quiet, say
 from smartbkg.errors import SmartBKGError, UsageError
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def command() -> None:
 @click.option("--seed", type=int, help="Fixes every event, draw and simulation.")
 @click.option("--from", "template", type=FILE, help="Configuration, or folder of a campaign, to start from.")
 @_SET
+@json_option
 def init(
     folder: Path, processes: tuple[str, ...], skims: tuple[str, ...], template: Path | None,
-    assignments: tuple[str, ...], **options: Any,
+    assignments: tuple[str, ...], as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Make FOLDER with an annotated campaign.yaml that runs as it is."""
     from smartbkg.campaign.begin import begin_campaign
@@ -59,7 +61,14 @@ def init(
         overrides["filter.skims"] = list(skims)
     config = begin_campaign(folder, overrides | parse_assignments(assignments), processes=processes, template=template)
     source = config.generate.kind
-    echo(
+    if as_json:
+        print_json(
+            {
+                "path": folder / "campaign.yaml", "events": config.events, "chunk_events": config.chunk_events,
+                "source": source,
+            }
+        )  # fmt: skip
+    say(
         f"{folder / 'campaign.yaml'}: {config.events} events ({source}), {config.chunk_events} a chunk; look at it, "
         f"then: smartbkg campaign plan {folder}"
     )
@@ -68,7 +77,7 @@ def init(
 @command.command()
 @_FOLDER
 @click.option("--events", type=click.IntRange(min=1), default=3000, show_default=True, help="Events to measure on.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option
 def plan(folder: Path, events: int, as_json: bool) -> None:
     """Check FOLDER and say what will happen, from a few events made here and now; nothing begins."""
     from dataclasses import asdict
@@ -78,14 +87,15 @@ def plan(folder: Path, events: int, as_json: bool) -> None:
     outlook = foresee(folder, events)
     if as_json:
         hours = {"cpu_hours": outlook.cpu_hours, "cpu_hours_unfiltered": outlook.cpu_hours_unfiltered}
-        echo(json.dumps(asdict(outlook) | hours, indent=2))
+        print_json(asdict(outlook) | hours)
         return
     echo("\n".join([*outlook_lines(outlook), f"begin by: smartbkg campaign run {folder}"]))
 
 
 @command.command()
 @_FOLDER
-def validate(folder: Path) -> None:
+@json_option
+def validate(folder: Path, as_json: bool) -> None:
     """Check the configuration of FOLDER."""
     from smartbkg.campaign.chunk.chunks import plan_chunks
     from smartbkg.campaign.config import read_campaign
@@ -93,13 +103,17 @@ def validate(folder: Path) -> None:
 
     place = CampaignFolder.of(folder)
     plan = plan_chunks(read_campaign(place.config), place.root)
-    echo(f"{place.config}: valid, {len(plan)} chunks")
+    if as_json:
+        print_json({"path": place.config, "is_valid": True, "n_chunks": len(plan)})
+    else:
+        echo(f"{place.config}: valid, {len(plan)} chunks")
 
 
 @command.command()
 @click.argument("folder", required=False, type=FILE)
 @_SET
-def dump(folder: Path | None, assignments: tuple[str, ...]) -> None:
+@json_option
+def dump(folder: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show the whole configuration that FOLDER (or the defaults) amounts to."""
     from smartbkg.campaign.begin import PACKAGED_PAYLOAD, PACKAGED_TAG
     from smartbkg.campaign.config import parse_campaign, read_campaign
@@ -112,7 +126,10 @@ def dump(folder: Path | None, assignments: tuple[str, ...]) -> None:
         config = parse_campaign(with_overrides(packaged, overrides))
     else:
         config = read_campaign(CampaignFolder.of(folder).config, overrides)
-    echo(as_yaml(config), nl=False)
+    if as_json:
+        print_json(config.model_dump(mode="json"))
+    else:
+        echo(as_yaml(config), nl=False)
 
 
 @command.command()
@@ -120,7 +137,7 @@ def schema() -> None:
     """Show the JSON schema of campaign.yaml, for editors."""
     from smartbkg.campaign.config import CampaignConfig
 
-    echo(json.dumps(CampaignConfig.model_json_schema(), indent=2))
+    print_json(CampaignConfig.model_json_schema())
 
 
 @command.command()
@@ -132,16 +149,17 @@ def schema() -> None:
 @click.option("--page", type=PAGE, help="Keep a status page (HTML) up to date.")
 @click.option("--report", "report_path", type=JSON, help="Write what this job did (JSON), however it ends.")
 @_ACCEPT
+@json_option
 def run(
     folder: Path, place: str, workers: int | None, chunks: tuple[int, ...], page: Path | None,
-    report_path: Path | None, accept: bool,
+    report_path: Path | None, accept: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make the chunks of FOLDER that are not done; the same command goes on after any end."""
     from smartbkg.campaign.campaign import open_campaign
 
     campaign = open_campaign(folder, is_accepted=accept)
     for line in campaign.accepted:
-        echo(f"accepted: {line}", err=True)
+        say(f"accepted: {line}")
     from smartbkg.campaign.job_report import JobReport
 
     with JobReport(campaign, report_path) as job:
@@ -149,6 +167,8 @@ def run(
             _run_chunks(campaign, chunks, job)
         else:
             _run_all(campaign, place, workers, page, job)
+        if as_json:
+            print_json(job.content())
 
 
 def _run_all(campaign: Campaign, place: str, workers: int | None, page: Path | None, job: JobReport) -> None:
@@ -159,7 +179,7 @@ def _run_all(campaign: Campaign, place: str, workers: int | None, page: Path | N
     from smartbkg.campaign.watch.monitor import write_page_to
 
     engine = choose_engine(place, campaign.config)
-    with Display(campaign, None if page is None else write_page_to(page, campaign)) as display:
+    with Display(campaign, None if page is None else write_page_to(page, campaign), is_quiet=is_quiet()) as display:
 
         def seen(outcome: Outcome) -> None:
             job.outcome(outcome)
@@ -181,7 +201,7 @@ def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> 
         if outcome.state in ("failed", "machine"):
             failed.append(f"chunk {index}: {outcome.message}")
         else:
-            echo(f"chunk {index}: {'done' if outcome.state == 'done' else 'was done already'}")
+            say(f"chunk {index}: {'done' if outcome.state == 'done' else 'was done already'}")
     if failed:
         more = f" (and {len(failed) - 1} more chunks)" if len(failed) > 1 else ""
         raise SmartBKGError(failed[0] + more)
@@ -196,7 +216,10 @@ def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> 
 )
 @click.option("--dry-run", is_flag=True, help="Write the job, do not submit it.")
 @_ACCEPT
-def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool) -> None:  # noqa: ARG001 - there is no other way yet
+@json_option
+def submit(
+    folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool, as_json: bool  # noqa: ARG001 - there is no other way yet
+) -> None:  # fmt: skip
     """Submit what is not done in FOLDER as an array job, where no Dask worker may live."""
     from smartbkg.campaign.campaign import open_campaign
     from smartbkg.campaign.engines import array as jobs
@@ -204,15 +227,18 @@ def submit(folder: Path, system: str, array: bool, tasks: int | None, dry_run: b
 
     campaign = open_campaign(folder, is_accepted=accept)
     job = jobs.write_array(campaign, read_status(campaign).pending, "slurm" if system == "slurm" else "htcondor", tasks)
-    if dry_run:
-        echo(f"{job.script}: {job.n_chunks} chunks in {job.n_tasks} tasks; submit it by: {' '.join(job.command)}")
-        return
-    echo(f"{jobs.submit(job)}: {job.n_chunks} chunks in {job.n_tasks} tasks ({job.script})")
+    identity = None if dry_run else jobs.submit(job)
+    if identity is None:
+        say(f"{job.script}: {job.n_chunks} chunks in {job.n_tasks} tasks; submit it by: {' '.join(job.command)}")
+    else:
+        say(f"{identity}: {job.n_chunks} chunks in {job.n_tasks} tasks ({job.script})")
+    if as_json:
+        print_json({"job": identity, **job._asdict()})
 
 
 @command.command()
 @_FOLDER
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option
 @click.option("--page", type=PAGE, help="Write a self-contained status page (HTML).")
 @click.option("--watch", is_flag=True, help="Look again every half minute until nothing is left to do.")
 @_ACCEPT
@@ -232,7 +258,10 @@ def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: 
         if page is not None:
             write_page_to(page, campaign)(found, alarms)
         lines = [*status_lines(campaign, found), *(f"ALARM {line}" for line in said)]
-        echo(json.dumps(as_dict(found, said), indent=2) if as_json else "\n".join(lines))
+        if as_json:
+            print_json(as_dict(found, said))
+        else:
+            echo("\n".join(lines))
         if not watch or not found.pending:
             return
         time.sleep(_WATCH_SECONDS)
@@ -241,13 +270,16 @@ def status(folder: Path, as_json: bool, page: Path | None, watch: bool, accept: 
 @command.command()
 @_FOLDER
 @click.option("--chunk", "chunks", multiple=True, type=int, help="This chunk alone; repeatable.")
-def retry(folder: Path, chunks: tuple[int, ...]) -> None:
+@json_option
+def retry(folder: Path, chunks: tuple[int, ...], as_json: bool) -> None:
     """Give chunks that were set aside another chance at the next run."""
     from smartbkg.campaign.failures import retry as forgive
     from smartbkg.campaign.folder import CampaignFolder
 
     chosen = forgive(CampaignFolder.of(folder), chunks or None)
-    echo(f"{len(chosen)} chunks will be tried again" + (f": {chosen}" if chosen else ""))
+    say(f"{len(chosen)} chunks will be tried again" + (f": {chosen}" if chosen else ""))
+    if as_json:
+        print_json({"chunks": chosen})
 
 
 @command.command()
@@ -257,14 +289,19 @@ def retry(folder: Path, chunks: tuple[int, ...]) -> None:
 @click.option("--incomplete", is_flag=True, help="Merge what is done although some chunks are not.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for a large merge.")
 @_ACCEPT
-def merge(folder: Path, output: Path, bounds: str | None, incomplete: bool, jobs: int, accept: bool) -> None:
+@json_option
+def merge(
+    folder: Path, output: Path, bounds: str | None, incomplete: bool, jobs: int, accept: bool, as_json: bool
+) -> None:
     """Merge the kept events of FOLDER into one file, in constant memory."""
     from smartbkg.campaign.campaign import open_campaign
     from smartbkg.campaign.merge import merge_campaign
 
     campaign = open_campaign(folder, is_accepted=accept)
     merged = merge_campaign(campaign, output, chunks=_range(bounds), is_incomplete_allowed=incomplete, n_jobs=jobs)
-    echo(
+    if as_json:
+        print_json({"output": output, **merged._asdict()})
+    say(
         f"{output}: {merged.n_written} events of {merged.n_chunks} chunks, standing for {merged.totals.n_events} "
         f"generated ones; sum of weights {float(merged.totals.sum_kept_weight):.6g}"
     )
@@ -281,7 +318,7 @@ def _range(bounds: str | None) -> range | None:
 
 @command.command()
 @_FOLDER
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option
 @_ACCEPT
 def report(folder: Path, as_json: bool, accept: bool) -> None:
     """What the campaign in FOLDER made: normalisation, luminosity, skims, costs, and what it was made with."""
@@ -293,6 +330,6 @@ def report(folder: Path, as_json: bool, accept: bool) -> None:
     campaign = open_campaign(folder, is_accepted=accept)
     found = read_status(campaign)
     if as_json:
-        echo(json.dumps(report_dict(campaign, found), indent=2))
+        print_json(report_dict(campaign, found))
         return
     echo("\n".join([*report_lines(campaign, found), *skim_lines(found.ledger), *failure_lines(found)]))

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.options import FILE, choose_reading, progress_bar, reading_options, skipped_lines
+from smartbkg.cli.json_output import json_option, print_json, refuse_shared_output
+from smartbkg.cli.options import FILE, choose_reading, reading_options, skipped_lines
 from smartbkg.cli.outputs import EVENTS
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say
 
 
 @click.command()
@@ -17,7 +19,10 @@ from smartbkg.cli.outputs import EVENTS
 @click.argument("output", metavar="OUT", type=EVENTS)
 @click.option("--allow-duplicates", is_flag=True, help="Accept events of the same experiment, run and number.")
 @reading_options
-def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, **reading: Any) -> None:
+@json_option
+def command(
+    inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batch_size: int, as_json: bool, **reading: Any
+) -> None:
     """Convert events from any readable format (several files: into one) to native Parquet or HepMC3.
 
     The suffix of OUT chooses the format: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.xz, .hepmc3.zst; - is standard input
@@ -25,13 +30,16 @@ def command(inputs: tuple[Path, ...], output: Path, allow_duplicates: bool, batc
     """
     from smartbkg.io.convert import convert_events
 
-    with progress_bar() as bar:
-        task = bar.add_task("converting", total=None)
+    refuse_shared_output(output, as_json=as_json)
+    how = choose_reading(**reading)
+    with progress_of("converting", inputs, how) as tally:
         summary = convert_events(
-            inputs, output, choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
-            progress=lambda n: bar.update(task, completed=n),
+            inputs, output, how, allow_duplicates=allow_duplicates, batch_size=batch_size,
+            progress=tally.reach,
         )  # fmt: skip
     lines = [f"{summary.n_events} events → {output}", *skipped_lines(summary.n_skipped, summary.skipped)]
-    echo("\n".join(lines), err=True)
     if summary.n_duplicates:
-        echo(f"{summary.n_duplicates} events come twice", err=True)
+        lines.append(f"{summary.n_duplicates} events come twice")
+    say("\n".join(lines))
+    if as_json:
+        print_json({"output": output, **summary._asdict()})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import json_option, print_json, words
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.outputs import TABLE
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,18 +59,18 @@ def command(
             skims or ("all",), missing, max_failing, failing_per_passing, seed, allow_other_events=allow_other_events,
             is_part=is_part,
         )  # fmt: skip
-        summary = build_dataset(events, flags, output, options)
+        with progress_of("joining", events) as tally:
+            summary = build_dataset(events, flags, output, options, progress=tally.reach)
     if as_json:
         print_json({"output": output, **summary.to_metadata(), "variables": summary.variables})
-    with words(aside=as_json):
-        _show(summary, output)
+    _show(summary, output)
 
 
 def _show(summary: DatasetSummary, output: Path) -> None:
     total = summary.total
-    echo(f"{output}: {total.n_written} events of {total.n_events}, {len(summary.variables)} variables")
+    say(f"{output}: {total.n_written} events of {total.n_events}, {len(summary.variables)} variables")
     for skim in summary.skims:
         rates = ", ".join(f"{name or 'unknown'} {100 * c.retention(skim):.3g} %" for name, c in summary.counts.items())
-        echo(f"  {skim}: {total.passing.get(skim, 0):.6g} pass ({rates})")
+        say(f"  {skim}: {total.passing.get(skim, 0):.6g} pass ({rates})")
     if summary.n_missing:
-        echo(f"  {summary.n_missing} events had no flags")
+        say(f"  {summary.n_missing} events had no flags")

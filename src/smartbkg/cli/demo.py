@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.outputs import FOLDER
+from smartbkg.cli.speech import is_quiet, words
 from smartbkg.errors import SmartBKGError
 from smartbkg.storage.printing import printable, without_markup
 
@@ -73,7 +75,8 @@ def _say_what_came_of_it(console: Console, result: DemoResult) -> None:
 @click.option("--output", "-o", type=FOLDER, default=Path("demo"), show_default=True, help="Folder for all files.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes everything.")
 @click.option("--jobs", "--threads", "threads", type=click.IntRange(min=1), help="Cores to use; all if not given.")
-def command(events: int, output: Path, seed: int, threads: int | None) -> None:
+@json_option
+def command(events: int, output: Path, seed: int, threads: int | None, as_json: bool) -> None:
     """Do the whole job at a small size: generate, simulate, skim, train, filter, check.
 
     It takes a few minutes and ends with the path of a report. Exit code 1 if the closure test fails.
@@ -82,8 +85,11 @@ def command(events: int, output: Path, seed: int, threads: int | None) -> None:
 
     from smartbkg.demo.run import run_demo
 
-    console = Console(stderr=False)
-    result = run_demo(output, events, _ConsoleAnnouncer(console), seed=seed, threads=threads)
-    _say_what_came_of_it(console, result)
+    with words(aside=as_json or is_quiet()):
+        console = Console()
+        result = run_demo(output, events, _ConsoleAnnouncer(console), seed=seed, threads=threads)
+        _say_what_came_of_it(console, result)
+    if as_json:
+        print_json({**result._asdict(), "files": result.files._asdict()})
     if not result.is_unbiased:
         raise SmartBKGError(f"the closure test failed: {result.verdict}")

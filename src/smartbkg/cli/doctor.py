@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smartbkg.cli.console import echo
+from smartbkg.cli.json_output import json_option
 from smartbkg.errors import SmartBKGError
 from smartbkg.storage.printing import without_markup
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON, for programs.")
+@json_option
 def command(as_json: bool) -> None:
     """Say what is installed, what is missing, and the command that mends it. Exit code 1 if the package cannot work."""
     from smartbkg.inspection.installation import as_json_text, diagnose

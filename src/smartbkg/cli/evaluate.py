@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import json_option, print_json, words
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import PAGE
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import warn, words
 
 if TYPE_CHECKING:
     from smartbkg.evaluation.evaluate import Evaluation
@@ -55,10 +57,13 @@ def command(
     from smartbkg.evaluation.files import evaluate_model
 
     given = () if dataset is None else (dataset,)
-    with data_sets(given, events, flags, () if skim is None else (skim,), output) as paths:
+    with (
+        data_sets(given, events, flags, () if skim is None else (skim,), output) as paths,
+        progress_of("scoring", paths) as tally,
+    ):
         evaluation = evaluate_model(
             model, paths[0], output, skim=skim, policy=policy, costs=choose_costs(t_gen, t_filter, t_sim),
-            oracle=oracle, seed=seed, threads=threads, without_surrogate=without_surrogate,
+            oracle=oracle, seed=seed, threads=threads, without_surrogate=without_surrogate, progress=tally.reach,
         )  # fmt: skip
     if as_json:
         print_json({"output": output, **_figures(evaluation)})
@@ -93,7 +98,7 @@ def _say(evaluation: Evaluation) -> None:
     if evaluation.plan.costs.are_belle_ii:
         echo(BELLE_II_NOTE)
     if outlook.loss is not None:
-        echo(f"warning: {outlook.loss}", err=True)
+        warn(str(outlook.loss))
     if evaluation.without_surrogate is not None:
         echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import as_plain, json_option, print_json, refuse_shared_output
 from smartbkg.cli.options import (
     FILE,
@@ -16,11 +15,12 @@ from smartbkg.cli.options import (
     choose_model,
     choose_reading,
     model_options,
-    progress_bar,
     reading_options,
     skipped_lines,
 )
 from smartbkg.cli.outputs import EVENTS, JSON, TABLE
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say, warn
 from smartbkg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,22 +109,22 @@ def command(
         **({} if stream is None else {"stream": stream}),
         **model.settings(scorer),
     }
-    with progress_bar() as bar:
-        task = bar.add_task("filtering", total=None)
+    how = choose_reading(**reading)
+    with progress_of("filtering", sources, how) as tally:
         counted = filter_file(
             sources, output, event_filter, settings=settings, inputs=(model.path,), scores=scores, totals=totals,
-            options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
-            progress=lambda n: bar.update(task, completed=n),
+            options=how, allow_duplicates=allow_duplicates, batch_size=batch_size,
+            progress=tally.reach,
         )  # fmt: skip
     if not chosen_policy.is_unbiased:
-        echo(
-            f"warning: '{chosen_policy.label}' loses what scores below it for ever, the sample is biased: "
-            "see `smartbkg reweight`", err=True,
-        )  # fmt: skip
+        warn(
+            f"'{chosen_policy.label}' loses what scores below it for ever, the sample is biased: "
+            "see `smartbkg reweight`"
+        )
     if counted.n_events and counted.sample.sum_weight_squared == 0:
-        echo("warning: the generator weights of all events are 0: nothing kept counts for anything", err=True)
+        warn("the generator weights of all events are 0: nothing kept counts for anything")
     if click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT:
-        echo(f"the seed of the draw is the default, {seed}", err=True)
+        say(f"the seed of the draw is the default, {seed}")
     _print(counted, output)
     if as_json:
         print_json(
@@ -141,4 +141,4 @@ def _print(totals: FilterTotals, output: Path) -> None:
     lines += skipped_lines(totals.n_skipped, totals.skipped)
     if totals.n_unknown_codes:
         lines.append(f"{totals.n_unknown_codes} particles of unknown PDG code")
-    echo("\n".join(lines), err=True)
+    say("\n".join(lines))

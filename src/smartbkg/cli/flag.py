@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import TABLE
+from smartbkg.cli.speech import say
 from smartbkg.errors import UsageError
 from smartbkg.io import ReadOptions
 
@@ -54,6 +54,6 @@ def command(
         allow_duplicates=allow_duplicates,
         options=ReadOptions(experiment=experiment, run=run),
     )  # fmt: skip
-    echo(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}", err=True)
+    say(f"{summary.n_passing} of {summary.n_events} events pass {skim} → {output}")
     if as_json:
         print_json({"output": output, "skim": skim, **summary._asdict()})

@@ -8,9 +8,10 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import json_option, print_json, words
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.outputs import GENERATED
+from smartbkg.cli.progress import progress
+from smartbkg.cli.speech import say
 
 # What `smartbkg.events.columns` defines, said here so that --help costs no import of it; a test compares.
 PROCESSES: Final = ("mixed", "charged", "uubar", "ddbar", "ssbar", "ccbar", "taupair")
@@ -47,13 +48,13 @@ def command(
 
     get_source = click.get_current_context().get_parameter_source
     request = GeneratorRequest(process, n_events, seed, experiment, run, first_event)
-    written = generate_to_file(request, output, n_jobs=jobs)
+    with progress("generating", n_events) as tally:
+        written = generate_to_file(request, output, n_jobs=jobs, progress=tally.reach)
     if all(get_source(name) is ParameterSource.DEFAULT for name in ("experiment", "run", "first_event")):
-        echo(
+        say(
             f"event ids are the defaults (experiment {experiment}, run {run}, events from {first_event}): another job "
-            "needs a --run or --first-event of its own, or its events carry the same ids", err=True,
-        )  # fmt: skip
+            "needs a --run or --first-event of its own, or its events carry the same ids"
+        )
     if as_json:
         print_json({"output": output, "process": process, **written._asdict()})
-    with words(aside=as_json):
-        echo(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")
+    say(f"{output}: {written.n_events} '{process}' events, {written.n_particles} particles")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,13 +21,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def json_option(function: Function) -> Function:
     """``--json``, as the argument ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")(function)
-
-
-@contextlib.contextmanager
-def words(*, aside: bool) -> Iterator[None]:
-    """What a verb says in words goes to standard output, or ``aside`` to standard error where JSON is wanted."""
-    with contextlib.redirect_stdout(sys.stderr) if aside else contextlib.nullcontext():
-        yield
 
 
 def refuse_shared_output(output: Path, *, as_json: bool) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import json_option, print_json, refuse_shared_output, words
+from smartbkg.cli.json_output import json_option, print_json, refuse_shared_output
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say, warn
 
 if TYPE_CHECKING:
     from smartbkg.filtering.merge import Method
@@ -43,15 +44,15 @@ def command(
 
     refuse_shared_output(output, as_json=as_json)
     scorers = [load_scorer(model) for model in models]
-    summary = merge_files(files, output, method, scorers, allow_duplicates=allow_duplicates)
+    with progress_of("merging", files) as tally:
+        summary = merge_files(files, output, method, scorers, allow_duplicates=allow_duplicates, progress=tally.reach)
     for warning in summary.warnings:
-        echo(f"warning: {warning}", err=True)
+        warn(warning)
     effective = summary.sum_weight**2 / summary.sum_weight_squared if summary.sum_weight_squared else 0.0
     standing = "" if summary.n_generated is None else f", standing for {summary.n_generated} generated ones"
     if as_json:
         print_json({"output": output, **summary._asdict(), "effective": effective})
-    with words(aside=as_json):
-        echo(
-            f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
-            f"n_eff {effective:.5g}"
-        )
+    say(
+        f"{output}: {summary.n_written} events{standing}; sum of weights {summary.sum_weight:.6g}, "
+        f"n_eff {effective:.5g}"
+    )

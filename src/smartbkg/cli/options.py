@@ -14,8 +14,6 @@ from smartbkg.io.reader import DEFAULT_BATCH_SIZE
 from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from smartbkg.networks.scorer import Scorer
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -129,8 +127,25 @@ def choose_costs(t_gen: float, t_filter: float, t_sim: float) -> Costs:
     return Costs(t_gen, t_filter, t_sim)
 
 
-def reading_options(function: Function) -> Function:
-    """How to read a file of events; see `choose_reading`."""
+def _refuse_replicas(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001 - click's signature
+    if value is not None:
+        raise UsageError(f"--replicas is the number of simulations of an event; here it is --resamples {value}")
+
+
+def resamples_option(default: int, *, least: int, purpose: str) -> Callable[[Function], Function]:
+    """``--resamples``: how often data are drawn again for an estimate; ``--replicas``, its old name, says so."""
+    options = [
+        click.option(
+            "--resamples", default=default, show_default=True, type=click.IntRange(min=least),
+            help=f"Resamples behind {purpose}.",
+        ),
+        click.option("--replicas", hidden=True, expose_value=False, callback=_refuse_replicas),
+    ]  # fmt: skip
+    return lambda function: _apply(options, function)
+
+
+def source_options(function: Function) -> Function:
+    """What a file of events may not say of itself; see `choose_reading`."""
     options = [
         click.option("--skip-corrupt", is_flag=True, help="Leave out and count events that cannot be used."),
         click.option("--process", help="Process of events whose format does not say."),
@@ -142,6 +157,14 @@ def reading_options(function: Function) -> Function:
             help="Number events by their place in the input, from 0, whatever it says: for numbers that repeat, are "
             "missing or are no whole numbers.",
         ),
+    ]  # fmt: skip
+    return _apply(options, function)
+
+
+def reading_options(function: Function) -> Function:
+    """How to read a file of events: `source_options` and the size of a batch."""
+    options = [
+        source_options,
         click.option(
             "--batch-size", type=click.IntRange(min=1), default=DEFAULT_BATCH_SIZE, show_default=True,
             help="Events in memory at a time.",
@@ -182,20 +205,3 @@ def skipped_lines(n_skipped: int, messages: Sequence[str]) -> list[str]:
         *(f"  {m}" for m in messages[:MESSAGES_SHOWN]),
     ]
     return lines + [f"  ... and {len(messages) - MESSAGES_SHOWN} more"] * (len(messages) > MESSAGES_SHOWN)
-
-
-def progress_bar() -> Progress:
-    """A progress bar on stderr, silent where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not Console(stderr=True).is_terminal,
-    )

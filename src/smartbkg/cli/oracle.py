@@ -7,8 +7,11 @@ from pathlib import Path
 import click
 
 from smartbkg.cli.console import echo
+from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import TABLE
+from smartbkg.cli.progress import progress
+from smartbkg.cli.speech import say, words
 
 
 @click.command("oracle")
@@ -24,6 +27,7 @@ from smartbkg.cli.outputs import TABLE
 @cost_options
 @click.option("--max-weight", default=25.0, show_default=True, help="1/max-weight is the least keep probability.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")
+@json_option
 def command(
     events: Path,
     n_replicas: int,
@@ -36,26 +40,28 @@ def command(
     t_sim: float,
     max_weight: float,
     jobs: int,
+    as_json: bool,
 ) -> None:
     """Simulate EVENTS many times each and say how much a perfect filter would save."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from smartbkg.experiment.detector.files import read_detector
     from smartbkg.experiment.oracle import run_oracle
+    from smartbkg.io.counting import count_events
 
     parameters = read_detector(detector)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=None)
+    counted = count_events([events])
+    total = None if counted is None else counted.n_events * n_replicas
+    with progress("simulating", total, "simulations") as tally:
         result = run_oracle(
             events, skim_name, n_replicas, output=soft_labels, seed=seed, detector=parameters, n_jobs=jobs,
-            costs=choose_costs(t_gen, t_filter, t_sim), max_weight=max_weight, progress=lambda n: bar.advance(task, n),
+            costs=choose_costs(t_gen, t_filter, t_sim), max_weight=max_weight, progress=tally.advance,
         )  # fmt: skip
-    echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
-    echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")
-    echo("replicas   speed-up, cross-fit   speed-up, limit")
-    for step in result.convergence:
-        echo(f"{step.n_replicas:8d}   {step.cross_fit!s:18s}    {step.limit!s}")
+    if as_json:
+        print_json({"skim": skim_name, "soft_labels": soft_labels, **result._asdict()})
+    with words(aside=as_json):
+        echo(f"{result.n_events} events, {result.n_simulations} simulations, skim {skim_name}")
+        echo(f"retention {result.retention}, P(pass again | passed) {result.pass_again}, AUC {result.auc:.3f}")
+        echo("replicas   speed-up, cross-fit   speed-up, limit")
+        for step in result.convergence:
+            echo(f"{step.n_replicas:8d}   {step.cross_fit!s:18s}    {step.limit!s}")
     if soft_labels is not None:
-        echo(f"{soft_labels}: pass fractions of {result.n_events} events")
+        say(f"{soft_labels}: pass fractions of {result.n_events} events")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import json_option, print_json, words
-from smartbkg.cli.options import FILE, choose_costs, cost_options
+from smartbkg.cli.json_output import json_option, print_json
+from smartbkg.cli.options import FILE, choose_costs, cost_options, resamples_option
 from smartbkg.cli.outputs import MODEL, PICTURE
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say, warn, words
 from smartbkg.errors import PolicyError, UsageError
 from smartbkg.optional import needed_for
 from smartbkg.storage.atomic import refuse_same_file
@@ -55,7 +57,7 @@ NOTABLE_EXCESS: Final = 0.01
 @click.option("--picture", type=PICTURE, help="Draw speed-up against kept fraction (.png, .pdf, .svg).")
 @click.option("--output", "-o", type=MODEL, help="Write the model with the policy to this file.")
 @click.option("--write", is_flag=True, help="Write the policy into MODEL itself.")
-@click.option("--replicas", default=200, show_default=True, type=click.IntRange(min=2), help="Behind uncertainties.")
+@resamples_option(200, least=2, purpose="uncertainties")
 @json_option
 def command(
     model: Path, dataset: Path | None, events: tuple[Path, ...], flags: tuple[Path, ...], as_json: bool, **options: Any
@@ -88,14 +90,16 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
             refuse_same_file(output, *inputs)
     costs = choose_costs(options["t_gen"], options["t_filter"], options["t_sim"])
     scorer = _with_replicas(model, dataset, costs, options) or load_scorer(model)
-    scored = score_dataset(
-        dataset,
-        scorer,
-        options["skims"],
-        training=_training_of(model),
-        oracle=options["oracle"],
-        is_recalibrated=options["recalibrate"],
-    )
+    with progress_of("scoring", [dataset]) as tally:
+        scored = score_dataset(
+            dataset,
+            scorer,
+            options["skims"],
+            training=_training_of(model),
+            oracle=options["oracle"],
+            is_recalibrated=options["recalibrate"],
+            progress=tally.reach,
+        )
     if options["measure"]:
         from smartbkg.evaluation.time_command import measured_costs
 
@@ -112,7 +116,7 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
         max_weight=options["max_weight"],
         importance=options["importance"] or None,
         compared=[*COMPARED, *map(_named, options["policies"])],
-        n_replicas=options["replicas"],
+        n_replicas=options["resamples"],
     )
     _print(plan, scored.note)
     effective = _wanted(plan, options["effective"], options["luminosity"], events)
@@ -129,9 +133,9 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
     if options["write"] or options["output"] is not None:
         record = scorer.record if isinstance(scorer, SurrogateScorer) else None
         stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
-        echo(f"policy written to {stored}", err=True)
+        say(f"policy written to {stored}")
     else:
-        echo(f"{model} is unchanged; --write or --output stores this policy", err=True)
+        say(f"{model} is unchanged; --write or --output stores this policy")
     return result
 
 
@@ -190,7 +194,7 @@ def _of_luminosity(events: LabelledEvents, effective: float | None, luminosity: 
 
     if events.process is None:
         raise PolicyError("--luminosity: the data set does not say of which processes its events are")
-    echo("processes in the proportions of their cross-sections, whatever those of the data set are", err=True)
+    say("processes in the proportions of their cross-sections, whatever those of the data set are")
     return replace(events, multiplicity=multiplicity_of_cross_sections(events.process, events.multiplicity))
 
 
@@ -246,10 +250,10 @@ def _print(plan: Plan, note: str) -> None:
         lines.insert(1, BELLE_II_NOTE)
     echo("\n".join(lines))
     if plan.loss is not None:
-        echo(f"warning: {plan.loss}", err=True)
+        warn(str(plan.loss))
     for skim, check in zip(plan.skims, plan.calibration, strict=True):
         if not check.is_tolerable:
-            echo(f"warning: {check.warning(skim)}", err=True)
+            warn(check.warning(skim))
 
 
 def _print_needs(plan: Plan, effective: float) -> None:

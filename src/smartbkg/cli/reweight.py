@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from smartbkg.cli.console import echo
-from smartbkg.cli.options import FILE
+from smartbkg.cli.json_output import json_option, print_json
+from smartbkg.cli.options import FILE, choose_costs, cost_options
 from smartbkg.cli.outputs import MODEL, MODEL_OR_TABLE, TABLE
+from smartbkg.cli.speech import say, warn, words
 from smartbkg.errors import UsageError
-from smartbkg.sampling.cost import BELLE_II_COSTS, Costs
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.printing import without_markup
 
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
 @click.option("--threshold", type=float, help="Of the score: events below it are not simulated.")
 @click.option("--skim", help="Skim to look at, where the flags hold several.")
 @click.option("--variable", "variables", multiple=True, help="Variable to correct (repeat). Default: all.")
-@click.option("--t-gen", default=BELLE_II_COSTS.generation, show_default=True, help="Seconds to generate an event.")
-@click.option("--t-filter", default=BELLE_II_COSTS.filtering, show_default=True, help="Seconds for the decision.")
-@click.option("--t-sim", default=BELLE_II_COSTS.simulation, show_default=True, help="Seconds to simulate an event.")
+@cost_options
 @click.option("--output", "-o", type=MODEL_OR_TABLE, help="Reweighter (.safetensors), or with --apply the weights.")
 @click.option("--apply", "source", type=FILE, help="Table of kept, passing events to weight, with --reweighter.")
 @click.option("--reweighter", "trained", type=FILE, help="Trained before by this command.")
+@json_option
 def command(
     flags: Path | None,
     scores: Path | None,
@@ -43,6 +43,7 @@ def command(
     output: Path | None,
     source: Path | None,
     trained: Path | None,
+    as_json: bool,
 ) -> None:
     """Train a reweighter for the threshold mode on FLAGS and SCORES of fully simulated events, or apply one."""
     from smartbkg.closure.reweighting_report import apply_reweighter, reweight_files
@@ -57,19 +58,29 @@ def command(
         if output is None:
             raise UsageError("--apply needs --output for the weights")
         n_events = apply_reweighter(Reweighter.load(trained), source, output)
-        echo(f"{output}: weights of {n_events} events")
+        say(f"{output}: weights of {n_events} events")
+        if as_json:
+            print_json({"output": output, "n_events": n_events})
         return
     if flags is None or scores is None or threshold is None:
         raise UsageError("training needs FLAGS, SCORES and --threshold")
-    report = reweight_files(flags, scores, threshold, skim, variables, Costs(t_gen, t_filter, t_sim))
+    costs = choose_costs(t_gen, t_filter, t_sim)
+    report = reweight_files(flags, scores, threshold, skim, variables, costs)
     if output is not None:
         report.trained.reweighter.save(output, report.trained.metrics._asdict())
-    _print(report)
+    if as_json:
+        figures = report.trained.metrics._asdict()
+        print_json({"output": output, "modes": report.modes, "reweighter": figures, "warning": report.warning})
+    with words(aside=as_json):
+        _print(report, are_belle_ii=costs.are_belle_ii)
+    warn(report.warning)
 
 
-def _print(report: ReweightingReport) -> None:
+def _print(report: ReweightingReport, *, are_belle_ii: bool) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from smartbkg.sampling.cost import BELLE_II_NOTE
 
     table = Table(title="filtered every other event against the unfiltered rest")
     for name in (
@@ -85,4 +96,5 @@ def _print(report: ReweightingReport) -> None:
             f"{mode.largest_kl:.4f}", f"{mode.worst_chi2:.2f}", f"{mode.p_value:.3g}",
         )  # fmt: skip
     Console(width=140).print(table)
-    echo(f"warning: {report.warning}", err=True)
+    if are_belle_ii:
+        echo(BELLE_II_NOTE)

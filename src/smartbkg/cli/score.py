@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import (
     FILE,
@@ -15,11 +14,12 @@ from smartbkg.cli.options import (
     choose_model,
     choose_reading,
     model_options,
-    progress_bar,
     reading_options,
     skipped_lines,
 )
 from smartbkg.cli.outputs import TABLE
+from smartbkg.cli.progress import progress_of
+from smartbkg.cli.speech import say
 
 
 @click.command()
@@ -38,16 +38,16 @@ def command(
     reading = {name: options.pop(name) for name in READING}
     model = choose_model(**options)
     scorer = model.load()
-    with progress_bar() as bar:
-        task = bar.add_task("scoring", total=None)
+    how = choose_reading(**reading)
+    with progress_of("scoring", sources, how) as tally:
         summary = score_file(
             sources, output, scorer, inputs=(model.path,),
             settings={"skims": list(scorer.skims)} | model.settings(scorer),
-            options=choose_reading(**reading), allow_duplicates=allow_duplicates, batch_size=batch_size,
-            progress=lambda n: bar.update(task, completed=n),
+            options=how, allow_duplicates=allow_duplicates, batch_size=batch_size,
+            progress=tally.reach,
         )  # fmt: skip
     unknown = f", {scorer.n_unknown_codes} particles of unknown PDG code" if scorer.n_unknown_codes else ""
     lines = [f"{summary.n_events} events scored{unknown} → {output}"]
-    echo("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)), err=True)
+    say("\n".join(lines + skipped_lines(summary.n_skipped, summary.skipped)))
     if as_json:
         print_json({"output": output, "n_unknown_codes": scorer.n_unknown_codes, **summary._asdict()})

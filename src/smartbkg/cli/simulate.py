@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from smartbkg.cli.console import echo
+from smartbkg.cli.json_output import json_option, print_json
+from smartbkg.cli.options import FILE, choose_reading, source_options
 from smartbkg.cli.outputs import PAGE, TABLE, TABLE_OR_PAGE
+from smartbkg.cli.progress import Tally, progress_of
+from smartbkg.cli.speech import say, words
 from smartbkg.errors import UsageError
 
-FILE = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from smartbkg.io import ReadOptions
 
 
 @click.command("simulate")
@@ -50,6 +55,8 @@ FILE = click.Path(path_type=Path)
     metavar="MDST",
     help="Compare with full simulation, and EVENTS or 10,000 new ones with EvtGen, instead: writes an HTML page.",
 )
+@source_options
+@json_option
 def command(
     events: tuple[Path, ...],
     output: Path,
@@ -64,6 +71,8 @@ def command(
     skip_failures: bool,
     batch_size: int,
     compare: Path | None,
+    as_json: bool,
+    **reading: Any,
 ) -> None:
     """Simulate, reconstruct and skim EVENTS with the embedded experiment, by default with all ten skims.
 
@@ -79,7 +88,10 @@ def command(
     external["--skip-failures"] = skip_failures
     if compare is not None:
         _refuse(
-            embedded | external | {"--jobs": jobs > 1, "--simulation": simulation is not None, "--skim": bool(skims)},
+            embedded
+            | external
+            | {"--jobs": jobs > 1, "--simulation": simulation is not None, "--skim": bool(skims)}
+            | {f"--{name.replace('_', '-')}": bool(value) for name, value in reading.items()},
             "with --compare",
         )
     elif simulation is not None:
@@ -91,29 +103,26 @@ def command(
     if compare is not None:
         if len(events) > 1:
             raise UsageError(f"--compare takes one file of EVENTS, got {len(events)}")
-        _compare(compare, next(iter(events), None), output, seed)
-        return
-    if not events:
+        with words(aside=as_json):
+            result = _compare(compare, next(iter(events), None), output, seed)
+    elif not events:
         raise UsageError("give a file of events, or --compare with a file of full simulation")
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=None)
-
-        def advance(n: int) -> None:
-            bar.advance(task, n)
-
-        if simulation is None:
-            report = _simulate(events, output, seed, skims, detector, jobs, advance, allow_duplicates=allow_duplicates)
-        else:
-            suffix = f".{simulation_input or 'parquet'}"
-            report = _simulate_externally(
-                events, output, simulation, skims, advance, seed=seed, n_jobs=jobs, batch_size=batch_size,
-                input_suffix=suffix, timeout=timeout, skip_failures=skip_failures,
-            )  # fmt: skip
-    echo(report)
+    else:
+        how = choose_reading(**reading)
+        with progress_of("simulating", events, how) as tally:
+            if simulation is None:
+                result, lines = _simulate(
+                    events, output, seed, skims, detector, jobs, tally, allow_duplicates=allow_duplicates, options=how
+                )
+            else:
+                result, lines = _simulate_externally(
+                    events, output, simulation, skims, tally, seed=seed, n_jobs=jobs, batch_size=batch_size,
+                    input_suffix=f".{simulation_input or 'parquet'}", timeout=timeout, skip_failures=skip_failures,
+                    options=how,
+                )  # fmt: skip
+        say("\n".join(lines))
+    if as_json:
+        print_json({"output": output, "seed": seed, **result})
 
 
 def _refuse(options: dict[str, bool], where: str) -> None:
@@ -130,10 +139,12 @@ def _simulate(
     skims: tuple[str, ...],
     detector: str | None,
     jobs: int,
-    progress: Callable[[int], None],
+    tally: Tally,
     *,
     allow_duplicates: bool,
-) -> str:
+    options: ReadOptions,
+) -> tuple[dict[str, Any], list[str]]:
+    """The result, and what is said of it."""
     from smartbkg.experiment.detector.files import read_detector
     from smartbkg.experiment.detector.parameters import BELLE2
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
@@ -141,14 +152,14 @@ def _simulate(
     parameters = BELLE2 if detector is None else read_detector(detector)
     summary = simulate_file(
         events, output, seed=seed, skims=skims or DEFAULT_SKIMS, detector=parameters, n_jobs=jobs,
-        allow_duplicates=allow_duplicates, progress=progress,
+        allow_duplicates=allow_duplicates, options=options, progress=tally.advance,
     )  # fmt: skip
     lines = [f"{output}: {summary.n_events} events" + ("" if detector is None else f", detector {parameters.name}")]
     for name, n_passing in summary.n_passing.items():
         lines.append(f"  {name:24s} {n_passing:8d} pass, {100 * n_passing / max(1, summary.n_events):.2f} %")
     if summary.n_unknown:
         lines.append(f"  {summary.n_unknown} particles of unknown code passed through unseen")
-    return "\n".join(lines)
+    return summary._asdict(), lines
 
 
 def _look_for_seed(simulation: str) -> None:
@@ -158,10 +169,10 @@ def _look_for_seed(simulation: str) -> None:
     source = click.get_current_context().get_parameter_source("seed")
     if source is not None and source.name != "DEFAULT":
         raise UsageError("--seed has no effect: the command of --simulation has no {seed}")
-    echo(
+    say(
         "note: the command of --simulation has no {seed}: calls share random numbers, unless the program seeds each "
-        "event by itself", err=True,
-    )  # fmt: skip
+        "event by itself"
+    )
 
 
 def _simulate_externally(
@@ -169,21 +180,21 @@ def _simulate_externally(
     output: Path,
     simulation: str,
     skims: tuple[str, ...],
-    progress: Callable[[int], None],
+    tally: Tally,
     **options: Any,
-) -> str:
+) -> tuple[dict[str, Any], list[str]]:
+    """The result, and what is said of it."""
     from smartbkg.experiment.external import simulate_file_externally
 
     if len(skims) > 1:
         raise UsageError(f"an external simulation decides one skim, got {len(skims)}: {', '.join(skims)}")
-    summary = simulate_file_externally(
-        events, output, simulation, skim=skims[0] if skims else "external", progress=progress, **options
-    )  # fmt: skip
-    lines = [f"{output}: {summary.n_events} events, {summary.n_passing} pass, {summary.n_failed} not simulated"]
-    return "\n".join([*lines, *summary.messages])
+    skim = skims[0] if skims else "external"
+    summary = simulate_file_externally(events, output, simulation, skim=skim, progress=tally.advance, **options)
+    line = f"{output}: {summary.n_events} events, {summary.n_passing} pass, {summary.n_failed} not simulated"
+    return {**summary._asdict(), "n_passing": {skim: summary.n_passing}}, [line, *summary.messages]
 
 
-def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> None:
+def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int) -> dict[str, Any]:
     """Compare the detector with full simulation, and EVENTS or new ones with EvtGen's histograms beside its file."""
     from smartbkg.experiment.comparison.generator import compare_with_evtgen, generate_and_compare
     from smartbkg.experiment.comparison.page import write_comparison
@@ -205,3 +216,12 @@ def _compare(full_simulation: Path, events: Path | None, output: Path, seed: int
         echo(f"no comparison with EvtGen: its histograms are not in {folder}, or PYTHIA is not installed")
     else:
         echo(f"{generator.n_events} generated events compared with EvtGen")
+    return {
+        "n_events": comparison.n_events,
+        "n_replicas": comparison.n_replicas,
+        "n_generated": None if generator is None else generator.n_events,
+        "quantities": {
+            quantity.name: {"embedded": quantity.fast_mean, "full": quantity.full_mean}
+            for quantity in comparison.events
+        },
+    }

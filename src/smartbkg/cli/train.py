@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from smartbkg.cli.console import echo
-from smartbkg.cli.options import FILE, progress_bar
+from smartbkg.cli.calibrate import contents_of_outcome, say_outcome
+from smartbkg.cli.json_output import json_option, print_json
+from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import MODEL
+from smartbkg.cli.progress import progress
+from smartbkg.cli.speech import is_quiet, say
 from smartbkg.errors import UsageError
 from smartbkg.optional import require
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from smartbkg.surrogate.protocol import Surrogate
     from smartbkg.training.config import TrainingConfig
     from smartbkg.training.run import TrainingOutcome
+    from smartbkg.training.surrogate.files import SurrogateOutcome
 
 _OVERRIDES = {
     "epochs": "optimiser.epochs",
@@ -56,6 +60,7 @@ _OVERRIDES = {
 )
 @click.option("--replicas", type=click.IntRange(min=1), help="... of each event, at most (default 64).")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Model to start from.")
+@json_option
 def command(
     datasets: tuple[Path, ...],
     events: tuple[Path, ...],
@@ -69,6 +74,7 @@ def command(
     surrogate_name: str | None,
     replicas: int | None,
     init_from: Path | None,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Train a network on DATASETS, or on --events with --flags; Ctrl-C saves, the same command goes on."""
@@ -91,17 +97,26 @@ def command(
     if network is not None:
         overrides["network.architecture"] = network
     settings = read_config(config, overrides | parse_assignments(assignments))
+    reporter, added = None if is_quiet() else make_display(), None
     with data_sets(datasets, events, flags, skims, output) as paths:
-        outcome = train(paths, output, settings, resume=resume, init_from=init_from, reporter=make_display())
-        _print_outcome(outcome, output)
+        outcome = train(paths, output, settings, resume=resume, init_from=init_from, reporter=reporter)
+        _say_outcome(outcome, output)
         if surrogate is not None:
-            _add_surrogate(output, paths, surrogate, settings, replicas)
+            added = _add_surrogate(output, paths, surrogate, settings, replicas)
+    if as_json:
+        print_json(
+            {
+                "output": output, "n_parameters": outcome.bundle.n_parameters, "n_epochs": len(outcome.history),
+                "n_training": outcome.n_training, "n_validation": outcome.n_validation, "skims": outcome.metrics,
+                "surrogate": None if added is None else contents_of_outcome(added),
+            }
+        )  # fmt: skip
 
 
-def _print_outcome(outcome: TrainingOutcome, output: Path) -> None:
-    echo(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
+def _say_outcome(outcome: TrainingOutcome, output: Path) -> None:
+    say(f"{output}: {outcome.bundle.n_parameters} weights, best of {len(outcome.history)} epochs")
     for metrics in outcome.metrics:
-        echo(
+        say(
             f"  {metrics.skim}: AUC {metrics.auc:.4f}, speed-up {metrics.speed_up}, calibration error "
             f"{metrics.calibration_error:.2g} on {metrics.n_passing} passing of {outcome.n_validation} events"
         )
@@ -109,9 +124,8 @@ def _print_outcome(outcome: TrainingOutcome, output: Path) -> None:
 
 def _add_surrogate(
     model: Path, datasets: Sequence[Path], surrogate: Surrogate, settings: TrainingConfig, replicas: int | None
-) -> None:
+) -> SurrogateOutcome:
     """Fit the combined score on the events that the network has not learned from."""
-    from smartbkg.cli.calibrate import print_outcome
     from smartbkg.training.surrogate.combined_score import DEFAULT_REPLICAS, SurrogateSettings
     from smartbkg.training.surrogate.files import add_surrogate
 
@@ -119,7 +133,7 @@ def _add_surrogate(
         replicas or DEFAULT_REPLICAS, costs=settings.policy.costs, max_weight=settings.policy.max_weight,
         threads=settings.run.threads or 1,
     )  # fmt: skip
-    with progress_bar() as bar:
-        task = bar.add_task("asking the surrogate", total=None)
-        outcome = add_surrogate(model, datasets, model, surrogate, chosen, progress=lambda n: bar.advance(task, n))
-    print_outcome(outcome, model)
+    with progress("asking the surrogate") as tally:
+        outcome = add_surrogate(model, datasets, model, surrogate, chosen, progress=tally.advance)
+    say_outcome(outcome, model)
+    return outcome

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from smartbkg.cli.console import echo
-from smartbkg.cli.json_output import print_json, words
-from smartbkg.cli.options import FILE
+from smartbkg.cli.json_output import print_json
+from smartbkg.cli.options import FILE, resamples_option
 from smartbkg.cli.outputs import JSON, JSON_OR_STANDARD
+from smartbkg.cli.speech import say, words
 from smartbkg.errors import UsageError
 from smartbkg.storage.atomic import refuse_same_file
 from smartbkg.storage.printing import without_markup
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     "--json", "json_path", type=JSON_OR_STANDARD, is_flag=False, flag_value="-", metavar="[FILE]",
     help="The same on standard output; --json FILE is --output FILE.",
 )  # fmt: skip
-@click.option("--replicas", default=1000, show_default=True, type=click.IntRange(min=20), help="Behind p-values.")
+@resamples_option(1000, least=20, purpose="p-values")
 @click.option("--no-pairs", is_flag=True, help="Leave out the pairs of variables.")
 @click.option("--significance", default=0.01, show_default=True, help="Global p-value below which the check fails.")
-@click.option("--seed", default=0, show_default=True, help="Of the replicas.")
+@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
 def command(
     kept: Path,
     flags: Path | None,
@@ -47,7 +48,7 @@ def command(
     variables: tuple[str, ...],
     output: Path | None,
     json_path: Path | None,
-    replicas: int,
+    resamples: int,
     no_pairs: bool,
     significance: float,
     seed: int,
@@ -67,7 +68,7 @@ def command(
         output = json_path
     if output is not None:
         refuse_same_file(output, *filter(None, (kept, flags, scores, events, reference)))
-    settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=replicas, significance=significance, seed=seed)
+    settings = ClosureSettings(with_pairs=not no_pairs, n_replicas=resamples, significance=significance, seed=seed)
     found = validate_files(
         kept, flags, skim, scores=scores, events=events, reference=reference, variables=variables, settings=settings
     )
@@ -78,10 +79,10 @@ def command(
     with words(aside=as_json):
         _say(found)
     if is_systematic(read_kept(kept).table.metadata):
-        echo(
+        say(
             "note: these events were kept by a systematic draw; p-values are those of independent draws, which scatter "
-            "more where neighbouring events are alike", err=True,
-        )  # fmt: skip
+            "more where neighbouring events are alike"
+        )
     if not found.is_compatible:
         raise click.exceptions.Exit(1)
 
@@ -94,7 +95,7 @@ def _say(found: Validation) -> None:
     if found.generated is not None:
         _print(found.generated, "generated")
     for note in found.notes:
-        echo(f"note: {note}", err=True)
+        say(f"note: {note}")
     wrong = [finding.name for finding in found.inventory if finding.state == "wrong"]
     if wrong and not found.is_compatible:
         echo(f"BIASED: it does not hold that {'; '.join(wrong)}")

@@ -53,6 +53,19 @@ def build_packaged_store(
     return written
 
 
+def update_packaged_store(
+    payloads: Mapping[str, Path], folder: Path | None = None, tag: str = DEFAULT_TAG, description: str = ""
+) -> list[Payload]:
+    """As `build_packaged_store`, and payloads that the old store has beside these stay in it."""
+    target = folder if folder is not None else packaged_folder()
+    old: dict[str, Path] = {}
+    if target.exists():
+        store = ConditionsStore(target, is_immutable=True)
+        if store.find_tag(tag) is not None:
+            old = {payload.name: store.fetch(payload) for payload in store.payloads(tag)}
+    return build_packaged_store(old | dict(payloads), folder, tag, description)
+
+
 def main(arguments: list[str]) -> None:
     """Make the store from ``NAME=FILE`` arguments."""
     payloads = {}

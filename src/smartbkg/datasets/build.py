@@ -9,7 +9,7 @@ probability), or an earlier data set says so. Sums weighted with it give the tru
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -85,7 +85,12 @@ class DatasetOptions:
 
 
 def build_dataset(
-    events: Sequence[Path], flags: Sequence[Path], output: Path, options: DatasetOptions | None = None
+    events: Sequence[Path],
+    flags: Sequence[Path],
+    output: Path,
+    options: DatasetOptions | None = None,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> DatasetSummary:
     """Join events with flags on (experiment, run, evtNum) and write the data set, streaming.
 
@@ -94,6 +99,7 @@ def build_dataset(
     events : files in any readable format, or patterns.
     flags : tables of flags (`FlagFiles`); none where the events carry labels of their own.
     output : Parquet file to write, whole or not at all.
+    progress : called with the number of events joined so far.
 
     Raises
     ------
@@ -115,6 +121,7 @@ def build_dataset(
         join = _Join(source.skims, options, failing_kept, thinning_seed(options.seed, draws))
         for batch in _labelled_batches(source, events, options, output.parent, join, stack):
             writer.write(batch)
+            progress(join.n_seen)
         summary = join.summary(source.variables)
         if not options.is_part:
             check_classes(summary, str(output))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -84,6 +84,7 @@ def evaluate(
     seed: int = 0,
     oracle: Path | None = None,
     settings: ClosureSettings | None = None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
     """Evaluate a model for one skim.
 
@@ -95,13 +96,14 @@ def evaluate(
     costs : CPU seconds per event.
     seed : of the draw whose closure is checked.
     oracle : table of `smartbkg oracle`.
+    progress : called after each batch with the number of events scored so far.
 
     Raises
     ------
     DatasetError, ModelError
         The skim is unknown, labels are of one class, or no event-level variable is there to look at.
     """
-    scored = score_dataset(dataset, scorer, (skim,), training=training, oracle=oracle)
+    scored = score_dataset(dataset, scorer, (skim,), training=training, oracle=oracle, progress=progress)
     fraction = scored.events.label[:, 0]
     if (fraction == 1).all():
         raise DatasetError(f"{dataset}: all {len(fraction)} events pass '{skim}': failing ones are needed as well")

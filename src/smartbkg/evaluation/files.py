@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def evaluate_model(
     seed: int = 0,
     threads: int | None = None,
     without_surrogate: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
     """Evaluate a model file and write the report.
 
@@ -41,6 +43,7 @@ def evaluate_model(
     skim : which of the model's; may be left out where it has one.
     policy : as in `smartbkg.sampling.policies.parse_policy`; None = the model's own, or where it has none the optimal
         one for these scores.
+    progress : called after each batch with the number of events scored so far.
     without_surrogate : evaluate the network alone, where the model has a surrogate.
 
     Raises
@@ -79,6 +82,7 @@ def evaluate_model(
         costs=costs,
         seed=seed,
         oracle=oracle,
+        progress=progress,
     )
     if isinstance(scorer, SurrogateScorer) and bundle.config.architecture != "none":
         network = score_dataset(dataset, scorer.network, (chosen,), training=bundle.training)

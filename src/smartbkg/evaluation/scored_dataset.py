@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -65,6 +65,7 @@ def score_dataset(
     training: Mapping[str, Any] | None = None,
     oracle: Path | None = None,
     is_recalibrated: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> ScoredDataset:
     """Scores and labels of a data set for planning.
 
@@ -76,6 +77,7 @@ def score_dataset(
         did not learn from are used: the test part, or else the validation part.
     oracle : table of `smartbkg oracle` with the true pass probabilities.
     is_recalibrated : fit the calibration of all the model's skims again on half of the events; the rest is evaluated.
+    progress : called after each batch with the number of events scored so far.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def score_dataset(
     """
     positions = choose_skims(scorer.skims, skims)
     names = tuple(scorer.skims[position] for position in positions)
-    read = _read(path, scorer, scorer.skims if is_recalibrated else names)
+    read = _read(path, scorer, scorer.skims if is_recalibrated else names, progress)
     columns = read.columns
     label = np.stack([columns[LABEL_PREFIX + name] for name in names], axis=1)
     chosen, note = _unseen(path, columns, training)
@@ -128,7 +130,7 @@ class _Read(NamedTuple):
     filter_seconds: float
 
 
-def _read(path: Path, scorer: EventScorer, skims: Sequence[str]) -> _Read:
+def _read(path: Path, scorer: EventScorer, skims: Sequence[str], progress: Callable[[int], None]) -> _Read:
     """Score the events of a file and keep the columns that planning needs, with the labels of these skims."""
     parts: list[dict[str, NDArray[Any]]] = []
     scores: list[NDArray[np.float64]] = []
@@ -143,6 +145,7 @@ def _read(path: Path, scorer: EventScorer, skims: Sequence[str]) -> _Read:
             logits.append(scored.logit)
             n_events += len(batch)
             parts.append(_columns(batch, skims, str(path)))
+            progress(n_events)
     if not n_events:
         raise DatasetError(f"{path}: no events")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

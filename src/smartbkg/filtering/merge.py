@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -120,6 +120,7 @@ def merge_files(
     scorers: Sequence[EventScorer] = (),
     *,
     allow_duplicates: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> MergeSummary:
     """Merge files of kept events: each is read twice, in constant memory and a time linear in their number.
 
@@ -130,6 +131,7 @@ def merge_files(
         events of one mixture of processes, with the weights of least variance; ``union`` of the same generated events.
     scorers : for ``balance`` and ``union`` the model of each file, to find each event's q under every filter.
     allow_duplicates : let different events carry one id; later steps cannot tell them apart by it.
+    progress : called with the number of events written so far.
 
     Raises
     ------
@@ -159,6 +161,7 @@ def merge_files(
         for batch in _merged(survey, filters, method, options):
             kept += Totals.of([], batch.event[WEIGHT])
             writer.write(batch)
+            progress(writer.n_written)
         writer.describe(totals=merged_totals([file.totals for file in files], kept, is_shared=method == "union"))
     sums = float(kept.sum_kept_weight), float(kept.sum_kept_weight_squared)
     return MergeSummary(writer.n_written, n_generated, *sums, tuple(survey.warnings))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smartbkg.errors import DatasetError, UsageError
+from smartbkg.storage import suffixes
 from smartbkg.storage.partial import scratch_folder
+from smartbkg.storage.suffixes import require_suffix
 
 if TYPE_CHECKING:
     from smartbkg.events import EventBatch
@@ -42,9 +44,37 @@ class Workplace:
             self.folder = TemporaryFolder()
         return self.folder.path / name
 
-    def output(self, given: str | os.PathLike[str] | None, name: str) -> Path:
-        """The path that was given, or a file of that name in the folder."""
-        return self.path(name) if given is None else Path(given)
+    def output(
+        self,
+        given: str | os.PathLike[str] | None,
+        name: str,
+        content: str = "a Parquet table",
+        valid: Sequence[str] = suffixes.TABLE,
+    ) -> Path:
+        """The path that was given, or a file of that name in the folder.
+
+        Parameters
+        ----------
+        content, valid : what is written, and the suffixes of its name.
+
+        Raises
+        ------
+        UsageError
+            The path is not called by what is in it.
+        """
+        if given is None:
+            return self.path(name)
+        require_suffix(Path(given), valid, content)
+        return Path(given)
+
+    def events_output(self, given: str | os.PathLike[str] | None, name: str) -> Path:
+        """`output` of events, which may have the suffix of any format that is written."""
+        if given is None:
+            return self.path(name)
+        from smartbkg.io.formats import require_writable
+
+        require_writable(Path(given))
+        return Path(given)
 
     def events(self, given: Any, name: str = "events.parquet") -> Path:
         """A file of the events that were given.

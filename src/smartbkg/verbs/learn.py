@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbkg.errors import UsageError
+from smartbkg.storage import suffixes
 from smartbkg.verbs.inputs import Workplace, write_flags
 from smartbkg.verbs.produce import Source, load, paths_of
 from smartbkg.verbs.results import Dataset, Model, Planned, Report, Validated
@@ -40,7 +41,8 @@ def dataset(
     if missing not in ("error", "failing", "drop"):
         raise UsageError(f"missing='{missing}': expected error, failing or drop")
     place = Workplace()
-    source, path = place.events(events), place.output(output, "dataset.parquet")
+    path = place.output(output, "dataset.parquet")
+    source = place.events(events)
     table = place.path("flags.parquet")
     if hasattr(flags, "__fspath__") or isinstance(flags, str):
         table = Path(flags)
@@ -91,12 +93,12 @@ def train(
     from smartbkg.training.run import train as train_files
 
     place = Workplace()
+    path = place.output(output, "model.safetensors", "a model", suffixes.MODEL)
     if passes is not None:
         joined = dataset(data, passes, skim=skim, output=place.path("dataset.parquet"))
         paths = [joined.path]
     else:
         paths = paths_of(data)
-    path = place.output(output, "model.safetensors")
     wanted = dict(settings or {})
     if skim is not None:
         wanted["data.skims"] = [skim]
@@ -148,7 +150,7 @@ def evaluate(
     from smartbkg.sampling.cost import BELLE_II_COSTS
 
     place = Workplace()
-    path = place.output(output, "report.html")
+    path = place.output(output, "report.html", "an HTML page", suffixes.PAGE)
     joined = Path(labelled(data, flags, skim, place))
     found = evaluate_model(
         Path(model), joined, path, skim=skim, policy=policy, costs=costs or BELLE_II_COSTS,

@@ -78,7 +78,8 @@ def simulate(
     from smartbkg.experiment.simulation import DEFAULT_SKIMS, simulate_file
 
     place = Workplace()
-    source, path = place.events(events), place.output(output, "flags.parquet")
+    path = place.output(output, "flags.parquet")
+    source = place.events(events)
     summary = simulate_file(source, path, seed=seed, skims=tuple(skims) or DEFAULT_SKIMS, n_jobs=jobs)
     return Flags(path, {"events": summary.n_events} | dict(summary.n_passing), place.folder)
 
@@ -151,7 +152,9 @@ def filter_events(
     from smartbkg.sampling.policies import FunctionPolicy, Policy
 
     place = Workplace()
-    source, path = place.events(events), place.output(output, "kept.parquet")
+    path = place.events_output(output, "kept.parquet")
+    table = None if scores is None else place.output(scores, "scores.parquet")
+    source = place.events(events)
     scorer, files = load(model)
     chosen = tuple(scorer.skims[position] for position in choose_skims(scorer.skims, skims))
     if policy is None or isinstance(policy, str):
@@ -162,7 +165,7 @@ def filter_events(
     settings = {"policy": named.to_dict(), "seed": seed, "skims": list(chosen), "draw": "independent"}
     totals = filter_file(
         source, path, event_filter, settings=settings | ({} if stream is None else {"stream": stream}), inputs=files,
-        scores=None if scores is None else Path(scores),
+        scores=table,
     )  # fmt: skip
     counted = {
         "kept": totals.n_kept,
@@ -184,7 +187,8 @@ def score(events: Any, model: Source | Scorer | Model, *, output: Source | None 
     from smartbkg.filtering.files import score_file
 
     place = Workplace()
-    source, path = place.events(events), place.output(output, "scores.parquet")
+    path = place.output(output, "scores.parquet")
+    source = place.events(events)
     scorer, files = load(model)
     summary = score_file(source, path, scorer, settings={}, inputs=files)
     return Scores(path, {"events": summary.n_events}, place.folder)
@@ -210,7 +214,7 @@ def merge(
     from smartbkg.filtering.merge import merge_files
 
     place = Workplace()
-    path = place.output(output, "merged.parquet")
+    path = place.events_output(output, "merged.parquet")
     summary = merge_files(paths_of(files), path, method, [load(model)[0] for model in models])
     counted: Mapping[str, Any] = {"events": summary.n_written, "sum of weights": summary.sum_weight}
     return Kept(path, counted, place.folder)

@@ -38,6 +38,7 @@ class Display:
     ----------
     page : writes the status page.
     console : where it is shown; stderr if not given.
+    is_quiet : tell of failures and alarms alone.
     """
 
     def __init__(
@@ -45,7 +46,10 @@ class Display:
         campaign: Campaign,
         page: Callable[[Status, list[Alarm]], None] | None = None,
         console: Console | None = None,
+        *,
+        is_quiet: bool = False,
     ) -> None:
+        self._is_quiet = is_quiet
         self._campaign = campaign
         self._console = console or Console(stderr=True)
         self._monitor = Monitor(campaign, self._say, page)
@@ -64,7 +68,7 @@ class Display:
         )  # fmt: skip
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.is_dumb_terminal and not self._is_quiet:
             self._live.start()
         return self
 
@@ -116,7 +120,7 @@ class Display:
     def tick(self, dispatcher: Dispatcher) -> None:
         """Look for alarms; say something in a log that is no terminal, once a minute."""
         self._monitor.tick(dispatcher)
-        if self._console.is_terminal or time.monotonic() - self._said < _LOG_SECONDS:
+        if self._live.is_started or self._is_quiet or time.monotonic() - self._said < _LOG_SECONDS:
             return
         self._said = time.monotonic()
         self._say(f"{len(self._seconds)} chunks made, {dispatcher.n_running} under way, {self._line()}")
@@ -124,7 +128,7 @@ class Display:
     def finish(self, result: ProductionResult) -> bool:
         """The last words; returns whether an alarm has stopped the run."""
         self._monitor.look()
-        for line in status_lines(self._campaign, result.status):
+        for line in () if self._is_quiet else status_lines(self._campaign, result.status):
             self._say(line)
         return result.is_stopped
 

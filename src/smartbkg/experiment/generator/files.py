@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +57,9 @@ def _blocks_in_parallel(request: GeneratorRequest, n_jobs: int) -> Generator[Eve
                 future.cancel()
 
 
-def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1) -> WrittenEvents:
+def generate_to_file(
+    request: GeneratorRequest, output: Path, *, n_jobs: int = 1, progress: Callable[[int], None] = lambda _: None
+) -> WrittenEvents:
     """Generate events into a native Parquet file, whole or not at all; its totals state the cross-section.
 
     Parameters
@@ -65,6 +67,7 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
     request : which events.
     output : file to write.
     n_jobs : number of processes; the file is the same for any.
+    progress : called after each block with the number of events made so far.
 
     Raises
     ------
@@ -96,5 +99,6 @@ def generate_to_file(request: GeneratorRequest, output: Path, *, n_jobs: int = 1
             writer.write(batch)
             totals += Totals.of(batch.event[WEIGHT], batch.event[WEIGHT])
             n_particles += batch.n_particles
+            progress(writer.n_written)
         writer.add_totals(totals.with_cross_section(_PICOBARNS * CROSS_SECTIONS[request.process]))
     return WrittenEvents(writer.n_written, n_particles)

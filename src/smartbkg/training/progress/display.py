@@ -16,31 +16,44 @@ from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 
 #: Epochs in the table of the display.
 _LINES = 12
+#: Lines of a log within an epoch come at most this often.
+_LOG_SECONDS = 10.0
 
 
 def make_display(console: Console | None = None) -> Reporter:
-    """A live display where the console is a terminal, plain lines where it is not."""
+    """A live display where the console is a terminal that can draw again, plain lines where it is not."""
     console = console or Console(stderr=True)
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    is_live = console.is_terminal and not console.is_dumb_terminal
+    return LiveDisplay(console) if is_live else PlainDisplay(console)
 
 
 class PlainDisplay(Reporter):
-    """A line per epoch."""
+    """A line per epoch, and within long epochs one every ten seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._n_epochs = 0
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
 
     def _line(self, text: str) -> None:
         self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, title: str, n_epochs: int) -> None:
         self._n_epochs = n_epochs
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
         self._line(title)
 
+    def step(self, epoch: int, fraction: float, loss: float) -> None:
+        now = time.monotonic()
+        if now - self._said < _LOG_SECONDS:
+            return
+        self._said = now
+        done = (epoch - 1 + fraction) / max(self._n_epochs, 1)
+        left = f", at most {duration((now - self._started) * (1 - done) / done)} left" if done > 0 else ""
+        self._line(f"epoch {epoch}/{self._n_epochs}: {fraction:.0%} done, loss {loss:.4f}{left}")
+
     def epoch(self, metrics: EpochMetrics) -> None:
+        self._said = time.monotonic()
         left = (self._n_epochs - metrics.epoch) * metrics.seconds
         self._line(
             f"epoch {metrics.epoch}/{self._n_epochs}: loss {metrics.training_loss:.4f}, validation "
