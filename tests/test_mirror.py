@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -89,7 +90,8 @@ TESTED_BY: dict[str, tuple[str, str]] = {
 }
 
 
-def modules_with_logic() -> list[str]:
+@functools.cache
+def modules_with_logic() -> tuple[str, ...]:
     """Modules in which a function decides something, as ``io/parquet``."""
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -98,7 +100,7 @@ def modules_with_logic() -> list[str]:
             isinstance(part, _DECIDES) for function in functions for part in ast.walk(function)
         ):
             found.append(path.relative_to(PACKAGE).with_suffix("").as_posix())
-    return found
+    return tuple(found)
 
 
 def own_test(module: str) -> Path:

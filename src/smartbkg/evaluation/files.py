@@ -65,19 +65,11 @@ def evaluate_model(
     )
     if isinstance(scorer, SurrogateScorer):
         costs = replace(costs, filtering=costs.filtering + scorer.seconds_per_event)
-    named: Policy | None
-    if policy is not None and policy != "optimal":
-        named = choose_policy(policy, scorer.policy, (chosen,), str(model))
-    else:
-        try:
-            named = stored_policy(scorer.policy, (chosen,), str(model))
-        except ModelError:
-            named = None  # a model without a policy for this skim: the optimal one is solved on the scores
     evaluation = evaluate(
         dataset,
         scorer,
         chosen,
-        policy=named,
+        policy=_policy_of(policy, scorer, chosen, str(model)),
         training=bundle.training,
         costs=costs,
         seed=seed,
@@ -102,6 +94,16 @@ def evaluate_model(
         history=bundle.training.get("history", ()),
     )  # fmt: skip
     return evaluation
+
+
+def _policy_of(wanted: str | None, scorer: Scorer, skim: str, model: str) -> Policy | None:
+    """The policy to evaluate; None = the optimal one for these scores, of a model that has none for this skim."""
+    if wanted is not None and wanted != "optimal":
+        return choose_policy(wanted, scorer.policy, (skim,), model)
+    try:
+        return stored_policy(scorer.policy, (skim,), model)
+    except ModelError:
+        return None
 
 
 def _about_surrogate(scorer: Scorer) -> list[tuple[str, str]]:

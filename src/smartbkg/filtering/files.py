@@ -14,6 +14,7 @@ from smartbkg.events import EventBatch
 from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, IS_KEPT, KEEP_PROBABILITY, WEIGHT
 from smartbkg.events.identity import unique_events
 from smartbkg.filtering.event_filter import (
+    Decision,
     EventFilter,
     FilterTotals,
     scored_columns,
@@ -97,13 +98,7 @@ def filter_file(
         for batch, decision in event_filter.stream(chain([] if first is None else [first], batches)):
             writer.write(event_filter.kept(batch, decision))
             if table is not None and len(batch):
-                columns = scored_columns(event_filter.skims, decision)
-                columns |= {
-                    KEEP_PROBABILITY: total_keep_probability(batch.event, decision.keep_probability),
-                    GENERATOR_WEIGHT: generator_weights(batch.event),
-                    IS_KEPT: decision.is_kept,
-                }
-                table.write(_ids(batch) | columns | {WEIGHT: decision.weight})
+                table.write(_row_per_event(batch, decision, event_filter.skims))
             progress(event_filter.totals.n_events)
         event_filter.totals.n_skipped += len(reader.skipped)
         event_filter.totals.skipped += reader.skipped.messages
@@ -143,6 +138,17 @@ def score_file(
             progress(n_events)
         _refuse_empty(reader, n_events)
     return ScoreSummary(n_events, len(reader.skipped), tuple(reader.skipped.messages))
+
+
+def _row_per_event(batch: EventBatch, decision: Decision, skims: Sequence[str]) -> dict[str, Any]:
+    """Columns of the table of scores: ids, scores, and what was decided."""
+    of_decision = {
+        KEEP_PROBABILITY: total_keep_probability(batch.event, decision.keep_probability),
+        GENERATOR_WEIGHT: generator_weights(batch.event),
+        IS_KEPT: decision.is_kept,
+        WEIGHT: decision.weight,
+    }
+    return _ids(batch) | scored_columns(skims, decision) | of_decision
 
 
 def _ids(batch: EventBatch) -> dict[str, Any]:
