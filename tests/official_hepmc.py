@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyhepmc
 import pyhepmc.io
+from numpy.typing import NDArray
 
 _DUMP = Path(__file__).with_name("hepmc3_dump.py")
 
@@ -82,3 +85,46 @@ def tree(event: dict[str, Any], *, has_places: bool = True) -> list[str]:
 
 
 __all__ = ["read_3_2", "read_3_3", "tree"]
+
+
+def column_difference(event: dict[str, Any], columns: Mapping[str, NDArray[Any]]) -> str:
+    """What the columns of an event say otherwise than the official reader; empty = nothing.
+
+    Compared are the codes and momenta of all particles, the places where they are made, and that each mother is a
+    particle above: which one it is, is our rule.
+    """
+    energy = 1e-3 if event["units"][0] == "MEV" else 1.0
+    length = 0.1 if event["units"][1] == "MM" else 1.0
+    keys = [
+        (one["key"][0], *(float(np.float32(value * energy)) for value in one["key"][2:6])) for one in event["particles"]
+    ]
+    members = (columns[name].tolist() for name in ("PDG", "px", "py", "pz", "energy"))
+    found = list(zip(*members, strict=True))
+    if sorted(keys) != sorted(found):
+        return f"particles {sorted(set(found) ^ set(keys))[:2]}"
+    positions: dict[Any, list[int]] = {}
+    for position, key in enumerate(keys):
+        positions.setdefault(key, []).append(position)
+    for index, key in enumerate(found):
+        mother = int(columns["motherIndex"][index])
+        above = {keys[k] for position in positions[key] for k in _above(event, position)}
+        if mother >= 0 and found[mother] not in above:
+            return f"mother of {key}"
+        places = [event["vertices"].get(str(event["particles"][k]["made_in"]), {}).get("place") for k in positions[key]]
+        if places[0] and all(place == places[0] for place in places) and any(places[0]):
+            stated = [value * length for value in places[0][:3]]
+            if not np.allclose([columns[axis][index] for axis in "xyz"], stated, rtol=3e-7, atol=0):
+                return f"place of {key}: not {stated}"
+    return ""
+
+
+def _above(event: dict[str, Any], position: int) -> set[int]:
+    """Positions of all particles above one."""
+    seen: set[int] = set()
+    waiting = [position]
+    while waiting:
+        vertex = event["vertices"].get(str(event["particles"][waiting.pop()]["made_in"]))
+        new = {identity - 1 for identity in vertex["incoming"]} - seen if vertex else set()
+        seen |= new
+        waiting += new
+    return seen

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from official_hepmc import read_3_2, read_3_3, tree
+from official_hepmc import column_difference, read_3_2, read_3_3, tree
 
 from smartbkg.errors import EventError
 from smartbkg.events import EventBatch
@@ -402,10 +402,19 @@ def test_real_files_are_to_the_official_readers_what_they_were(reference_data: P
     flat = read(tmp_path / "out.parquet")
     for old, start, count in zip(before, flat.offsets, flat.counts, strict=False):
         here = slice(int(start), int(start + count))
-        found = sorted(zip(flat.particle["PDG"][here].tolist(), flat.particle["energy"][here].tolist(), strict=True))
-        scale = 1e-3 if old["units"][0] == "MEV" else 1.0
-        keys = sorted((p["key"][0], float(np.float32(p["key"][5] * scale))) for p in old["particles"])
-        assert found == keys
+        assert column_difference(old, {name: values[here] for name, values in flat.particle.items()}) == ""
+
+
+def test_the_comparison_of_columns_sees_a_place_and_a_mother_that_changed(tmp_path: Path) -> None:
+    (tmp_path / "in.hepmc").write_bytes(version_2(event_2(1)))
+    convert_events([tmp_path / "in.hepmc"], tmp_path / "out.parquet")
+    event, columns = read_3_3(tmp_path / "in.hepmc", 2)[0], dict(read(tmp_path / "out.parquet").particle)
+    assert column_difference(event, columns) == ""
+    child = int(np.flatnonzero(columns["motherIndex"] >= 0)[-1])
+    for name, value in (("x", 77.0), ("motherIndex", child), ("px", 5.0)):
+        changed = columns[name].copy()
+        changed[child] = value
+        assert column_difference(event, columns | {name: changed}) != ""
 
 
 def test_an_event_with_vertex_weights_that_ends_the_library_is_written(reference_data: Path, tmp_path: Path) -> None:
