@@ -39,7 +39,7 @@ def test_the_first_candidate_of_each_event_counts_in_the_order_of_the_file(ntupl
 def test_another_number_of_variables_and_a_missing_tree_are_one_line(ntuple: Path) -> None:
     with pytest.raises(DatasetError, match="2 variables, expected 1: Mbc"):
         read_ntuple(ntuple, "variables", ["Mbc"])
-    with pytest.raises(DatasetError, match="not a readable n-tuple"):
+    with pytest.raises(DatasetError, match="unreadable n-tuple of basf2"):
         read_ntuple(ntuple, "other", ["Mbc"])
-    with pytest.raises(DatasetError, match="not a readable n-tuple"):
+    with pytest.raises(DatasetError, match="no such file"):
         read_ntuple(ntuple.with_name("missing.root"), "variables", ["Mbc"])

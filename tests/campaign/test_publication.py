@@ -3,6 +3,9 @@
 import errno
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,20 @@ def test_a_full_disk_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(SmartBKGError, match="no space"):
         publish_once(tmp_path / "record.json", b"content")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, has_links: bool) -> None:
+    script = "import os, signal, smartbkg.campaign.publication as p; from pathlib import Path; "
+    if has_links:
+        script += "p._linked = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+    else:
+        script += (
+            "p._linked = p._renamed; p._settle = p.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+        )
+    script += f"p.publish_once(Path({str(tmp_path / 'a.json')!r}), b'content')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".partial")]
+    assert publish_once(tmp_path / "b.json", b"other")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import uproot
 from numpy.typing import NDArray
 
 from smartbkg.datasets.build import DatasetOptions, build_dataset
 from smartbkg.datasets.flags import FlagBlock, FlagIndex
-from smartbkg.errors import DatasetError
+from smartbkg.errors import DatasetError, FileFormatError
 from smartbkg.events.columns import EVENT_ID, PASSES_PREFIX
 from smartbkg.events.identity import group_events, ids_of
 from smartbkg.io.parquet import ParquetReader
+from smartbkg.io.root import check_entries, open_root, root_errors
 from smartbkg.storage.partial import partial_folder
 
 _ID_BRANCHES = ("__experiment__", "__run__", "__event__")
@@ -37,8 +37,10 @@ def read_ntuple(path: Path, tree_name: str, variables: Sequence[str]) -> FlagBlo
         The n-tuple is missing or has not as many variables.
     """
     try:
-        with uproot.open(path) as file:
+        with root_errors(str(path), "n-tuple of basf2"), open_root(path) as file:
             tree = file[tree_name]
+            for branch in tree.itervalues():
+                check_entries(branch, int(tree.num_entries))
             names = tree.keys()
             branches = [name for name in names if not (name.startswith("__") and name.endswith("__"))]
             ids = [
@@ -46,8 +48,8 @@ def read_ntuple(path: Path, tree_name: str, variables: Sequence[str]) -> FlagBlo
                 for name, branch in zip(EVENT_ID, _ID_BRANCHES, strict=True)
             ]
             values = [tree[name].array(library="np").astype(np.float32) for name in branches]
-    except (OSError, KeyError, IndexError) as error:
-        raise DatasetError(f"{path}: not a readable n-tuple of basf2: {error}") from error
+    except FileFormatError as error:
+        raise DatasetError(str(error)) from error
     if len(branches) != len(variables):
         raise DatasetError(f"{path}: {len(branches)} variables, expected {len(variables)}: {', '.join(variables)}")
     first = np.sort(group_events(np.stack(ids, axis=1)).first)

@@ -11,11 +11,11 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 from pathlib import Path
 from typing import Final
 
-from smartbkg.storage.atomic import PARTIAL_SUFFIX, disk_errors
+from smartbkg.storage.atomic import disk_errors
+from smartbkg.storage.partial import partial_file, partial_folder
 
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EINVAL)
 _TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
@@ -36,17 +36,14 @@ def publish_once(path: Path, content: bytes) -> bool:
     """
     if path.exists():
         return False
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(6)}{PARTIAL_SUFFIX}")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with mine.open("xb") as handle:
+        with partial_file(path) as mine:  # what a killed process leaves has a name by which the next ones remove it
+            with mine.open("wb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
             return _linked(mine, path)
-        finally:
-            mine.unlink(missing_ok=True)
 
 
 def _linked(mine: Path, path: Path) -> bool:
@@ -68,10 +65,9 @@ def _linked(mine: Path, path: Path) -> bool:
 
 def _renamed(mine: Path, path: Path) -> bool:
     """Publish by renaming a folder; it is ours if the folder of that name holds what only we can have put there."""
-    folder = mine.with_name(mine.name + ".folder")
     mark = secrets.token_hex(8)
-    try:
-        folder.mkdir()
+    with partial_folder(path) as folder:
+        folder.chmod(path.parent.stat().st_mode & 0o777)  # a temporary folder is for its user alone
         mine.replace(folder / _INNER)
         (folder / mark).touch()
         try:
@@ -82,8 +78,6 @@ def _renamed(mine: Path, path: Path) -> bool:
             return (path / mark).exists()
         _settle(path.parent)
         return True
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settle(folder: Path) -> None:

@@ -16,6 +16,7 @@ from smartbkg.events.columns import EVENT_ID, GENERATOR_WEIGHT, ID_NAMES, KEEP_P
 from smartbkg.events.identity import find_events, group_events, id_rows, ids_of
 from smartbkg.filtering.lost_events import BIASED_POLICIES, biased_policies, warnings_of_lost_events
 from smartbkg.io import open_events
+from smartbkg.io.root import check_entries, root_errors
 from smartbkg.io.tables import Table, read_table
 from smartbkg.storage.atomic import atomic_path, refuse_same_file
 from smartbkg.storage.signatures import is_parquet
@@ -70,6 +71,7 @@ def add_weights(
     with _open(ntuple) as file, atomic_path(output) as partial, uproot.recreate(partial) as new:
         source = _tree(file, tree, ntuple)
         branches = _id_branches(source.keys(), ntuple)
+        _check_entries(source, ntuple)
         clash = [name for name in weights.columns if name in source.keys() and name not in EVENT_ID]  # noqa: SIM118
         if clash:
             raise DatasetError(f"{ntuple}: the tree '{source.name}' already has a branch '{clash[0]}'")
@@ -207,6 +209,14 @@ def _tree(file: Any, name: str | None, path: Path) -> Any:
         asked = "several trees, name one" if name is None else f"no tree '{name}'"
         raise FileFormatError(f"{path}: {asked}: {nearest(name or '', trees)}")
     return file[name]
+
+
+def _check_entries(tree: Any, path: Path) -> None:
+    """Refuse a tree whose branches are not of its length: one of the two is damaged."""
+    if "RNTuple" not in tree.classname:
+        with root_errors(str(path), f"tree '{tree.name}'"):
+            for branch in tree.itervalues():
+                check_entries(branch, int(tree.num_entries))
 
 
 def _id_branches(names: Sequence[str], path: Path) -> dict[str, str]:

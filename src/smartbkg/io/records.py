@@ -268,7 +268,8 @@ def check_units(batch: EventBatch, reader: EventReader) -> None:
         Their median mass is wrong by about a factor 1000.
     """
     code = np.abs(batch.particle["PDG"])
-    energy = batch.particle["energy"].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is not finite is told of by itself
+        energy = batch.particle["energy"].astype(np.float64)
     ratios = []
     for known, mass in _MASSES.items():
         chosen = np.flatnonzero(code == known)

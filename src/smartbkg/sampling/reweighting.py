@@ -27,7 +27,9 @@ from smartbkg.sampling.statistics import effective_sample_size
 from smartbkg.storage.atomic import write_bytes_atomically
 from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import REWEIGHTER, SCHEMA_VERSIONS
+from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.tensors import NO_SEAL, SEAL_KEY, check_seal, sealed
 
 #: Kept events below which a reweighter only learns noise.
 LEAST_EVENTS: Final = 200
@@ -111,7 +113,8 @@ class Reweighter:
         settings = {name: getattr(self, name) for name in ("variables", "scale", "threshold", "largest")}
         content = record(REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], settings, figures=dict(metrics))
         arrays = {name: np.ascontiguousarray(self.trees[name]) for name in _ARRAYS}
-        write_bytes_atomically(path, safetensors_bytes(arrays, metadata={METADATA_KEY: json.dumps(content)}))
+        metadata = {METADATA_KEY: json.dumps(content), SEAL_KEY: NO_SEAL}
+        write_bytes_atomically(path, sealed(safetensors_bytes(arrays, metadata=metadata)))
 
     @classmethod
     def load(cls, path: Path) -> Reweighter:
@@ -127,9 +130,12 @@ class Reweighter:
                 metadata = file.metadata() or {}
                 trees = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             content = dict(from_json(metadata[METADATA_KEY]))
+            check_seal(path, metadata, must_be_sealed=content.get("schema_version", 1) != 1)
         except FileNotFoundError as error:
             raise ModelError(f"{path}: no such file") from error
         except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            if is_of_machine(error):
+                raise MachineError(f"{path}: cannot read: {reason_of(error)}") from error
             raise ModelError(f"{path}: not a reweighter of smartbkg: {error}") from error
         check_schema(content, REWEIGHTER, SCHEMA_VERSIONS[REWEIGHTER], str(path))
         settings = content["settings"]

@@ -15,7 +15,9 @@ from smartbkg.errors import ModelError
 from smartbkg.storage.atomic import write_bytes_atomically
 from smartbkg.storage.json_content import from_json
 from smartbkg.storage.kinds import CHECKPOINT, SCHEMA_VERSIONS
+from smartbkg.storage.machine import MachineError, is_of_machine, reason_of
 from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
+from smartbkg.storage.tensors import NO_SEAL, SEAL_KEY, check_seal, sealed
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def save_checkpoint(path: Path, state: Checkpoint) -> None:
     """Replace the checkpoint; where that fails (a full disk) the old one stays."""
     content = record(CHECKPOINT, SCHEMA_VERSIONS[CHECKPOINT], {}, progress=state.progress, identity=state.identity)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-    write_bytes_atomically(path, safetensors_bytes(tensors, metadata={METADATA_KEY: json.dumps(content)}))
+    metadata = {METADATA_KEY: json.dumps(content), SEAL_KEY: NO_SEAL}
+    write_bytes_atomically(path, sealed(safetensors_bytes(tensors, metadata=metadata)))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -58,9 +61,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            content = from_json((file.metadata() or {})[METADATA_KEY])
+            metadata = file.metadata() or {}
+            content = dict(from_json(metadata[METADATA_KEY]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        check_seal(path, metadata, must_be_sealed=content.get("schema_version", 1) != 1)
+    except ModelError as error:
+        raise ModelError(f"{error}; remove it to begin again") from error
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        if is_of_machine(error):
+            raise MachineError(f"{path}: cannot read: {reason_of(error)}") from error
         raise ModelError(f"{path}: not a readable checkpoint: {error}; remove it to begin again") from error
     check_schema(content, CHECKPOINT, SCHEMA_VERSIONS[CHECKPOINT], str(path))
     return Checkpoint(tensors, content["progress"], content["identity"])
