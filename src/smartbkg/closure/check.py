@@ -21,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smartbkg.closure.battery import CHI2, KL, KS, PAIR, Battery, StatisticName, StatisticResult
 from smartbkg.closure.deviations import Binning, Deviations, fine_binning, histogram_binning, pair_binning
 from smartbkg.closure.report import SIGNIFICANCE, ClosureReport, PairClosure, VariableClosure
 from smartbkg.closure.verdict import YIELD_SHARE, reach_verdict
@@ -252,7 +253,7 @@ def _report(
     fine = [fine_binning(name, values, deviations) for name, values in usable.items()]
     pairs = list(combinations(usable, 2)) if settings.with_pairs else []
     cells = [pair_binning((a, b), (usable[a], usable[b]), deviations, settings.n_pair_bins) for a, b in pairs]
-    tests = _Tests(coarse, fine, cells, deviations)
+    tests = Battery(coarse, fine, cells, deviations)
     observed = tests.statistics(deviations.observed[:, None])[:, 0]
     replicas = np.concatenate(
         [tests.statistics(block) for block in deviations.replicas(settings.n_replicas, settings.seed)], axis=1
@@ -268,7 +269,7 @@ def _report(
         pairs=tuple(
             PairClosure(a, b, result.value, binning.n_bins, result.p_value)
             for (a, b), binning in zip(pairs, cells, strict=True)
-            for result in (results[_TestName(_PAIR, binning.name)],)
+            for result in (results[StatisticName(PAIR, binning.name)],)
         ),
         total_pull=None if deviations.is_shape_only else deviations.total_pull,
         yield_p_value=verdict.yield_p_value,
@@ -285,75 +286,14 @@ def _report(
     )
 
 
-_CHI2, _KS, _KL, _PAIR, _TOTAL = "χ²", "KS", "KL", "χ² of a pair", "total"
-
-
-class _TestName(NamedTuple):
-    """A statistic, and the variable or pair that it looks at."""
-
-    statistic: str
-    of: str
-
-    def __str__(self) -> str:
-        if self.statistic == _TOTAL:
-            return _TOTAL
-        return f"{_CHI2 if self.statistic == _PAIR else self.statistic} of {self.of}"
-
-
-class _TestResult(NamedTuple):
-    """One test on the sample at hand, and the mean of its statistic over the replicas."""
-
-    value: float
-    p_value: float
-    expected: float
-
-
-class _Tests:
-    """The statistics of all tests; each is a row, known by its name."""
-
-    def __init__(
-        self, coarse: list[Binning], fine: list[Binning], cells: list[Binning], deviations: Deviations
-    ) -> None:
-        self._coarse, self._fine, self._cells = coarse, fine, cells
-        self._deviations = deviations
-        self.names = [
-            *(_TestName(_CHI2, binning.name) for binning in coarse),
-            *(_TestName(_KS, binning.name) for binning in fine),
-            *(_TestName(_KL, binning.name) for binning in coarse),
-            *(_TestName(_PAIR, binning.name) for binning in cells),
-            *(() if deviations.is_shape_only else (_TestName(_TOTAL, ""),)),
-        ]
-        self.total = None if deviations.is_shape_only else self.names.index(_TestName(_TOTAL, ""))
-        # KL is, to second order, half the χ² with other weights: it is reported, but would count the same thing twice.
-        self.counts_in_verdict = np.array([name.statistic != _KL for name in self.names])
-
-    def results(
-        self, observed: NDArray[np.float64], replicas: NDArray[np.float64], p_values: NDArray[np.float64]
-    ) -> dict[_TestName, _TestResult]:
-        """Each test's result by its name, from the rows of all."""
-        rows = zip(observed.tolist(), p_values.tolist(), (float(row.mean()) for row in replicas), strict=True)
-        return {name: _TestResult(*row) for name, row in zip(self.names, rows, strict=True)}
-
-    def statistics(self, deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n_tests, n_replicas) from the (n_events, n_replicas) deviations of some replicas."""
-        sums = [self._deviations.binned(binning, deviation) for binning in self._coarse]
-        rows = [binning.chi2(change) for binning, change in zip(self._coarse, sums, strict=True)]
-        rows += [binning.largest_distance(self._deviations.binned(binning, deviation)) for binning in self._fine]
-        rows += [binning.divergence(change) for binning, change in zip(self._coarse, sums, strict=True)]
-        rows += [binning.chi2(self._deviations.binned(binning, deviation)) for binning in self._cells]
-        if not self._deviations.is_shape_only:
-            rows.append(np.abs(deviation.sum(axis=0)))
-        return np.stack(rows)
-
-
 def _describe(
     binning: Binning,
     deviations: Deviations,
-    results: Mapping[_TestName, _TestResult],
+    results: Mapping[StatisticName, StatisticResult],
     coverage: float | None,
     values: NDArray[np.float64],
 ) -> VariableClosure:
-    chi2, ks, kl = (results[_TestName(statistic, binning.name)] for statistic in (_CHI2, _KS, _KL))
+    chi2, ks, kl = (results[StatisticName(statistic, binning.name)] for statistic in (CHI2, KS, KL))
     difference = deviations.binned(binning, deviations.observed[:, None])[:, 0]
     spread = np.sqrt(binning.variance)
     missing = np.isnan(values)
