@@ -7,7 +7,7 @@ import pytest
 
 from smartbkg.sampling.cost import Costs
 from smartbkg.sampling.labelled import LabelledEvents
-from smartbkg.sampling.plan import Outlook, make_plan
+from smartbkg.sampling.plan import LEAST_PASSING, Outlook, Plan, make_plan
 
 COSTS = Costs(0.08, 0.63, 97.04)
 N_SEEDS = 60
@@ -46,3 +46,41 @@ def test_a_speed_up_from_few_events_of_large_weight_says_that_it_is_too_high() -
     assert np.mean([one.speed_up.value for one in found]) > 1.1 * truth
     assert np.median([one.expected_excess for one in found]) > 0.05
     assert outlooks(100_000, 1, -4.0, 1, 60)["optimal"].expected_excess < 0.001
+
+
+def test_a_plan_on_few_passing_events_says_that_nothing_is_known() -> None:
+    """One event gives 1/q of one event: a bootstrap error near zero, and the number is anything from 0.9 to 5."""
+    found = [few_passing(seed) for seed in range(200)]
+    single = [plan for plan in found if plan.n_passing == (1,)]
+    assert len(single) > 10
+    truth = outlooks(400_000, 1, -6.5, 999, 2)["optimal"].speed_up.value
+    pulls = np.array(
+        [abs(plan.outlooks[0].speed_up.value - truth) / plan.outlooks[0].speed_up.error for plan in single]
+    )
+    assert np.median(pulls) > 3, "the error that used to be printed says nothing"
+    for plan in single:
+        assert plan.caution is not None
+        assert plan.caution.startswith("1 of 300 events passes 'skim': too few to tell a speed-up or its error")
+        assert plan.stated(plan.outlooks[0]) == "not known"
+        assert plan.loss is None
+        assert plan.own_estimate == pytest.approx(truth, rel=0.5)
+    enough = [plan for plan in found if min(plan.n_passing) >= LEAST_PASSING]
+    assert all(plan.caution is None for plan in enough)
+
+
+def few_passing(seed: int) -> Plan:
+    random = np.random.default_rng(seed)
+    score = 1 / (1 + np.exp(-random.normal(-6.5, 2, (300, 1))))
+    label = random.random(score.shape) < score
+    label[0] = True  # at least one
+    label[1] = False
+    return make_plan(LabelledEvents.from_arrays(score, label, skims=["skim"]), COSTS, n_replicas=30, compared=())
+
+
+def test_scores_that_are_probabilities_tell_the_speed_up_that_few_passing_events_overstate() -> None:
+    """q = p of a rare skim: labels give 0.77 where 0.54 is right, the scores know it."""
+    truth = outlooks(400_000, 1, -6.5, 999, 2)["score"].speed_up.value
+    found = [outlooks(2500, 1, -6.5, seed, 5)["score"] for seed in range(30)]
+    by_scores = np.array([one.own_estimate for one in found])
+    assert by_scores.mean() == pytest.approx(truth, rel=0.1)
+    assert by_scores.std() < 0.5 * np.std([one.speed_up.value for one in found])

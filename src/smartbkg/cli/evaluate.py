@@ -80,6 +80,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         "auc_error": evaluation.roc.area_error,
         "events": evaluation.note,
         **evaluation.outlook._asdict(),
+        "caution": evaluation.plan.caution,
         "costs": evaluation.plan.costs,
         "speed_up_without_surrogate": None if alone is None else alone.speed_up,
         "n_passing": evaluation.n_passing,
@@ -94,11 +95,12 @@ def _say(evaluation: Evaluation) -> None:
 
     outlook = evaluation.outlook
     echo(f"AUC {evaluation.roc.area:.4f} ± {evaluation.roc.area_error:.4f}; {evaluation.note}")
-    echo(f"speed-up {outlook.speed_up} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
+    stated = evaluation.plan.stated(outlook)
+    echo(f"speed-up {stated} with policy '{outlook.label}', {outlook.kept_fraction:.2%} simulated")
     if evaluation.plan.costs.are_belle_ii:
         echo(BELLE_II_NOTE)
-    if outlook.loss is not None:
-        warn(str(outlook.loss))
+    for warning in evaluation.warnings:
+        warn(warning)
     if evaluation.without_surrogate is not None:
         echo(f"speed-up {evaluation.without_surrogate.speed_up} of the network alone, without the surrogate")
     echo(f"effective passing events {evaluation.n_effective:.0f} of {evaluation.n_passing:.6g}")

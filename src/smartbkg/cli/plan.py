@@ -129,7 +129,11 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
 
         save_figure(plot_plan(plan, events), options["picture"])
     result = {field.name: getattr(plan, field.name) for field in fields(plan)}
-    result |= {"lambda": plan.recommended.lambda_, "needs": None if effective is None else plan.needs(effective)}
+    result |= {
+        "lambda": plan.recommended.lambda_,
+        "caution": plan.caution,
+        "needs": None if effective is None else plan.needs(effective),
+    }
     if options["write"] or options["output"] is not None:
         record = scorer.record if isinstance(scorer, SurrogateScorer) else None
         stored = store_policy(model, plan, options["output"] or model, scored.calibration, record)
@@ -206,8 +210,8 @@ def _wanted(plan: Plan, effective: float | None, luminosity: float | None, event
     return events_of_luminosity(luminosity, events.process) * min(plan.unfiltered_effective_per_event)
 
 
-def _row(outlook: Outlook) -> list[str]:
-    speed_up = f"{outlook.speed_up.value:.3f} ± {outlook.speed_up.error:.3f}"
+def _row(plan: Plan, outlook: Outlook) -> list[str]:
+    speed_up = plan.stated(outlook, digits=3)
     if outlook.lost_fraction > 0:
         speed_up = f"biased: loses {outlook.lost_fraction:.1%}"
     effective = " ".join(f"{1000 * value:.3g}" for value in outlook.effective_per_event)
@@ -224,7 +228,7 @@ def _print(plan: Plan, note: str) -> None:
     for name in ("policy", "speed-up", "n_eff per 1000", "simulated", "largest weight"):
         table.add_column(name, justify="left" if name == "policy" else "right")
     for outlook in plan.outlooks:
-        table.add_row(*map(without_markup, _row(outlook)))
+        table.add_row(*map(without_markup, _row(plan, outlook)))
     console = Console(width=110)
     console.print(table)
     costs = plan.costs
@@ -242,15 +246,15 @@ def _print(plan: Plan, note: str) -> None:
         lines.append(f"{process}: {common} with the common λ, {own:.3f} with its own")
     lines.extend(
         f"{outlook.label}: few events of large weight decide; the speed-up comes out too high, by "
-        f"{outlook.expected_excess:.0%} on average or more"
+        f"{outlook.expected_excess:.0%} on average or more: the scores themselves predict {outlook.own_estimate:.3f}"
         for outlook in plan.outlooks
-        if outlook.expected_excess > NOTABLE_EXCESS
+        if plan.caution is None and outlook.expected_excess > NOTABLE_EXCESS
     )
     if costs.are_belle_ii:
         lines.insert(1, BELLE_II_NOTE)
     echo("\n".join(lines))
-    if plan.loss is not None:
-        warn(str(plan.loss))
+    for warning in filter(None, (plan.caution, plan.loss)):
+        warn(warning)
     for skim, check in zip(plan.skims, plan.calibration, strict=True):
         if not check.is_tolerable:
             warn(check.warning(skim))

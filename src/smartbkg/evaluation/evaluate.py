@@ -59,6 +59,12 @@ class Evaluation(NamedTuple):
     """What the optimal policy on the network's scores alone would do, where the model has a surrogate besides."""
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user must know of the speed-up: that it is not known, or that the policy does not pay."""
+        caution = self.plan.caution
+        return tuple(filter(None, (caution, None if caution is not None else self.outlook.loss)))
+
+    @property
     def n_effective(self) -> float:
         """Effective number of kept passing events that the policy leads to, of `n_passing` in all."""
         return self.n_passing * self.power_kept(self.outlook)

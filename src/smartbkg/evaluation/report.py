@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from smartbkg._version import __version__
@@ -43,11 +44,11 @@ def _picture(figure: Figure, caption: str) -> _Picture:
     return _Picture(as_data_uri(figure), caption)
 
 
-def _policy_row(outlook: Outlook, *, n_effective: float, is_chosen: bool) -> dict[str, Any]:
+def _policy_row(speed_up: str, outlook: Outlook, *, n_effective: float, is_chosen: bool) -> dict[str, Any]:
     lost = f" (loses {outlook.lost_fraction:.1%} of passing events for ever)" if outlook.lost_fraction > 0 else ""
     return {
         "name": outlook.label + lost,
-        "speed_up": str(outlook.speed_up) if not lost else "biased",
+        "speed_up": speed_up if not lost else "biased",
         "kept_fraction": f"{outlook.kept_fraction:.2%}",
         "effective_sample_size": f"{n_effective:,.0f}",
         "largest_weight": f"{outlook.largest_weight:.3g}",
@@ -63,7 +64,7 @@ def _policy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         outlooks.append(evaluation.without_surrogate._replace(label="optimal, the network alone without the surrogate"))
     for place, outlook in enumerate([*outlooks, *plan.outlooks[1:]]):
         n_effective = evaluation.n_passing * evaluation.power_kept(outlook)
-        yield _policy_row(outlook, n_effective=n_effective, is_chosen=place == 0)
+        yield _policy_row(plan.stated(outlook), outlook, n_effective=n_effective, is_chosen=place == 0)
 
 
 def _closure_row(variable: VariableClosure, significance: float) -> dict[str, Any]:
@@ -79,7 +80,9 @@ def _closure_row(variable: VariableClosure, significance: float) -> dict[str, An
 
 def _model_pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     events = evaluation.events
-    label, score, weight = split_labels(events.label[:, 0], events.score[:, 0], events.weight * events.multiplicity)
+    label, score, weight = split_labels(
+        events.label[:, 0], events.score[:, 0], np.abs(events.weight) * events.multiplicity
+    )
     yield _picture(plot_roc(evaluation.roc), "Separation of passing and failing events.")
     yield _picture(plot_calibration(evaluation.calibration), "A calibrated score is the fraction that passes.")
     yield _picture(plot_scores(score, label, weight), "Scores of passing and failing events.")
@@ -99,7 +102,7 @@ def _cards(evaluation: Evaluation) -> list[_Card]:
     alone = evaluation.without_surrogate
     surrogate = [] if alone is None else [_Card(str(alone.speed_up), "speed-up of the network without its surrogate")]
     return [
-        _Card(f"{outlook.speed_up.value:.2f} ± {outlook.speed_up.error:.2f}", "speed-up at these costs"),
+        _Card(evaluation.plan.stated(outlook, digits=2), "speed-up at these costs"),
         *surrogate,
         _Card(f"{1 - outlook.kept_fraction:.1%}", "of the events need no simulation"),
         _Card(f"{roc.area:.3f} ± {roc.area_error:.3f}", "AUC"),
@@ -140,7 +143,7 @@ def render_report(
         "closure_limit": CLOSURE_LIMIT,
         "costs": evaluation.plan.costs,
         "costs_note": f" ({BELLE_II_NOTE})" if evaluation.plan.costs.are_belle_ii else "",
-        "loss": evaluation.outlook.loss,
+        "warnings": evaluation.warnings,
         "policies": list(_policy_rows(evaluation)),
         "policy_note": bound + ("" if oracle is None else f" A perfect filter would reach {oracle}."),
         "model_figures": [*_model_pictures(evaluation), *_learning_pictures(history)],

@@ -23,6 +23,9 @@ from smartbkg.sampling.policy import Policy
 from smartbkg.sampling.statistics import TERMS, Estimate, bootstrap, free_bound, speed_up_of_means, speed_up_terms
 from smartbkg.sampling.weights import any_skim_probability
 
+#: From so many passing events on the bootstrap error of a speed-up covers as it should (``docs/statistics.md``).
+LEAST_PASSING: Final = 10
+
 #: Policies that every plan compares with the optimal one: the first published, and the one basf2 uses.
 COMPARED: Final[tuple[Policy, ...]] = (ScorePolicy(), ExponentialPolicy(0.46, -0.25))
 
@@ -48,6 +51,8 @@ class Outlook(NamedTuple):
     """For each skim, effective passing events per generated event."""
     seconds_per_event: float
     """CPU seconds per generated event."""
+    own_estimate: float
+    """Speed-up that the scores themselves predict: right where they are probabilities, however few events pass."""
 
     @property
     def loss(self) -> str | None:
@@ -63,7 +68,8 @@ class Outlook(NamedTuple):
         """By which share the speed-up comes out too high on average, to second order.
 
         It is a ratio whose denominator is estimated from the events that pass: 1/x of an x with relative error r is too
-        high by r² in the mean. Where few events of large weight decide, higher orders add to that.
+        high by r² in the mean. Where few events of large weight decide, this is too little: the events that matter most
+        are then in few samples, and in the others nothing tells of them but `own_estimate`.
         """
         value, error = self.speed_up
         return (error / value) ** 2 if value > 0 else 0.0
@@ -99,6 +105,8 @@ class Plan:
     """Seconds per event."""
     n_events: int
     """Events of the evaluation."""
+    n_passing: tuple[int, ...]
+    """For each skim, those of them that pass (in some simulation, where labels are soft)."""
     retention: tuple[float, ...]
     """For each skim, the share of generated events that pass."""
     outlooks: tuple[Outlook, ...]
@@ -121,7 +129,32 @@ class Plan:
     @property
     def loss(self) -> str | None:
         """A sentence where the best policy found does not pay, None where it does."""
-        return self.outlooks[0].loss
+        return None if self.caution is not None else self.outlooks[0].loss
+
+    @property
+    def caution(self) -> str | None:
+        """A sentence where so few events pass that no speed-up is known, None where enough do."""
+        fewest = int(np.argmin(self.n_passing))
+        number = self.n_passing[fewest]
+        if number >= LEAST_PASSING:
+            return None
+        return (
+            f"{number} of {self.n_events} events {'passes' if number == 1 else 'pass'} '{self.skims[fewest]}': too few "
+            f"to tell a speed-up or its error, give events of which at least {LEAST_PASSING} pass (100 tell it to some "
+            f"10 %); the scores themselves predict {self.own_estimate:.3g}"
+        )
+
+    def stated(self, outlook: Outlook, digits: int | None = None) -> str:
+        """The speed-up of a policy in words: with its error, or that it is not known.
+
+        Parameters
+        ----------
+        digits : after the point; three that count where not given.
+        """
+        if self.caution is not None:
+            return "not known"
+        value, error = outlook.speed_up
+        return str(outlook.speed_up) if digits is None else f"{value:.{digits}f} ± {error:.{digits}f}"
 
     @property
     def recommended(self) -> OptimalPolicy:
@@ -202,9 +235,10 @@ def make_plan(
         skims=events.skims,
         costs=costs,
         n_events=len(events),
+        n_passing=tuple((events.label > 0).sum(axis=0).tolist()),
         retention=tuple(np.atleast_1d(events.mean(events.label)).tolist()),
         outlooks=tuple(outlooks),
-        own_estimate=_own_estimate(events, costs, a, best),
+        own_estimate=outlooks[0].own_estimate,
         free_bound=_bound(events, usefulness),
         oracle=oracle,
         calibration=_check_scores(events, costs, max_weight),
@@ -270,7 +304,7 @@ def _evaluate(
     by_skim, replica_by_skim = speed_up_of_means(means, costs), speed_up_of_means(replicas, costs)
     together, replica = _together(by_skim, importance), _together(replica_by_skim, importance)
     return [
-        _outlook(events, costs, candidate, float(together[i]), replica[:, i], by_skim[i], means[i])
+        _outlook(events, costs, importance, candidate, float(together[i]), replica[:, i], by_skim[i], means[i])
         for i, candidate in enumerate(candidates)
     ]
 
@@ -278,6 +312,7 @@ def _evaluate(
 def _outlook(
     events: LabelledEvents,
     costs: Costs,
+    importance: NDArray[np.float64],
     candidate: _Candidate,
     speed_up: float,
     replicas: NDArray[np.float64],
@@ -301,6 +336,7 @@ def _outlook(
         largest_weight=largest,
         effective_per_event=tuple(effective.tolist()),
         seconds_per_event=costs.before_decision + float(means[0, TERMS.index("simulated")]),
+        own_estimate=_speed_up(replace(events, label=events.score), costs, importance, candidate),
     )
 
 
@@ -316,15 +352,12 @@ def evaluate_keep_probability(
     n_skims = len(events.skims)
     a = check_importance(np.ones(n_skims) if importance is None else importance, n_skims)
     candidate = _Candidate("", None, np.repeat(keep_probability[:, None], n_skims, axis=1), keep_probability)
-    means = np.stack([events.mean(_terms(events, costs, candidate, skim)) for skim in range(n_skims)])
-    return float(_together(speed_up_of_means(means, costs), a))
+    return _speed_up(events, costs, a, candidate)
 
 
-def _own_estimate(
-    events: LabelledEvents, costs: Costs, importance: NDArray[np.float64], policy: OptimalPolicy
-) -> float:
-    believed = replace(events, label=events.score)
-    return evaluate_keep_probability(believed, costs, events.keep_probability(policy), importance)
+def _speed_up(events: LabelledEvents, costs: Costs, importance: NDArray[np.float64], candidate: _Candidate) -> float:
+    means = np.stack([events.mean(_terms(events, costs, candidate, skim)) for skim in range(len(events.skims))])
+    return float(_together(speed_up_of_means(means, costs), importance))
 
 
 def _mean_simulation(events: LabelledEvents, costs: Costs) -> float:

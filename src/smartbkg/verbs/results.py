@@ -221,7 +221,7 @@ class Planned(Result):
         best = self.plan.outlooks[0]
         return {
             "skims": ", ".join(self.plan.skims),
-            "speed-up": str(best.speed_up),
+            "speed-up": self.plan.stated(best),
             "simulated": f"{best.kept_fraction:.2%}",
             "largest weight": best.largest_weight,
         }
