@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from io_events import write_mdst
 from synthetic import random_events
@@ -62,3 +63,23 @@ def test_batches_are_cut_by_bytes_and_hold_the_same_events(
     for name, column in whole[0].particle.items():
         assert np.array_equal(together.particle[name], column), name
     assert np.array_equal(together.event["evtNum"], whole[0].event["evtNum"])
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_row_groups_are_cut_by_particles_whatever_the_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("smartbkg.io.parquet.ROW_GROUP_PARTICLES", 100)
+    batch = random_events(40, seed=1)
+    with create_events(tmp_path / "e.parquet", record("events", 1, {})) as writer:
+        for part in batch.chunks(size):
+            writer.write(part)
+    file = pq.ParquetFile(tmp_path / "e.parquet")
+    groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+    stops = np.cumsum(groups)
+    particles = np.diff(batch.offsets[[0, *stops]])
+    assert len(groups) > 3
+    assert (particles <= 100).all()
+    assert (particles[:-1] + batch.counts[stops[:-1]] > 100).all(), "a group could have held one more event"
+    together = EventBatch.concatenate(read(tmp_path / "e.parquet", 1000))
+    assert np.array_equal(together.particle["PDG"], batch.particle["PDG"])

@@ -31,6 +31,8 @@ from smartbkg.storage.provenance import METADATA_KEY, check_schema, record
 from smartbkg.storage.signatures import PARQUET_START
 
 ROW_GROUP_EVENTS = 8192
+#: Particles of a row group: events of thousands of them come in smaller groups, so that a group fits into memory.
+ROW_GROUP_PARTICLES = 1 << 22
 
 
 def metadata_of_file(file: CheckedParquetFile) -> dict[str, Any]:
@@ -186,7 +188,10 @@ def _repetitive_columns(schema: pa.Schema) -> list[str]:
 
 
 class ParquetWriter(EventWriter):
-    """Writes a native file in row groups of `ROW_GROUP_EVENTS`, whatever the size of the batches it is given."""
+    """Writes a native file in row groups of `ROW_GROUP_EVENTS`, fewer where they hold `ROW_GROUP_PARTICLES`.
+
+    The groups do not depend on the size of the batches it is given.
+    """
 
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
         self.path = path
@@ -211,7 +216,8 @@ class ParquetWriter(EventWriter):
             return
         self._waiting.append(self._with_first_columns(batch))
         self.n_written += len(batch)
-        if sum(len(waiting) for waiting in self._waiting) >= ROW_GROUP_EVENTS:
+        n_particles = sum(waiting.n_particles for waiting in self._waiting)
+        if sum(map(len, self._waiting)) >= ROW_GROUP_EVENTS or n_particles >= ROW_GROUP_PARTICLES:
             self._flush(is_last=False)
 
     def _with_first_columns(self, batch: EventBatch) -> EventBatch:
@@ -240,12 +246,15 @@ class ParquetWriter(EventWriter):
         if not self._waiting:
             return
         together = EventBatch.concatenate(self._waiting)
-        n_whole = len(together) if is_last else len(together) // ROW_GROUP_EVENTS * ROW_GROUP_EVENTS
+        start = 0
         with disk_errors(self.path):
-            for group in together.slice(0, n_whole).chunks(ROW_GROUP_EVENTS):
-                self._write_group(batch_to_arrow(group))
-        rest = together.slice(n_whole, len(together))
-        self._waiting = [rest] if len(rest) else []
+            while start < len(together):
+                stop = _end_of_group(together.offsets, start)
+                if stop == len(together) and stop - start < ROW_GROUP_EVENTS and not is_last:
+                    break
+                self._write_group(batch_to_arrow(together.slice(start, stop)))
+                start = stop
+        self._waiting = [together.slice(start, len(together))] if start < len(together) else []
 
     def _write_group(self, group: pa.RecordBatch) -> None:
         if self._writer is None:
@@ -259,6 +268,7 @@ class ParquetWriter(EventWriter):
                 use_dictionary=_repetitive_columns(schema),
             )
         self._writer.write(group)
+        self._writer.end_group()
 
     def close(self) -> None:
         try:
@@ -282,6 +292,12 @@ class ParquetWriter(EventWriter):
         with contextlib.suppress(SystemExit):
             self._stack.__exit__(SystemExit, stop, None)
             raise stop
+
+
+def _end_of_group(offsets: NDArray[np.int64], start: int) -> int:
+    """Where the row group ends that begins with that event: as many events as are allowed, at least one."""
+    by_particles = int(np.searchsorted(offsets, offsets[start] + ROW_GROUP_PARTICLES, side="right")) - 1
+    return max(min(start + ROW_GROUP_EVENTS, by_particles), start + 1)
 
 
 def _recognises(head: bytes, path: Path) -> bool:

@@ -14,7 +14,7 @@ from smartbkg.errors import FileFormatError
 BATCH_BYTES: Final = 1 << 27
 #: Bytes that a piece of a file may always unpack to.
 ALWAYS_ALLOWED: Final = 1 << 28
-#: More often than this is nothing repeated in a file of events: Parquet and ROOT files of events shrink to a tenth.
+#: More than this shrinks no file of events: they do to two fifths, tables of constant columns to a thirtieth.
 LARGEST_EXPANSION: Final = 100
 #: Bytes of a column of texts in memory, where each text takes as much as the longest.
 LARGEST_TEXTS: Final = 1 << 28

@@ -138,6 +138,12 @@ class CheckedParquetWriter:
         while sum(batch.num_rows for batch in self._waiting) >= self._group_rows:
             self._write_group(self._group_rows)
 
+    def end_group(self) -> None:
+        """Let the rows so far be a row group, although they are fewer than others have."""
+        n_waiting = sum(batch.num_rows for batch in self._waiting)
+        if n_waiting:
+            self._write_group(n_waiting)
+
     def describe(self, record: str) -> None:
         """Replace the provenance record by one with what is known only at the end."""
         self._last_record = record.encode()
@@ -155,9 +161,7 @@ class CheckedParquetWriter:
         if self._sink.closed:
             return
         try:
-            n_waiting = sum(batch.num_rows for batch in self._waiting)
-            if n_waiting:
-                self._write_group(n_waiting)
+            self.end_group()
             start = self._sink.tell()
             if hasattr(self._writer, "add_key_value_metadata"):
                 self._writer.add_key_value_metadata(self._further())
