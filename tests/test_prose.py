@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", "models", "scripts")
 SUFFIXES = {".py", ".md", ".html", ".yaml", ".yml", ".toml", ".sh"}
 _COUNTED = "particles|tracks|clusters|candidates|objects|photons|replicas|requests|parents|operations|multiplications"
-_UNIT = "event|particle|second|skim|core|worker|job|chunk|epoch|step|layer|head|row|column|line|file|process|model"
+_UNIT = "event|particle|second|skim|core|worker|job|chunk|epoch|step|layer|head|row|column|line|file|process|model|code"
+_PIECE = "line|entry|record|chunk|row|name|number|value|column|file|table|panel|seed|label|test|model|key|weight"
 
 #: Words in which a physicist stumbles, and what this project says.
 INSTEAD = {
@@ -23,7 +24,7 @@ INSTEAD = {
     r"\b[A-Z][a-z]+Figures\b": "...Metrics: figures are drawn",
     rf"\b(?:seconds|ms|µs|us|bytes|kB|MB|{_COUNTED}) an? (?:{_UNIT})\b(?! of)": "per event, per worker",
     r"\b[Ee]vents a (?:second|step|chunk|batch)\b": "events per second",
-    rf"\bone an? (?:{_UNIT})\b": "one per event",
+    rf"\b[Oo]ne (?:(?:{_PIECE}) )?an? (?:{_UNIT}|failure|candidate|variable)\b": "one per event, one line per failure",
 }
 
 

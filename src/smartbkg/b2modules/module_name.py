@@ -68,7 +68,7 @@ class NamedSmartBackground(SmartBackground):
         given = self._parameters
         codes, names = [int(code) for code in given["skimCodes"]], [str(name) for name in given["skimNames"]]
         if not codes or len(codes) != len(names):
-            raise UsageError(f"{NAME}: {len(codes)} skimCodes and {len(names)} skimNames, expected one name a code")
+            raise UsageError(f"{NAME}: {len(codes)} skimCodes and {len(names)} skimNames, expected one name per code")
         if given["overrideEventType"] and given["eventType"] == "unset":
             raise UsageError(f"{NAME}: overrideEventType is set, eventType is not")
         activation = given["activationOverrideParams"]

@@ -32,7 +32,7 @@ class GenerateSection(Section):
     suffix: str = ".hepmc3"
     """Ending of the command's {output}, which is its format."""
     files: tuple[str, ...] = ()
-    """Files of generated events in place of a generator, one chunk a file unless split; patterns too: 'in/*.hepmc3'."""
+    """Files of generated events in place of a generator, one chunk per file unless split; patterns too: in/*.hepmc3."""
     split: bool = False
     """Split files into chunks of chunk_events; their events are counted when the campaign begins."""
     timeout: float | None = Field(default=None, gt=0)
@@ -183,7 +183,7 @@ class ClusterSection(Section):
     cores: int = Field(default=1, ge=1)
     """CPU cores per job."""
     memory: str = "4GB"
-    """Memory a job."""
+    """Memory per job."""
     walltime: str = "08:00:00"
     """Time limit of a job."""
     interface: str | None = None

@@ -103,10 +103,8 @@ def _plan(model: Path, dataset: Path, options: dict[str, Any]) -> dict[str, Any]
     if options["measure"]:
         from smartbkg.evaluation.time_command import measured_costs
 
-        costs = measured_costs(
-            replace(costs, filtering=scored.filter_seconds), options["measure_events"],
-            generate_command=options["generate_command"], simulate_command=options["simulate_command"],
-        )  # fmt: skip
+        commands = {name: options[name] for name in ("generate_command", "simulate_command")}
+        costs = measured_costs(replace(costs, filtering=scored.filter_seconds), options["measure_events"], **commands)
     elif isinstance(scorer, SurrogateScorer):
         costs = replace(costs, filtering=costs.filtering + scorer.seconds_per_event)
     events = _of_luminosity(scored.events, options["effective"], options["luminosity"])

@@ -76,7 +76,7 @@ class ClosureReport:
     """The verdict and what it rests on."""
 
     variables: tuple[VariableClosure, ...]
-    """One a variable."""
+    """One per variable."""
     pairs: tuple[PairClosure, ...]
     """One a pair of variables."""
     total_pull: float | None

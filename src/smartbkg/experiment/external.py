@@ -67,7 +67,7 @@ class ExternalSummary(NamedTuple):
     n_failed: int
     """Events that were not simulated: left out of the output, their calls failed or lost them."""
     messages: tuple[str, ...]
-    """One line a failure, with the events concerned."""
+    """One line per failure, with the events concerned."""
 
 
 def simulate_externally(

@@ -1,4 +1,4 @@
-"""Events as ROOT n-tuples, to be analysed: one entry an event, particles as lists, in the manner of NanoAOD.
+"""Events as ROOT n-tuples, to be analysed: one entry per event, particles as lists, in the manner of NanoAOD.
 
 A TTree (``.root``) has branches such as ``weight`` and, with their common counter ``nparticle``, ``particle_PDG``; an
 RNTuple (``.rntuple.root``) has the same fields. Units are those of the native columns. The provenance record, with the

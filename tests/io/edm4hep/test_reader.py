@@ -114,7 +114,7 @@ def test_the_collection_is_chosen(tmp_path: Path, members: dict[str, Any]) -> No
 
 
 def header_file(path: Path, members: dict[str, Any], **collections: dict[str, Any]) -> Path:
-    """A TTree with the particles and the header collections given, each with one entry an event unless lists."""
+    """A TTree with the particles and the header collections given, each with one entry per event unless lists."""
     content: dict[str, Any] = {
         f"MCParticles.{name}": column for name, column in members.items() if name != "parents"
     } | {"_MCParticles_parents.index": members["parents"]}

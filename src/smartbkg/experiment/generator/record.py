@@ -151,7 +151,7 @@ def particles_of(record: PythiaRecord, n_events: int, n_decaying: int = 0) -> En
     ----------
     record : PYTHIA's record.
     n_events : number of events in it.
-    n_decaying : for a record of decays, the number of decaying particles (two an event); 0 for one record an event.
+    n_decaying : for a record of decays, the number of decaying particles (two per event); 0 for one record per event.
     """
     event, ancestor, bits = _select(
         record.offsets, record.code, record.status, record.mother, record.first_daughter, record.last_daughter,

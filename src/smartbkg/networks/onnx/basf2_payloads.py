@@ -110,7 +110,7 @@ def _tokens(content: Mapping[str, Any]) -> list[str]:
 
 
 def _skims(content: Mapping[str, Any]) -> list[str]:
-    """One entry a skim in three maps by skim code; as many entries as the model has outputs."""
+    """One entry per skim in three maps by skim code; as many entries as the model has outputs."""
     problems = []
     codes = [int(skim.get("code", 0)) for skim in content["skims"]]
     without = [skim["name"] for skim, code in zip(content["skims"], codes, strict=True) if code <= 0]
