@@ -45,6 +45,21 @@ def test_flags_carry_ids_skims_and_provenance(events: Path, tmp_path: Path, caps
     assert "50 events" in capsys.readouterr().err
 
 
+def test_what_hepmc_does_not_say_is_given(tmp_path: Path) -> None:
+    source, output = tmp_path / "e.hepmc3", tmp_path / "flags.parquet"
+    with create_events(source, record("events", 1, {})) as writer:
+        writer.write(random_events(5).with_event_columns(experiment=np.zeros(5, dtype=np.int32)))
+    assert run(str(source), "-o", str(output), "--skim", "BtoXll", "--experiment", "7", "--run", "9") == 0
+    table = read_table(output, "flags")
+    assert set(table["experiment"].tolist()) == {7}
+    assert set(table["run"].tolist()) == {9}
+
+
+def test_options_of_reading_mean_nothing_to_a_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--compare", "full.root", "-o", str(tmp_path / "page.html"), "--run", "3") == 2
+    assert "--run has no meaning with --compare" in capsys.readouterr().err
+
+
 def test_another_detector_is_chosen_by_its_name_and_recorded(events: Path, tmp_path: Path) -> None:
     tables = {}
     for name, arguments in {"default": [], "belle2": ["belle2"], "alternative": ["alternative"]}.items():

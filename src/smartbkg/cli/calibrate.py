@@ -64,6 +64,7 @@ def command(
 
     Without MODEL the surrogate alone is the model. Some hundred passing events suffice.
     """
+    from smartbkg.io.counting import count_events
     from smartbkg.surrogate.registry import open_surrogate
     from smartbkg.training.surrogate.combined_score import SurrogateSettings
     from smartbkg.training.surrogate.files import add_surrogate
@@ -81,7 +82,9 @@ def command(
         replicas, max_events, choose_costs(t_gen, t_filter, t_sim), max_weight, importance or None, least_gain, seed,
         threads,
     )  # fmt: skip
-    with progress("asking the surrogate") as tally:
+    counted = count_events(datasets)
+    total = None if counted is None else min(counted.n_events, max_events)  # fewer, where the network learned from some
+    with progress("asking the surrogate", total, is_estimate=True) as tally:
         outcome = add_surrogate(
             model, datasets, target, open_surrogate(surrogate_name), settings, skims=skims,
             progress=tally.advance,
