@@ -25,9 +25,9 @@ VERBS = dict(verbs())
 
 #: Not run here: what never ends, what takes minutes, and what needs basf2; with what they return where basf2 is not.
 NOT_RUN = {
-    "smartbkg demo": "the demo runs at its full size in `make demo`",
-    "smartbkg demo --events 4000 -o small-demo": "tests/demo runs it",
-    "smartbkg conditions serve --at store --port 8765": "it serves until it is stopped: tests/conditions",
+    "smartbkg demo": "it takes minutes: `make demo`, and a small one in CI",
+    "smartbkg demo --events 4000 -o small-demo": "as above",
+    "smartbkg conditions serve --at store --port 8765": "it serves until it is stopped: test_server",
     "smartbkg basf2 check --self-test mdst.root": "it needs basf2",
 }
 FAILING = {"smartbkg basf2 check": 1}
@@ -43,7 +43,7 @@ WITH_JSON = {
     "basf2 path": "basf2 path",
 }
 #: Verbs whose ``--json`` is looked at elsewhere, and why.
-JSON_ELSEWHERE = {"demo": "it takes minutes: tests/demo"}
+JSON_ELSEWHERE = {"demo": "it takes minutes: test_demo"}
 
 
 class Run(NamedTuple):
