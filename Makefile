@@ -9,13 +9,18 @@ OLDEST := .venv-oldest
 WORKFLOWS := .venv-workflows
 NEWEST := .venv-newest
 WHEEL := .venv-wheel
+RELEASE := .venv-release
+# torch 2.2.2 and what of CUDA it needs to be loaded; the rest is left empty (scripts/torch_without_cuda.py).
+RELEASE_TORCH := torch==2.2.2 nvidia-cuda-runtime-cu12==12.1.105 nvidia-cuda-cupti-cu12==12.1.105 nvidia-nvtx-cu12==12.1.105
+RELEASE_TESTS ?= tests/b2modules tests/io/basf2 tests/filtering tests/scores tests/cli/test_basf2.py tests/cli/test_filter.py \
+	tests/cli/test_flag.py tests/cli/test_ntuple.py
 # Parts and levels whose machine code goes into the wheel (hatch_build.py).
 MACHINE_CODE ?= all
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-cluster coverage lint types bench fuzz models docs wheel image test-wheel test-oldest test-newest
-.PHONY: clean
+.PHONY: test-basf2-release clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -98,8 +103,16 @@ test-newest: ## the test-suite with the newest versions there are
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager "$(TORCH)" -e ".[all]" --group test
 	$(NEWEST)/bin/python -m pytest -n auto --dist loadgroup $(TESTS)
 
+test-basf2-release: ## basf2 modules, filter, score, flag and ntuple with the libraries of a Belle II release (Python 3.11, Linux)
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --no-deps $(RELEASE_TORCH)
+	$(RELEASE)/bin/python scripts/torch_without_cuda.py $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet -r tests/b2modules/release.txt
+	$(RELEASE)/bin/python -m pip install --quiet --no-deps -e .
+	$(RELEASE)/bin/python -m pytest -q $(RELEASE_TESTS)
+
 image: wheel ## the container image of the core (Containerfile), with podman or docker
 	$$(command -v podman || echo docker) build --tag smartbkg .
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(WHEEL) $(WORKFLOWS) site demo dist
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(WHEEL) $(WORKFLOWS) $(RELEASE) site demo dist

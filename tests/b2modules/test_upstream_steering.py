@@ -248,6 +248,24 @@ def test_module_answers_to_its_name_where_the_release_has_none(
     assert basf2.register_module("SmartBackground").name() == "SmartBackground"
 
 
+def test_an_override_without_an_event_type_means_charged_as_in_basf2(
+    basf2: ModuleType, tmp_path: Path, reference_data: Path
+) -> None:
+    """SmartBackgroundModule.cc: the parameter eventType is "charged" before anybody sets it."""
+    pytest.importorskip("onnxruntime")
+    from skim import smartbkg  # noqa: F401 - lets the name be answered
+
+    model = str(write_toy_model(tmp_path / "toy.onnx"))
+    config = str(reference_data / "belle2" / "smartbackground_config.json")
+    parameters = {"skimCodes": [11180500], "skimNames": ["feiHadronic"], "debugMode": True, "payloadWeights": model,
+                  "payloadConfig": config, "overrideEventType": True}  # fmt: skip
+    unset = predictions(tmp_path, lambda path: path.add_module("SmartBackground", **parameters))
+    named = predictions(tmp_path, lambda path: path.add_module("SmartBackground", eventType="charged", **parameters))
+    other = predictions(tmp_path, lambda path: path.add_module("SmartBackground", eventType="uubar", **parameters))
+    assert unset == named
+    assert unset != other
+
+
 def test_misspelt_parameters_of_the_module_name_the_nearest(basf2: ModuleType) -> None:
     from skim import smartbkg  # noqa: F401 - lets the name be answered
 

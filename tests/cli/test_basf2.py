@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from smartbkg.b2modules.environment import shim_folder
+from smartbkg.b2modules.environment import check_environment, shim_folder
 from smartbkg.cli.basf2 import command
 
 DOUBLE = Path(__file__).resolve().parents[1] / "b2modules" / "basf2_double"
@@ -48,3 +48,23 @@ def test_check_says_which_package_wins(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_release_that_another_python_sees_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLE2_RELEASE", "release-10-00-00")
     assert "does not see it" in CliRunner().invoke(command, ["check"]).output
+
+
+def test_libraries_that_smartbkg_needs_and_the_release_has_not_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pip3 install --no-deps smartbkg` brings none of them along."""
+    declared = [
+        "numpy>=1.26.4", "nowhere.found>=1.0", "click>=99.1", "of-old-pythons>=1; python_version < '3.0'",
+        "of-young-pythons>=1; python_version < '99.0'", "of-an-extra>=2; extra == 'basf2'", "no-bound",
+    ]  # fmt: skip
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: declared)
+    finding = {finding.subject: finding for finding in check_environment()}["what smartbkg needs"]
+    assert not finding.is_good
+    assert finding.detail.startswith("absent: nowhere.found, of-young-pythons, no-bound; too old: click ")
+    assert finding.detail.endswith("(needed: 99.1)")
+    assert finding.remedy.startswith("pip3 install nowhere.found of-young-pythons no-bound, and look below")
+    assert "virtual environment" in finding.remedy
+
+
+def test_libraries_of_this_environment_are_enough() -> None:
+    finding = {finding.subject: finding for finding in check_environment()}["what smartbkg needs"]
+    assert (finding.is_good, finding.detail) == (True, "all there")

@@ -22,7 +22,7 @@ from smartbkg.b2modules.smart_background import (
 from smartbkg.errors import UsageError, nearest
 
 NAME: Final = "SmartBackground"
-#: Parameters of the C++ module with their defaults.
+#: Parameters of the C++ module with their defaults (skim/modules/src/SmartBackgroundModule.cc, its constructor).
 PARAMETERS: Final[Mapping[str, Any]] = {
     "skimCodes": [],
     "skimNames": [],
@@ -30,7 +30,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "payloadWeights": DEFAULT_WEIGHTS,
     "payloadConfig": DEFAULT_CONFIG,
     "overrideEventType": False,
-    "eventType": "unset",
+    "eventType": "charged",
     "overrideActivation": False,
     "activationOverrideParams": list(UNTOUCHED_ACTIVATION),
 }
@@ -63,14 +63,12 @@ class NamedSmartBackground(SmartBackground):
         Raises
         ------
         UsageError
-            No skims, another number of names than of codes, or an override without a value.
+            No skims, another number of names than of codes, or an activation that is not two numbers.
         """
         given = self._parameters
         codes, names = [int(code) for code in given["skimCodes"]], [str(name) for name in given["skimNames"]]
         if not codes or len(codes) != len(names):
             raise UsageError(f"{NAME}: {len(codes)} skimCodes and {len(names)} skimNames, expected one name per code")
-        if given["overrideEventType"] and given["eventType"] == "unset":
-            raise UsageError(f"{NAME}: overrideEventType is set, eventType is not")
         activation = given["activationOverrideParams"]
         if given["overrideActivation"] and len(activation) != 2:
             raise UsageError(f"{NAME}: activationOverrideParams are two numbers (a, b), got {activation}")

@@ -78,6 +78,7 @@ def test_policy_that_was_never_solved_is_asked_for(model: ModelBundle, tmp_path:
     [
         ({"unknown_token": 5}, "unknown PDG codes have the token 5"),
         ({"token_by_pdg": {"0": 0, "211": 0}}, "PDG code 211 has the token 0"),
+        ({"token_by_pdg": {"0": 0, "9999999999": 1}}, "PDG code 9999999999 is no 32-bit integer"),
         ({"max_weight": 0.5}, "maximum weight is 0.5"),
         ({"event_type": {"mixed": 1}}, "event types must count from 0"),
     ],
@@ -95,6 +96,14 @@ def test_two_skims_of_one_code_are_refused(model: ModelBundle) -> None:
     for skim in content["skims"]:
         skim["code"] = 1
     assert any("two skims have one code" in problem for problem in check_readable(content))
+
+
+def test_an_output_that_belongs_to_no_skim_is_refused(model: ModelBundle) -> None:
+    """The module makes its tensor as long as the map of skims: another number in it would be read beside it."""
+    content = onnx_config_of(model, belle2_onnx_config().event_types)
+    for index, skim in enumerate(content["skims"]):
+        skim |= {"code": index + 1, "output_index": 2 * index}
+    assert any("numbered [0, 2], expected each from 0 to 1 once" in problem for problem in check_readable(content))
 
 
 def test_command_writes_the_folder_and_says_what_is_next(model: ModelBundle, tmp_path: Path) -> None:

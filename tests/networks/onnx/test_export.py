@@ -20,7 +20,7 @@ from smartbkg.networks.bundle import state_of
 from smartbkg.networks.model_file import load_scorer
 from smartbkg.networks.onnx.backend import OnnxBackend
 from smartbkg.networks.onnx.config import belle2_onnx_config, read_onnx_config
-from smartbkg.networks.onnx.export import export_onnx
+from smartbkg.networks.onnx.export import _tracing, export_onnx
 from smartbkg.networks.scorer import scorer_of
 from smartbkg.sampling.policies import ExponentialPolicy, OptimalPolicy
 from smartbkg.scores.calibration import Affine
@@ -172,3 +172,16 @@ def test_belle2_configuration_has_its_51_skims():
     config = belle2_onnx_config()
     assert len(config.skims) == 51
     assert config.event_types["taupair"] == 5
+
+
+def test_torch_of_a_release_is_not_asked_to_choose_between_exporters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch before 2.5 has one, and ended in a TypeError for the argument that chooses."""
+
+    def export_of_torch_2_2(model: object, args: object, f: object, opset_version: int) -> None: ...
+
+    def export_of_torch_2_5(model: object, args: object, f: object, opset_version: int, dynamo: bool) -> None: ...
+
+    monkeypatch.setattr(torch.onnx, "export", export_of_torch_2_2)
+    assert _tracing() == {}
+    monkeypatch.setattr(torch.onnx, "export", export_of_torch_2_5)
+    assert _tracing() == {"dynamo": False}

@@ -106,6 +106,9 @@ def _tokens(content: Mapping[str, Any]) -> list[str]:
         problems.append(f"the PDG code {at_zero[0]} has the token 0, which the module takes for unknown")
     if any(not 0 <= int(token) <= _LARGEST_INTEGER for token in content["token_by_pdg"].values()):
         problems.append("tokens must be positive 32-bit integers")
+    too_long = [code for code in content["token_by_pdg"] if abs(int(code)) > _LARGEST_INTEGER]
+    if too_long:
+        problems.append(f"the PDG code {too_long[0]} is no 32-bit integer")
     return problems
 
 
@@ -122,6 +125,9 @@ def _skims(content: Mapping[str, Any]) -> list[str]:
         problems.append("two skims have one code: the output tensor would have fewer numbers than the model's")
     if codes and max(codes) > _LARGEST_INTEGER:
         problems.append(f"the skim code {max(codes)} is no 32-bit integer")
+    outputs = sorted(int(skim["output_index"]) for skim in content["skims"])
+    if outputs != list(range(len(codes))):
+        problems.append(f"the skims' outputs are numbered {outputs}, expected each from 0 to {len(codes) - 1} once")
     if len(codes) > _LARGEST_OUTPUT_INDEX:
         problems.append(f"{len(codes)} skims: the module counts outputs with 16 bits")
     for skim in content["skims"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import warnings
@@ -150,13 +151,18 @@ def _remark_on_basf2(rule: GraphRule) -> str:
     return ""
 
 
+def _tracing() -> dict[str, Any]:
+    """What chooses the exporter that traces; torch before 2.5 has that one alone, and no argument for it."""
+    return {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+
+
 def _trace(module: nn.Module, example: tuple[torch.Tensor, ...], names: list[str], axes: dict[str, Any]) -> bytes:
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # the tracer warns about shapes, which the comparison below tests
         torch.onnx.export(
             module, example, buffer, input_names=names, output_names=["output"], dynamic_axes=axes,
-            opset_version=OPSET, dynamo=False,
+            opset_version=OPSET, **_tracing(),
         )  # fmt: skip
     return bytes(buffer.getvalue())
 
