@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -106,7 +107,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 def test_an_ntuple_may_be_an_rntuple(tmp_path: Path) -> None:
     path = tmp_path / "n.root"
     with uproot.recreate(path) as file:
-        file.mkrntuple("variables", NTUPLE)
+        array = ak.Array(NTUPLE)
+        file.mkrntuple("variables", array.layout.form)
+        file["variables"].extend(array)
     table = flags(path, "--output", tmp_path / "f.parquet", "--cut", "Mbc > 5.27")
     assert rows(table) == [(1, 5, 1, True), (1, 6, 1, False), (1, 6, 2, False)]
 

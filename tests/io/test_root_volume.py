@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -19,10 +20,13 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """200,000 zeros in four pieces, which pack to next to nothing."""
     path = tmp_path / "f.root"
     with uproot.recreate(path) as file:
-        make = file.mktree if request.param == "tree" else file.mkrntuple
-        make("events", {"x": np.float64})
+        zeros = ak.Array({"x": np.zeros(50_000)})
+        if request.param == "tree":
+            file.mktree("events", {"x": np.float64})
+        else:
+            file.mkrntuple("events", zeros.layout.form)
         for _ in range(4):
-            file["events"].extend({"x": np.zeros(50_000)})
+            file["events"].extend(zeros if request.param == "ntuple" else {"x": np.zeros(50_000)})
     return path
 
 

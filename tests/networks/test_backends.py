@@ -1,5 +1,8 @@
 """Who evaluates a network: one rule for filter, evaluation and training."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from smartbkg.networks import build_model, parse_config
 from smartbkg.networks.backends import TorchBackend, has_kernels, make_backend, trains_in_kernels
 from smartbkg.networks.bundle import state_of
 from smartbkg.networks.gatgap.runtime import CompiledGATGAP
+from smartbkg.networks.kernels.matrix import PANEL
 
 
 def backend_of(content, **options):
@@ -81,3 +85,15 @@ def test_torch_evaluates_a_network_in_training_and_leaves_it_in_training():
 )
 def test_gradients_are_compiled_for_plain_floats_and_whole_panels(inputs, head_units, expected):
     assert trains_in_kernels(inputs, head_units) is expected
+
+
+@pytest.mark.parametrize("is_compiling", [False, True])
+def test_torch_of_a_release_is_asked_where_it_says_that_it_is_compiling(
+    monkeypatch: pytest.MonkeyPatch, is_compiling: bool
+) -> None:
+    """torch before 2.3 has no `torch.compiler.is_compiling`, and every training ended in an AttributeError."""
+    monkeypatch.delattr(torch.compiler, "is_compiling")
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+    assert trains_in_kernels(torch.zeros(3, 8), 2 * PANEL)
+    monkeypatch.setitem(sys.modules, "torch._dynamo", SimpleNamespace(is_compiling=lambda: is_compiling))
+    assert trains_in_kernels(torch.zeros(3, 8), 2 * PANEL) is not is_compiling

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-import re
 import shutil
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
+
+from smartbkg.inspection.libraries import needed_libraries
 
 
 class Finding(NamedTuple):
@@ -72,52 +73,17 @@ def _check_shim() -> Finding:
     return Finding("import smartBKG", False, f"finds basf2's own, {found}", f"to use smartbkg's: {remedy}")
 
 
-#: Name of a library, its lowest version and its marker, as in ``backports.zstd>=1.0; python_version < '3.14'``.
-_REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?[^;]*(?:;(.*))?$")
-
-
 def _check_requirements() -> Finding:
     """Whether all that this package needs is there: ``pip3 install --no-deps`` brings none of it along."""
-    subject = "what smartbkg needs"
-    try:
-        declared = importlib.metadata.requires("smartbkg") or []
-    except importlib.metadata.PackageNotFoundError:
-        return Finding(subject, True, "not looked at: smartbkg is not installed, it only lies on the path", "")
-    absent, old = [], []
-    for name, lowest in _needed(declared):
-        versions = _versions(name)
-        if not versions:
-            absent.append(name)
-        elif _numbers(versions[0]) < _numbers(lowest):
-            old.append(f"{name} {versions[0]} (needed: {lowest})")
-    details, remedies = [], []
-    if absent:
-        details.append(f"absent: {', '.join(absent)}")
-        remedies.append(f"pip3 install {' '.join(absent)}, and look below whether that has brought other versions")
-    if old:
-        details.append(f"too old: {', '.join(old)}")
-        remedies.append("take a virtual environment of its own: a newer version here would be one for all of basf2")
-    return Finding(subject, not details, "; ".join(details) or "all there", "; ".join(remedies))
-
-
-def _needed(declared: list[str]) -> list[tuple[str, str]]:
-    """Name and lowest version of each library that is needed in any case in this Python."""
-    found = []
-    for text in declared:
-        match = _REQUIREMENT.match(text)
-        if match is None:
-            continue
-        name, lowest, marker = match.groups()
-        below = re.search(r"python_version\s*<\s*['\"]([0-9.]+)", marker or "")
-        is_for_older = below is not None and sys.version_info[:2] >= _numbers(below[1])
-        if "extra" not in (marker or "") and not is_for_older:
-            found.append((name, lowest or "0"))
-    return found
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version."""
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+    subject, needed = "what smartbkg needs", needed_libraries()
+    if not needed:
+        return Finding(subject, True, "not looked at: smartbkg only lies on the path and declares nothing", "")
+    lacking = [finding for finding in needed if not finding.is_good]
+    details = "; ".join(f"{finding.subject.partition(' ')[0]}: {finding.detail}" for finding in lacking)
+    remedies = "; ".join(finding.remedy for finding in lacking)
+    if lacking:
+        remedies += " (and look below whether that has brought other versions than the release's)"
+    return Finding(subject, not lacking, details or "all there", remedies)
 
 
 #: Libraries that basf2 itself uses, and that this package could bring along.

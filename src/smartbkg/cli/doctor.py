@@ -12,7 +12,7 @@ from smartbkg.errors import SmartBKGError
 from smartbkg.storage.printing import without_markup
 
 if TYPE_CHECKING:
-    from smartbkg.inspection.installation import Finding
+    from smartbkg.inspection.libraries import Finding
 
 
 @click.command()

@@ -6,83 +6,18 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from smartbkg._version import __version__
 from smartbkg.compilation.cache import MADE_FOR, SHIPPED, user_folder, versions
 from smartbkg.compilation.processor import levels_of_this_machine
 from smartbkg.compilation.store import SUFFIX
 from smartbkg.conditions.location import user_conditions_folder
+from smartbkg.inspection.libraries import Finding, check_library, declared_libraries
 from smartbkg.optional import needed_for
-
-#: What each optional extra is for, in words a user looks for.
-PURPOSE_BY_EXTRA = {
-    "": "the package itself",
-    "generate": "generating events with PYTHIA 8",
-    "train": "training, .pth files, networks without compiled kernels, GPUs, reweighting",
-    "report": "plots and the HTML report",
-    "tensorboard": "curves of a training in TensorBoard",
-    "cluster": "production on a batch system",
-    "onnx": "exporting and running ONNX models",
-    "basf2": "HDF5 files of TrainDataSaver",
-    "remote": "events at root://, https:// and s3:// addresses",
-}
-
-#: Distribution, its name normalised → the module that it brings, where the names differ.
-_MODULE_BY_DISTRIBUTION = {"backports-zstd": "backports.zstd", "pyyaml": "yaml", "scikit-learn": "sklearn"}
-
-
-class Finding(NamedTuple):
-    """One line of the diagnosis."""
-
-    subject: str
-    """What was looked at."""
-    is_good: bool
-    """True = nothing to do."""
-    is_needed: bool
-    """True = without it the package does not work; False = only the named purpose is missing."""
-    detail: str
-    """Version found, or what is wrong."""
-    remedy: str
-    """The command that mends it, empty where nothing is to be done."""
-
-
-def _requirements() -> list[tuple[str, Requirement]]:
-    """(extra, requirement) pairs of the installed distribution, each requirement once."""
-    found = []
-    for text in metadata.requires("smartbkg") or []:
-        requirement = Requirement(text)
-        extra = re.search(r"extra == ['\"](\w+)['\"]", str(requirement.marker or ""))
-        name = extra.group(1) if extra else ""
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": name})
-        if applies and name in PURPOSE_BY_EXTRA and requirement.name.lower() != "smartbkg":
-            found.append((name, requirement))
-    return found
-
-
-def _check_requirement(extra: str, requirement: Requirement) -> Finding:
-    needed = extra == ""
-    remedy = f"pip install 'smartbkg[{extra}]'" if extra else f"pip install '{requirement.name}{requirement.specifier}'"
-    subject = f"{requirement.name} ({PURPOSE_BY_EXTRA[extra]})"
-    try:
-        version = metadata.version(requirement.name)
-    except metadata.PackageNotFoundError:
-        return Finding(subject, False, needed, "not installed", remedy)
-    module = _MODULE_BY_DISTRIBUTION.get(canonicalize_name(requirement.name), requirement.name.replace("-", "_"))
-    if importlib.util.find_spec(module) is None:
-        return Finding(subject, False, needed, f"{version} is installed but cannot be imported", remedy)
-    if not requirement.specifier.contains(version, prereleases=True):
-        return Finding(subject, False, needed, f"{version}, expected {requirement.specifier}", remedy)
-    return Finding(subject, True, needed, version, "")
 
 
 def _check_machine() -> list[Finding]:
@@ -141,7 +76,7 @@ def _check_machine_code() -> Finding:
 def diagnose() -> list[Finding]:
     """Look at the machine and at every library that the package can use."""
     findings = _check_machine()
-    findings += [_check_requirement(extra, requirement) for extra, requirement in _requirements()]
+    findings += [check_library(extra, requirement) for extra, requirement in declared_libraries()]
     if importlib.util.find_spec("torch") is not None:
         findings.append(_check_accelerator())
     findings += [_check_machine_code(), _check_basf2()]

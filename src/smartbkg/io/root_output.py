@@ -41,6 +41,7 @@ class RootWriter(EventWriter):
         with disk_errors(path):
             self._file = self._stack.enter_context(uproot.recreate(partial))
         self._is_made = False
+        self._is_ntuple = path.name.endswith(NTUPLE_SUFFIX)
 
     def describe(self, **further: Any) -> None:
         self._provenance |= further
@@ -53,12 +54,14 @@ class RootWriter(EventWriter):
             if not self._is_made:
                 self._make(content)
             if len(batch):
-                self._file[TREE].extend(content)
+                self._file[TREE].extend(_records(content) if self._is_ntuple else content)
         self.n_written += len(batch)
 
     def _make(self, content: Mapping[str, Any]) -> None:
-        make = self._file.mkrntuple if self.path.name.endswith(NTUPLE_SUFFIX) else self._file.mktree
-        make(TREE, {name: column.type.content for name, column in content.items()})
+        if self._is_ntuple:  # uproot 5.6.1, which a release of Belle II has, takes no dictionary of types for these
+            self._file.mkrntuple(TREE, _records(content).layout.form)
+        else:
+            self._file.mktree(TREE, {name: column.type.content for name, column in content.items()})
         self._is_made = True
 
     def close(self) -> None:
@@ -91,6 +94,13 @@ def _columns(batch: EventBatch) -> dict[str, Any]:
     particles = {name: array[name] for name in batch.particle}
     content[PARTICLES] = ak.to_packed(ak.zip(particles))
     return content
+
+
+def _records(content: Mapping[str, Any]) -> Any:
+    """The branches as one array of records."""
+    import awkward as ak
+
+    return ak.zip(dict(content), depth_limit=1)
 
 
 def _open(path: Path, _options: ReadOptions) -> EventReader:

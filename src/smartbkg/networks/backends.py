@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -56,8 +57,16 @@ def trains_in_kernels(inputs: torch.Tensor, head_units: int) -> bool:
         and inputs.dtype in (torch.float32, torch.float64)
         and head_units % PANEL == 0
         and type(inputs) is torch.Tensor
-        and not torch.compiler.is_compiling()
+        and not _is_compiling()
     )
+
+
+def _is_compiling() -> bool:
+    """Whether torch is tracing what runs; before torch 2.3 only a module says so that is loaded for tracing."""
+    import torch
+
+    teller = torch.compiler if hasattr(torch.compiler, "is_compiling") else sys.modules.get("torch._dynamo")
+    return teller is not None and bool(teller.is_compiling())
 
 
 def make_backend(
