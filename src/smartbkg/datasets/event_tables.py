@@ -100,7 +100,8 @@ def _root_rows(path: Path, wanted: Sequence[str]) -> Iterator[Columns]:
             n_here = min(_ROWS, n_rows - start)
             with root_errors(str(path), f"rows from {start}"):
                 volume.check(start, start + n_here, str(path))
-                rows = dict(tree.arrays(needed, library="np", entry_start=start, entry_stop=start + n_here))
+                read = tree.arrays(needed, library="np", entry_start=start, entry_stop=start + n_here)
+                rows = {name: read[name] for name in needed}  # of RNTuples uproot 5.6.1 makes records of numpy
             for name, column in rows.items():
                 if column.shape != (n_here,):
                     raise FileFormatError(f"{path}: '{name}' has {len(column)} of {n_here} rows from {start}")
