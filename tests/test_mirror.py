@@ -48,7 +48,6 @@ TESTED_BY: dict[str, tuple[str, str]] = {
     "campaign/watch/plots": ("campaign/watch/test_monitor.py", "page.html"),
     "cli/campaign": ("campaign/test_merge.py", "campaign"),
     "cli/dataset": ("datasets/test_build.py", "dataset"),
-    "cli/demo": ("cli/test_start_up.py", "DEFAULT_EVENTS"),
     "cli/doctor": ("cli/test_optional_libraries.py", "doctor"),
     "cli/evaluate": ("cli/test_json_output.py", "evaluate"),
     "cli/export": ("networks/onnx/test_basf2_payloads.py", "export"),
