@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
@@ -25,7 +24,7 @@ from smartbkg.io.root import check_whole
 from smartbkg.io.root_output import ROOT_NTUPLE
 from smartbkg.io.streams import STANDARD, open_source, source_name
 from smartbkg.io.unread import named
-from smartbkg.storage.signatures import ROOT_START, ZIP_START
+from smartbkg.storage.signatures import ROOT_START, ZIP_START, is_zip
 
 #: The formats of this package, in the order in which they are tried.
 FORMATS: Final[tuple[EventFormat, ...]] = (
@@ -117,7 +116,7 @@ def _refuse_damaged(head: bytes, path: Path) -> None:
     """Raise `FileFormatError` for a container that is damaged, so that its format could not be found."""
     if head[:4] == ROOT_START:
         check_whole(path)
-    if head[:4] == ZIP_START and not zipfile.is_zipfile(path):
+    if head[:4] == ZIP_START and not is_zip(path):
         raise FileFormatError(f"{path}: a .npz or zip file that is truncated or damaged")
 
 

@@ -218,9 +218,10 @@ def assemble(
     offsets = np.zeros(len(np.asarray(counts)) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     n_events, n_particles = len(offsets) - 1, int(offsets[-1])
-    columns: dict[str, NDArray[Any]] = {
-        name: np.ascontiguousarray(values, dtype=PARTICLE_DTYPES.get(name)) for name, values in particle.items()
-    }
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is told of by its event
+        columns: dict[str, NDArray[Any]] = {
+            name: np.ascontiguousarray(values, dtype=PARTICLE_DTYPES.get(name)) for name, values in particle.items()
+        }
     daughters, mother_pdg = np.zeros(n_particles, dtype=np.int32), np.zeros(n_particles, dtype=np.int32)
     flaw, flawed_particle = np.zeros(n_events, dtype=np.int64), np.zeros(n_events, dtype=np.int64)
     _link(

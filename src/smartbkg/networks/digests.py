@@ -16,6 +16,7 @@ from typing import Final
 
 from smartbkg.errors import ModelError
 from smartbkg.storage.machine import is_of_machine
+from smartbkg.storage.signatures import is_zip
 
 #: Metadata entry of an ONNX model that says that a seal ends the file.
 SEALED_KEY: Final = "smartbkg_sealed"
@@ -59,7 +60,7 @@ def check_archive(path: Path) -> None:
     ModelError
         A part is damaged.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -33,4 +34,12 @@ def is_parquet(path: Path) -> bool:
     return first_bytes(path) == PARQUET_START if path.is_file() else path.suffix == ".parquet"
 
 
-__all__ = ["PARQUET_START", "ROOT_START", "ZIP_START", "first_bytes", "is_parquet"]
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip archive whose end can be found; one that says that it spans several disks is damaged."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return False
+
+
+__all__ = ["PARQUET_START", "ROOT_START", "ZIP_START", "first_bytes", "is_parquet", "is_zip"]
