@@ -56,6 +56,8 @@ def test_missing_and_misfitting_columns_are_named():
     batch = random_events(2)
     with pytest.raises(EventError, match="'energy' is missing"):
         EventBatch.from_columns(batch.counts, batch.event, {k: v for k, v in batch.particle.items() if k != "energy"})
+    with pytest.raises(EventError, match="event column 'evtNum' is missing"):
+        EventBatch.from_columns(batch.counts, {k: v for k, v in batch.event.items() if k != "evtNum"}, batch.particle)
     with pytest.raises(EventError, match="'px'"):
         EventBatch.from_columns(batch.counts, batch.event, {**batch.particle, "px": np.zeros(1)})
     with pytest.raises(EventError, match="'label'"):

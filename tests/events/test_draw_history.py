@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from smartbkg.events.draw_history import RULE_OF_IDS, digest_of_draws, merged_draws, recorded_draws
+from smartbkg.events.draw_history import (
+    RULE_OF_IDS,
+    digest_of_draws,
+    merged_draws,
+    own_thinning,
+    recorded_draws,
+    thinning_seed,
+)
 
 ONE = {"rule": 2, "seed": 5, "method": "independent"}
 OTHER = {"rule": 2, "seed": 6, "method": "independent"}
@@ -53,3 +60,21 @@ def test_files_of_one_draw_keep_it_and_files_of_several_are_named_together_in_an
 def test_a_union_is_a_draw_of_its_own_even_of_equal_draws() -> None:
     (merged,) = merged_draws([[ONE], [ONE]], "union")
     assert merged["method"] == "union"
+
+
+def test_a_thinning_that_kept_all_is_no_draw_and_one_that_did_not_is() -> None:
+    assert own_thinning(3, 1.0) == []
+    assert [(draw["dataset_seed"], draw["failing_kept"]) for draw in own_thinning(3, 0.25)] == [(3, 0.25)]
+
+
+def test_a_second_thinning_under_one_seed_draws_other_numbers_than_the_first() -> None:
+    first = own_thinning(3, 0.5)
+    assert thinning_seed(3, []) == thinning_seed(3, [ONE]), "a filter's draw is of another purpose"
+    assert thinning_seed(3, first) != thinning_seed(3, [])
+    assert thinning_seed(3, [*first, *first]) != thinning_seed(3, first)
+
+
+def test_data_sets_of_earlier_versions_say_their_thinning_by_its_share() -> None:
+    old = {"kind": "dataset", "settings": {"seed": 4}, "failing_kept": 0.2}
+    assert recorded_draws(old) == own_thinning(4, 0.2)
+    assert recorded_draws({**old, "draws": own_thinning(4, 0.2)}) == own_thinning(4, 0.2), "once"

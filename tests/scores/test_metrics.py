@@ -46,3 +46,13 @@ def test_true_probabilities_are_calibrated_and_wrong_ones_are_not():
 def test_labels_of_one_class_are_an_error(label):
     with pytest.raises(DatasetError, match="all 2 events"):
         area_under_curve(label, [0.1, 0.2])
+
+
+def test_a_bin_without_weight_and_arrays_of_other_shapes_are_refused():
+    label, score = np.array([1, 0] * 10), np.linspace(0, 1, 20)
+    with pytest.raises(DatasetError, match="use fewer bins"):
+        calibration_curve(label, score, np.where(score < 0.5, 0.0, 1.0), n_bins=5)
+    with pytest.raises(DatasetError, match="one number per event"):
+        area_under_curve(label, score[:5])
+    with pytest.raises(DatasetError, match="one number per event"):
+        area_under_curve(label[:, None], score[:, None])
