@@ -82,3 +82,10 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
     result = convert(tmp_path / "e.hepmc3", tmp_path / "e.parquet", "--skip-corrupt")
     assert "1 events left out" in result.output
     assert "event 1: a line is cut short" in result.output
+
+
+def test_event_ids_that_are_the_defaults_are_said(tmp_path: Path) -> None:
+    (tmp_path / "e.hepmc3").write_bytes(hepmc_text([decay_event(number) for number in range(3)]))
+    said = convert(tmp_path / "e.hepmc3", tmp_path / "a.parquet").stderr
+    assert "event ids are the defaults (experiment 0, run 0)" in said
+    assert "defaults" not in convert(tmp_path / "e.hepmc3", tmp_path / "b.parquet", "--run", 4).stderr

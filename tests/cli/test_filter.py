@@ -42,6 +42,11 @@ def test_a_systematic_draw_keeps_what_is_expected_and_says_so_in_the_file(
         assert reader.metadata["settings"]["draw"] == "systematic"
 
 
+def test_the_default_seed_of_the_draw_is_said_and_a_chosen_one_is_not(chain: Chain, tmp_path: Path) -> None:
+    assert "the seed of the draw is the default, 0" in run(chain, "-o", tmp_path / "kept.parquet").stderr
+    assert "is the default" not in run(chain, "-o", tmp_path / "again.parquet", "--seed", 0).stderr
+
+
 def test_a_systematic_draw_has_no_duplicates(chain: Chain, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="share their fate"):
         run(chain, "-o", tmp_path / "kept.parquet", "--draw", "systematic", "--allow-duplicates")

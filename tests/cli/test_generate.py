@@ -31,6 +31,15 @@ def test_events_read_back_with_their_numbers_and_settings(tmp_path: Path) -> Non
     assert settings["seed"] == 3
 
 
+def test_default_event_ids_are_said_and_chosen_ones_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--process", "mixed", "--events", "1", "--seed", "1", "--output", str(tmp_path / "e.parquet")]
+    assert generate(*options) == 0
+    sentence = "event ids are the defaults (experiment 0, run 1, events from 1): another job needs a --run"
+    assert sentence in capsys.readouterr().err
+    assert generate(*options, "--run", "1") == 0
+    assert "defaults" not in capsys.readouterr().err
+
+
 def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     paths = [tmp_path / f"{n_jobs}.parquet" for n_jobs in (1, 2)]
     for n_jobs, path in enumerate(paths, start=1):

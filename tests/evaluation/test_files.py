@@ -126,3 +126,11 @@ def test_mistakes_write_no_report(model_and_data, tmp_path):
     with pytest.raises(DatasetError, match=r"one\.parquet: all 50 events pass"):
         evaluate_model(model, tmp_path / "one.parquet", tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_the_report_says_what_its_closure_cannot_see(evaluation: tuple[Evaluation, str]) -> None:
+    """It draws with the keep probabilities that it tests against: it must not pass for a check of a production."""
+    _, page = evaluation
+    assert "this closure draws with the keep probabilities that it tests against" in page
+    assert "a wrong weight, file or policy of a production it cannot see" in page
+    assert "`smartbkg validate`" in page

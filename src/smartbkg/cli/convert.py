@@ -40,6 +40,11 @@ def command(
     lines = [f"{summary.n_events} events → {output}", *skipped_lines(summary.n_skipped, summary.skipped)]
     if summary.n_duplicates:
         lines.append(f"{summary.n_duplicates} events come twice")
+    if summary.has_default_ids:
+        lines.append(
+            "event ids are the defaults (experiment 0, run 0): events of another file may carry the same ids, "
+            "unless it is converted with a --run of its own"
+        )
     say("\n".join(lines))
     if as_json:
         print_json({"output": output, **summary._asdict()})

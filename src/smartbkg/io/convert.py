@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from smartbkg.errors import FileFormatError, UsageError
 from smartbkg.events import EventBatch
-from smartbkg.events.columns import EVENT_DTYPES, GENERATOR_WEIGHT, KEEP_PROBABILITY, WEIGHT
+from smartbkg.events.columns import EVENT_DTYPES, EXPERIMENT, GENERATOR_WEIGHT, KEEP_PROBABILITY, RUN, WEIGHT
 from smartbkg.events.draw_history import merged_draws, recorded_draws
 from smartbkg.events.identity import EventIds, unique_events
 from smartbkg.events.totals import Totals
@@ -38,6 +38,8 @@ class ConversionSummary(NamedTuple):
     """Events left out."""
     n_duplicates: int
     """Events that came twice (only where that is allowed)."""
+    has_default_ids: bool = False
+    """Whether no event has an experiment or run of its own: those of another file may carry the same ids."""
 
 
 def convert_events(
@@ -67,6 +69,7 @@ def convert_events(
     refuse_same_file(output, *inputs)
     options = reading_for(output, options)
     seen, n_events, messages, n_skipped = EventIds(), 0, [], 0
+    has_default_ids = options.run is None and options.experiment is None
     with contextlib.ExitStack() as stack:
         readers = [stack.enter_context(open_events(path, options)) for path in inputs]
         is_mixed = len({type(reader) for reader in readers}) > 1
@@ -81,6 +84,7 @@ def convert_events(
             for batch in batches:
                 writer.write(batch)
                 n_events += len(batch)
+                has_default_ids &= not (batch.event[EXPERIMENT].any() or batch.event[RUN].any())
                 progress(n_events)
             totals += tally.totals
         writer.add_totals(totals)
@@ -89,7 +93,7 @@ def convert_events(
             n_skipped += len(reader.skipped)
         if n_events == 0:
             raise FileFormatError(f"{', '.join(map(str, inputs))}: no event that can be used ({n_skipped} left out)")
-    return ConversionSummary(n_events, tuple(messages), n_skipped, seen.n_duplicates)
+    return ConversionSummary(n_events, tuple(messages), n_skipped, seen.n_duplicates, has_default_ids)
 
 
 class SampleTally:
