@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from filtered_sample import Chain, make_chain
 
 from smartbkg.cli import command_line
+from smartbkg.cli.json_keys import JSON_KEYS
 from smartbkg.cli.json_output import as_plain
 from smartbkg.errors import UsageError
 from smartbkg.io.tables import read_table
@@ -96,6 +97,7 @@ def test_flag_dataset_score_and_evaluate_print_what_they_made(chain: Chain, tmp_
     assert scored["n_events"] == 2000
     words = ("evaluate", chain.model, chain.dataset, "--skim", "first", "-o", tmp_path / "report.html")
     result = result_of(*words, "--json")
+    assert set(JSON_KEYS["evaluate"]) <= set(result)
     assert 0 < result["auc"] < 1
     assert result["n_effective"] > 0
 

@@ -29,12 +29,12 @@ _LISTED: Final[Mapping[str, str]] = {
     ),
     "evaluate": (
         "output, auc, auc_error, events, label, policy, speed_up, speed_up_by_skim, kept_fraction, lost_fraction, "
-        "largest_weight, effective_per_event, seconds_per_event, costs, speed_up_without_surrogate, n_passing, "
-        "n_effective, closure"
+        "largest_weight, effective_per_event, seconds_per_event, own_estimate, caution, costs, "
+        "speed_up_without_surrogate, n_passing, n_effective, closure"
     ),
     "plan": (
-        "skims, costs, n_events, retention, outlooks, own_estimate, free_bound, oracle, calibration, by_process, "
-        "unfiltered_effective_per_event, unfiltered_seconds_per_event, lambda, needs"
+        "skims, costs, n_events, n_passing, retention, outlooks, own_estimate, free_bound, oracle, calibration, "
+        "by_process, unfiltered_effective_per_event, unfiltered_seconds_per_event, lambda, caution, needs"
     ),
     "filter": (
         "output, kept_fraction, n_events, n_kept, n_skipped, n_unknown_codes, sum_keep_probability, "
@@ -77,7 +77,7 @@ _LISTED: Final[Mapping[str, str]] = {
     "reweight": "output, modes, reweighter, warning",
     "merge": "output, n_written, n_generated, sum_weight, sum_weight_squared, warnings, effective",
     "ntuple": "output, n_rows, n_events, n_without_weight, warnings",
-    "convert": "output, n_events, skipped, n_skipped, n_duplicates",
+    "convert": "output, n_events, skipped, n_skipped, n_duplicates, has_default_ids",
     "info": (
         "source, metadata, token_table, n_events, n_particles, is_complete, processes, fewest, most, sum_weight, "
         "n_negative, ids, columns, unknown_codes, n_duplicates, skipped, n_skipped, warnings"
