@@ -34,7 +34,7 @@ def printed(tutorial: ModuleType, page: str, folder: Path, **smaller: str) -> st
 @pytest.mark.slow
 def test_own_mdst_udst_and_ntuple_lead_to_reports_and_a_filter(tutorial, tmp_path):
     pytest.importorskip("pythia8mc", reason="generating events needs the extra 'generate'")
-    output = printed(tutorial, "belle2.md", tmp_path, **{"12000": "2400", "--epochs 4": "--epochs 1"})
+    output = printed(tutorial, "belle2.md", tmp_path, **{"6000": "2400", "--epochs 3": "--epochs 1"})
     assert re.search(r"^\d+ of 2400 events pass feiHadronicB0 → flags.parquet", output, re.MULTILINE)
     assert re.search(r"^\d+ of 2400 events kept", output, re.MULTILINE)
     assert "no bias seen" in output
@@ -46,11 +46,22 @@ def test_own_mdst_udst_and_ntuple_lead_to_reports_and_a_filter(tutorial, tmp_pat
 @pytest.mark.slow
 def test_own_generator_and_simulation_lead_to_a_report_and_a_filter(tutorial, tmp_path):
     pytest.importorskip("pythia8mc", reason="generating events needs the extra 'generate'")
-    smaller = {"12000": "1500", "--epochs 4": "--epochs 1", "--epochs 2": "--epochs 1", "gz 2000 2": "gz 200 2"}
+    smaller = {"3000": "2200", "--epochs 2": "--epochs 1", "gz 500 2": "gz 200 2"}
     output = printed(tutorial, "hepmc.md", tmp_path, **smaller)
-    assert re.search(r"flags.parquet: 1500 events, \d+ pass, 0 not simulated", output)
+    assert re.search(r"flags.parquet: 2200 events, \d+ pass, 0 not simulated", output)
     assert "muonMomentum" in (tmp_path / "report.html").read_text(), "variables of the user's own simulation"
     assert (tmp_path / "kept.edm4hep.root").read_bytes()[:4] == b"root"
+
+
+@pytest.mark.slow
+def test_arrays_in_python_lead_to_a_network_and_a_policy_of_your_own(tutorial, tmp_path):
+    pytest.importorskip("pythia8mc", reason="generating events needs the extra 'generate'")
+    smaller = {'"optimiser.epochs": 2': '"optimiser.epochs": 1', "1000, seed=2": "400, seed=2"}
+    output = printed(tutorial, "python.md", tmp_path, **smaller)
+    assert "<Flags flags.parquet: events 2,500" in output
+    assert re.search(r"^\d+ weights: .* ± ", output, re.MULTILINE)
+    assert re.search(r"^AUC 0\.\d+ in two halves", output, re.MULTILINE)
+    assert {path.stem for path in tmp_path.glob("ml-*.png")} >= {"ml-roc", "ml-plan", "ml-kept", "ml-validated"}
 
 
 def test_a_page_whose_text_no_longer_holds_what_a_test_replaces_is_an_error(tutorial):
