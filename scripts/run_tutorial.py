@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(
-    r"^```(bash|python)\n(.*?)^```\n(?P<output>\n<!-- output -->\n```text\n.*?^```\n)?", re.DOTALL | re.MULTILINE
+    r"^```(bash|python)\n(.*?)^```\n(?P<output>\n<!-- output -->\n(?:```text\n.*?^```\n)?)?",
+    re.DOTALL | re.MULTILINE,
 )
 _PICTURE = re.compile(r"\]\(\.\./assets/tutorials/([\w.-]+)\)")
 _END = "=== end of a block ==="
@@ -113,7 +114,9 @@ def write_outputs(page: Path, printed: Sequence[str], folder: Path) -> None:
     def with_output(match: re.Match[str]) -> str:
         text = next(outputs).replace(str(folder.resolve()) + "/", "")
         block = f"```{match[1]}\n{match[2]}```\n"
-        return block if match["output"] is None else f"{block}\n<!-- output -->\n```text\n{text}\n```\n"
+        if match["output"] is None:
+            return block
+        return f"{block}\n<!-- output -->\n" + (f"```text\n{text}\n```\n" if text else "")
 
     page.write_text(_BLOCK.sub(with_output, page.read_text()))
     pictures = page.parent.parent / "assets" / "tutorials"

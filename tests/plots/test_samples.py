@@ -19,11 +19,17 @@ def test_each_event_is_in_one_bin_of_the_multiplicity(counts: list[int]) -> None
 
 
 def test_fractions_are_in_per_cent_the_first_skim_on_top() -> None:
-    passes = {"a": np.array([True] + [False] * 9), "b": np.array([True] * 5 + [False] * 5)}
+    passes = {"a": np.array([True] + [False] * 39), "b": np.array([True] * 5 + [False] * 5)}
     (axes,) = plot_pass_fractions(passes).axes
     assert [text.get_text() for text in axes.get_yticklabels()] == ["b", "a"]
-    np.testing.assert_allclose(axes.lines[0].get_xdata(), [50, 10])
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [50, 2.5])
     assert axes.get_xscale() == "log"
+
+
+def test_fractions_of_one_size_have_an_axis_from_zero_whose_labels_can_be_read() -> None:
+    (axes,) = plot_pass_fractions({"a": np.array([True] + [False] * 9)}).axes
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlim() == pytest.approx((0, 12))
 
 
 def test_a_skim_that_nothing_passes_keeps_the_axis_linear() -> None:

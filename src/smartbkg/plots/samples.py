@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import mplhep
 import numpy as np
@@ -15,6 +15,10 @@ from smartbkg.storage.printing import for_picture
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
+
+
+#: Fractions further apart than this are drawn on a logarithmic axis.
+_DECADE: Final = 10
 
 
 def plot_multiplicity(particles: pa.ChunkedArray) -> Figure:
@@ -38,7 +42,7 @@ def plot_multiplicity(particles: pa.ChunkedArray) -> Figure:
 
 
 def plot_pass_fractions(passes: Mapping[str, NDArray[Any]], weight: NDArray[np.float64] | None = None) -> Figure:
-    """Fraction of the events that pass, with binomial errors, on a logarithmic axis.
+    """Fraction of the events that pass, with binomial errors.
 
     Parameters
     ----------
@@ -60,8 +64,10 @@ def plot_pass_fractions(passes: Mapping[str, NDArray[Any]], weight: NDArray[np.f
     )  # fmt: skip
     axes.set_yticks(np.arange(len(names)), [for_picture(name) for name in names])
     axes.set(xlabel="events that pass, %", ylim=(-0.6, len(names) - 0.4))
-    if (fraction > 0).all():
+    if (fraction > 0).all() and fraction.max() > _DECADE * fraction.min():
         axes.set_xscale("log")
+    else:  # a logarithmic axis of less than a decade labels itself illegibly
+        axes.set_xlim(0, 120 * max(float(fraction.max(initial=0.0)), 1e-6))
     return figure
 
 

@@ -41,7 +41,7 @@ def variable_title(name: str) -> str:
     'R₂ (Fox–Wolfram)'
     """
     own = name.removeprefix(GENERATOR_PREFIX)
-    if own != name and own in GENERATOR_VARIABLES:
+    if own in GENERATOR_VARIABLES and (own != name or name not in _TITLES):
         unit = GENERATOR_VARIABLES[own]
         return f"{own} at generator level" + (f" [{unit}]" if unit else "")
     return _TITLES.get(name, name)
