@@ -93,7 +93,8 @@ def test_a_policy_may_be_a_function_and_events_with_flags_a_data_set(
 ) -> None:
     kept = sb.filter(events, model, policy=lambda score: 0.5 + 0 * score)
     assert set(kept.to_arrow()["keep_probability"].to_pylist()) == {0.5}
-    assert sb.plan(model, events, passes, skims=["mine"]).figures["skims"] == "mine"
+    assert sb.plan(model, events, passes).figures["skims"] == "mine"
+    assert sb.evaluate(model, events, passes).figures["skim"] == "mine", "flags without a name are of the model's skim"
 
 
 @pytest.mark.parametrize(

@@ -147,11 +147,12 @@ def evaluate(
         The model, the data set or the skim cannot be used.
     """
     from smartbkg.evaluation.files import evaluate_model
+    from smartbkg.networks.bundle import load_bundle
     from smartbkg.sampling.cost import BELLE_II_COSTS
 
     place = Workplace()
     path = place.output(output, "report.html", "an HTML page", suffixes.PAGE)
-    joined = Path(labelled(data, flags, skim, place))
+    joined = Path(labelled(data, flags, skim or only_skim(load_bundle(Path(model)).skims), place))
     found = evaluate_model(
         Path(model), joined, path, skim=skim, policy=policy, costs=costs or BELLE_II_COSTS,
         oracle=None if oracle is None else Path(oracle), seed=seed,
@@ -201,7 +202,7 @@ def plan(
     place = Workplace()
     scorer, files = load(model)
     training = load_bundle(files[0]).training if files and files[0].suffix == ".safetensors" else None
-    joined = labelled(data, flags, skims[0] if len(skims) == 1 else None, place)
+    joined = labelled(data, flags, only_skim(skims or scorer.skims), place)
     scored = score_dataset(Path(joined), scorer, skims, training=training)
     made = make_plan(
         scored.events, costs or BELLE_II_COSTS, max_weight=DEFAULT_MAX_WEIGHT if max_weight is None else max_weight
@@ -246,6 +247,11 @@ def validate(
             variables=variables,
         )
     )
+
+
+def only_skim(skims: Sequence[str]) -> str | None:
+    """The skim where there is one: flags without a name are of that."""
+    return skims[0] if len(skims) == 1 else None
 
 
 def labelled(data: Any, flags: Any, skim: str | None, place: Workplace) -> Source | Dataset:
