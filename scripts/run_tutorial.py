@@ -27,6 +27,8 @@ _BLOCK = re.compile(
 )
 _PICTURE = re.compile(r"\]\(\.\./assets/tutorials/([\w.-]+)\)")
 _END = "=== end of a block ==="
+#: Lines that come every ten seconds where a verb takes so long: not on every machine.
+_PROGRESS = re.compile(r"^[\w ]+: [\d,]+ of [\d,]+ events \(\d+%\).*\n", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -112,7 +114,7 @@ def write_outputs(page: Path, printed: Sequence[str], folder: Path) -> None:
     outputs = iter(printed)
 
     def with_output(match: re.Match[str]) -> str:
-        text = next(outputs).replace(str(folder.resolve()) + "/", "")
+        text = _PROGRESS.sub("", next(outputs).replace(str(folder.resolve()) + "/", "")).rstrip()
         block = f"```{match[1]}\n{match[2]}```\n"
         if match["output"] is None:
             return block
