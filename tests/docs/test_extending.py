@@ -17,7 +17,7 @@ from networks.graphs_for_tests import random_graphs
 from smartbkg.errors import EventError, FileFormatError
 from smartbkg.io import open_events
 from smartbkg.io.formats import known_formats
-from smartbkg.networks.architectures import architectures
+from smartbkg.networks.architectures import _installed as architectures_installed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "developers" / "extending.md"
 BLOCK = re.compile(r'```\w+ title="([\w.]+)"\n(.*?)```', re.DOTALL)
@@ -38,12 +38,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
-    architectures.cache_clear()
+    architectures_installed.cache_clear()
     known_formats.cache_clear()
     yield tmp_path
     for name in MODULES:
         sys.modules.pop(name, None)
-    architectures.cache_clear()
+    architectures_installed.cache_clear()
     known_formats.cache_clear()
 
 

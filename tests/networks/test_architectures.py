@@ -12,6 +12,7 @@ import torch
 from smartbkg.errors import MissingDependencyError, ModelError
 from smartbkg.networks import architectures as module
 from smartbkg.networks.architectures import Architecture, architecture_named, architectures, build_model, parse_config
+from smartbkg.networks.architectures import _installed as architectures_installed
 from smartbkg.networks.config import DeepSetConfig
 
 
@@ -28,9 +29,9 @@ def plug_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
         ]
 
     monkeypatch.setattr(metadata, "entry_points", entry_points)
-    architectures.cache_clear()
+    architectures_installed.cache_clear()
     yield offered
-    architectures.cache_clear()
+    architectures_installed.cache_clear()
 
 
 MINE = Architecture("smartbkg.networks.config:DeepSetConfig", "smartbkg.networks.baselines:DeepSet")
