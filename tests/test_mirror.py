@@ -31,7 +31,6 @@ TESTED_BY: dict[str, tuple[str, str]] = {
     "basf2_shim/smartBKG/utils/dataset": ("b2modules/test_upstream_steering.py", "ArrayDataset"),
     "basf2_shim/smartBKG/utils/metrics": ("b2modules/test_upstream_steering.py", "speedup"),
     "basf2_shim/smartBKG/utils/preprocess": ("b2modules/test_upstream_steering.py", "load_particle_list"),
-    "campaign/begin": ("campaign/test_production.py", "small_campaign"),
     "campaign/campaign": ("campaign/test_identity.py", "open_campaign"),
     "campaign/chunk/record": ("campaign/chunk/test_chain.py", "read_record"),
     "campaign/chunk/source": ("campaign/chunk/test_chunks.py", "chunk_events"),

@@ -32,17 +32,16 @@ def begin_campaign(
     Raises
     ------
     UsageError
-        The folder holds a campaign, or the settings are impossible.
+        The folder holds a campaign, the settings are impossible, or nobody says the cross-section of a process.
     """
     path = folder / CONFIG_NAME
     if path.exists():
         raise UsageError(f"{path}: the folder holds a campaign already")
-    content: dict[str, Any] = {"name": folder.resolve().name.replace(" ", "-")}
-    if template is not None:
-        content = read_yaml(template / CONFIG_NAME if template.is_dir() else template)
+    content: dict[str, Any] = {} if template is None else read_yaml(_config_of(template))
+    content["name"] = folder.resolve().name.replace(" ", "-")
     if processes:
-        unknown = {name: CROSS_SECTIONS.get(name, 1.0) for name in processes}
-        content = with_overrides(content, {"generate.processes": unknown})
+        ratio = {name: CROSS_SECTIONS.get(name, 1.0) for name in processes}
+        content = with_overrides(content, {"generate.processes": ratio})
     content = with_overrides(content, overrides)
     chosen = content.get("filter", {})
     if chosen.get("model") is None and chosen.get("global_tag") is None:
@@ -52,6 +51,16 @@ def begin_campaign(
     if model is not None and not Path(model).is_absolute():
         content["filter"]["model"] = str(Path(model).resolve())
     config = parse_campaign(content, str(path))
+    unknown = [name for name in processes if name not in CROSS_SECTIONS]
+    if unknown and not any(key.startswith("generate.processes") for key in overrides):
+        raise UsageError(
+            f"--process {unknown[0]}: its cross-section is not known, and luminosities follow from it: say it in nb by "
+            f"--set 'generate.processes={{{unknown[0]}: CROSS_SECTION}}' in place of --process"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, as_yaml(config, commented=True))
     return config
+
+
+def _config_of(template: Path) -> Path:
+    return template / CONFIG_NAME if template.is_dir() else template

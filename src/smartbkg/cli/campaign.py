@@ -11,7 +11,7 @@ from smartbkg.cli.console import echo
 from smartbkg.cli.json_output import json_option, print_json
 from smartbkg.cli.options import FILE
 from smartbkg.cli.outputs import EVENTS, JSON, PAGE
-from smartbkg.cli.speech import is_quiet, say
+from smartbkg.cli.speech import is_quiet, say, warn
 from smartbkg.errors import SmartBKGError, UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +59,15 @@ def init(
     overrides = {keys.get(name, name): value for name, value in options.items() if value is not None}
     if skims:
         overrides["filter.skims"] = list(skims)
-    config = begin_campaign(folder, overrides | parse_assignments(assignments), processes=processes, template=template)
+    overrides |= parse_assignments(assignments)
+    config = begin_campaign(folder, overrides, processes=processes, template=template)
     source = config.generate.kind
+    if source != "embedded" and not (processes or template or any("processes" in key for key in overrides)):
+        named = ", ".join(f"'{name}' of {value:g} nb" for name, value in config.generate.processes.items())
+        warn(
+            f"these events are taken for {named}, from which luminosities follow: say what they are by --process NAME, "
+            "or by --set 'generate.processes={NAME: CROSS_SECTION}'"
+        )
     if as_json:
         print_json(
             {
@@ -188,6 +195,12 @@ def _run_all(campaign: Campaign, place: str, workers: int | None, page: Path | N
         result = produce(campaign, engine, n_workers=workers, on_outcome=seen, tick=display.tick)
     if display.finish(result):
         raise SmartBKGError("stopped by an alarm; what was done is recorded")
+    n_missing = result.status.n_chunks - result.status.n_done
+    if n_missing:
+        raise SmartBKGError(
+            f"{n_missing} of {result.status.n_chunks} chunks are not done, what was done is recorded: "
+            f"`smartbkg campaign status {campaign.folder.root}` says why"
+        )
 
 
 def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> None:

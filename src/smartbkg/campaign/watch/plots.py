@@ -40,7 +40,9 @@ def plot_by_chunk(values: NDArray[np.float64], title: str, expected: float | Non
     """A number of each chunk, with the value that it should scatter about."""
     figure = _figure(title)
     axes = figure.axes[0]
-    axes.plot(*_thinned(values), ".", markersize=3, color="#0072b2")
+    chunks, means = _thinned(values)
+    axes.plot(chunks, means, ".", markersize=3 if len(chunks) > 100 else 8, color="#0072b2")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     if expected is not None:
         axes.axhline(expected, color="#5d6878", linewidth=1, linestyle="--")
     axes.set_xlabel("chunk")
@@ -55,6 +57,7 @@ def plot_progress(metrics: ChunkMetrics) -> Figure:
     if len(finished):
         shown = np.unique(np.linspace(0, len(finished) - 1, _POINTS).astype(int))
         axes.plot((finished[shown] - finished[0]) / 3600, shown + 1, color="#1a7f4b")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("hours since the first chunk was done")
     return figure
 
@@ -65,6 +68,7 @@ def plot_stages(seconds: Mapping[str, float]) -> Figure:
     axes = figure.axes[0]
     axes.barh(list(seconds), [value / 3600 for value in seconds.values()], color="#0072b2")
     axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("hours")
     return figure
 
