@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import awkward as ak
 import numpy as np
 import pytest
 from training.toys import toy_events, toy_flags
 
 import smartbkg as sb
 from smartbkg.events.columns import PASSES_PREFIX
+from smartbkg.verbs.classifier import as_events
 
 pytest.importorskip("sklearn", reason="the extra 'train' is not installed")
 
@@ -28,6 +30,12 @@ def test_a_copy_is_unfitted_and_has_the_parameters():
     assert copy.get_params() == {"network": "gatgap", "epochs": 3, "settings": SETTINGS, "random_state": 0}
     with pytest.raises(NotFittedError):
         copy.predict_proba([])
+
+
+def test_records_picked_out_of_an_array_are_events_again():
+    names = ak.str.to_categorical(ak.Array(["mixed", "charged", "mixed"]))
+    array = ak.zip({"evtNum": np.arange(3), "process": names}, depth_limit=1)
+    assert as_events([array[2], array[1]]).to_list() == array[[2, 1]].to_list()
 
 
 @pytest.mark.slow

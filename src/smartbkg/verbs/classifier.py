@@ -84,6 +84,9 @@ class SkimClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 def as_events(given: Any) -> Any:
     """Events as the verbs take them; scikit-learn picks records out of an array and hands over a list of them."""
     if isinstance(given, list | tuple) and given and isinstance(given[0], ak.Record):
+        whole = given[0].layout.array
+        if all(record.layout.array is whole for record in given):  # also of categories, which do not concatenate
+            return ak.Array(whole)[[record.layout.at for record in given]]
         return ak.concatenate([record.layout.array[record.layout.at : record.layout.at + 1] for record in given])
     return given
 
