@@ -33,8 +33,8 @@ from smartbkg.experiment.generator.record import Entries, family_columns, partic
 from smartbkg.experiment.generator.upsilon import UPSILON_4S, draw_meson_pairs
 from smartbkg.seeds import derive_seed, event_keys
 
-#: Counts changes that make other events of the same seed.
-GENERATOR_VERSION: Final = 1
+#: Counts changes that make other events of the same seed. 2: neutral B mesons mix in time.
+GENERATOR_VERSION: Final = 2
 
 #: Events made together; another size would make other events.
 BLOCK_EVENTS: Final = 500
