@@ -42,7 +42,7 @@ def plot_by_chunk(values: NDArray[np.float64], title: str, expected: float | Non
     axes = figure.axes[0]
     chunks, means = _thinned(values)
     axes.plot(chunks, means, ".", markersize=3 if len(chunks) > 100 else 8, color="#0072b2")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     if expected is not None:
         axes.axhline(expected, color="#5d6878", linewidth=1, linestyle="--")
     axes.set_xlabel("chunk")
@@ -57,7 +57,7 @@ def plot_progress(metrics: ChunkMetrics) -> Figure:
     if len(finished):
         shown = np.unique(np.linspace(0, len(finished) - 1, _POINTS).astype(int))
         axes.plot((finished[shown] - finished[0]) / 3600, shown + 1, color="#1a7f4b")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", integer=True)
     axes.set_xlabel("hours since the first chunk was done")
     return figure
 
