@@ -44,7 +44,7 @@ def weights_of(path: Path) -> np.ndarray:
         return np.concatenate([batch.event["weight"] for batch in reader.batches()])
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "hepmc3"])
+@pytest.mark.parametrize("suffix", ["parquet", "hepmc3", "edm4hep.root"])
 def test_a_merged_file_holds_every_kept_event_once_and_the_totals(
     campaign: Campaign, tmp_path: Path, suffix: str
 ) -> None:
@@ -102,7 +102,7 @@ def test_files_of_chunks_are_one_data_set_for_every_reader(
     assert sum_weight == pytest.approx(float(totals.sum_kept_weight))
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "hepmc3"])
+@pytest.mark.parametrize("suffix", ["parquet", "hepmc3", "edm4hep.root"])
 def test_a_large_merge_by_parts_is_the_same_and_goes_on_where_it_was_killed(
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
@@ -147,6 +147,11 @@ def test_a_merge_into_a_folder_that_does_not_exist_is_one_line(
     monkeypatch.setattr(merge, "CHUNKS_A_PART", 2)
     with pytest.raises(SmartBKGError, match="nowhere"):
         merge_campaign(campaign, tmp_path / "nowhere" / "kept.parquet")
+
+
+def test_a_name_of_an_rntuple_is_refused_before_anything_is_read(campaign: Campaign, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"n-tuples of chunks are merged into a tree: name it \.root"):
+        merge_campaign(campaign, tmp_path / "all.rntuple.root")
 
 
 def test_an_incomplete_campaign_is_merged_only_when_asked(campaign: Campaign, tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ from smartbkg.errors import UsageError
 from smartbkg.events import EventBatch
 from smartbkg.events.totals import Totals
 from smartbkg.io import create_events, open_events, reading_for
+from smartbkg.io.formats import format_of_output
+from smartbkg.io.root_output import NTUPLE_SUFFIX, ROOT_NTUPLE
 from smartbkg.storage.atomic import atomic_path, disk_errors
 from smartbkg.storage.kinds import KEPT, SCHEMA_VERSIONS
 from smartbkg.storage.provenance import digest_of, record
 
-_ROOT: Final = ".root"
 #: Chunks that are merged at once; of more than that, parts are made first.
 CHUNKS_A_PART: Final = 1000
 
@@ -84,7 +85,9 @@ def merge_campaign(
     if not n_chosen:
         raise UsageError("no chunk is done: nothing to merge")
     ledger = ledger_of(campaign, chosen, status)
-    role = NTUPLE if output.name.endswith(_ROOT) else KEPT
+    if output.name.endswith(NTUPLE_SUFFIX):
+        raise UsageError(f"{output}: n-tuples of chunks are merged into a tree: name it .root")
+    role = NTUPLE if _is_ntuple(output) else KEPT
     if role == NTUPLE and not campaign.config.outputs.ntuple:
         raise UsageError(
             f"{output}: the campaign writes no n-tuples (outputs.ntuple: false); merge events into .parquet"
@@ -155,8 +158,13 @@ def _merge_ntuples(sources: Iterable[Path], output: Path) -> int:
     return n_rows
 
 
+def _is_ntuple(output: Path) -> bool:
+    """Whether the n-tuples of chunks go there, not their kept events."""
+    return format_of_output(output) is ROOT_NTUPLE
+
+
 def _stream(sources: Iterable[Path], output: Path, settings: dict[str, Any], totals: Totals | None = None) -> int:
-    if output.name.endswith(_ROOT):
+    if _is_ntuple(output):
         return _merge_ntuples(sources, output)
     return _merge_events(sources, output, settings, totals)
 
