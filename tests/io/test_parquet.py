@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,8 @@ from smartbkg.errors import EventError, FileFormatError
 from smartbkg.events import EventBatch
 from smartbkg.io.parquet import ROW_GROUP_EVENTS, ParquetReader, ParquetWriter, batch_from_arrow, batch_to_arrow
 from smartbkg.storage.kinds import EVENTS, SCHEMA_VERSIONS
+from smartbkg.storage.machine import MachineError
+from smartbkg.storage.parquet import CheckedParquetWriter
 from smartbkg.storage.provenance import record
 
 ABOUT = record(EVENTS, SCHEMA_VERSIONS[EVENTS], {})
@@ -92,3 +96,21 @@ def test_a_column_that_not_all_events_have_is_refused_unless_it_is_a_variation(t
     assert not (tmp_path / "e.parquet").exists(), "whole or not at all"
     found = read(write(tmp_path / "v.parquet", varied, plain))
     np.testing.assert_array_equal(found.event["weight_up"], [1.5, 2.5, np.nan, np.nan])
+
+
+def test_a_writer_whose_end_fails_leaves_neither_a_file_nor_an_open_handle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handles = []
+
+    def fails(self: CheckedParquetWriter, rows: pa.RecordBatch) -> None:
+        handles.append(self._sink)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = ParquetWriter(tmp_path / "full.parquet", ABOUT)
+    writer.write(random_events(3, seed=1))
+    monkeypatch.setattr(CheckedParquetWriter, "write", fails)
+    with pytest.raises(MachineError, match=r"full\.parquet"):
+        writer.close()
+    assert [handle.closed for handle in handles] == [True]
+    assert list(tmp_path.iterdir()) == []

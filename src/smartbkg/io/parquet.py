@@ -280,14 +280,18 @@ class ParquetWriter(EventWriter):
                     self._writer.describe(json.dumps(self._provenance, sort_keys=True))
                     self._writer.close()
         except BaseException as error:
+            self._give_up()
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
         self._stack.close()
 
-    def abort(self) -> None:
+    def _give_up(self) -> None:
         if self._writer is not None:
             with contextlib.suppress(OSError):
                 self._writer.abort()
+
+    def abort(self) -> None:
+        self._give_up()
         stop = SystemExit()
         with contextlib.suppress(SystemExit):
             self._stack.__exit__(SystemExit, stop, None)
