@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import random_events
 
-from smartbkg.datasets.split import VALIDATION, assign_split
+from smartbkg.datasets.split import TRAINING, VALIDATION, assign_split
 from smartbkg.errors import DatasetError
 from smartbkg.events.columns import EVENT_ID
 from smartbkg.training.surrogate.asked_events import N_FOLDS, AskedEvents, _labels, _usable
@@ -45,15 +45,20 @@ def test_scored_events_keep_weights_and_labels() -> None:
     np.testing.assert_array_equal(scored.multiplicity, events.multiplicity)
 
 
-def test_only_validation_events_of_the_networks_own_data_are_asked_and_a_share_is_chosen_by_id() -> None:
+def test_only_events_that_did_not_teach_are_asked_and_a_share_is_chosen_by_id() -> None:
     batch = random_events(2000, max_particles=2)
     split = {"validation_fraction": 0.3, "test_fraction": 0.2, "split_seed": 5}
-    usable = _usable(batch, split, 1.0)
     part = assign_split({name: batch.event[name] for name in EVENT_ID}, 0.3, 0.2, 5)
-    np.testing.assert_array_equal(usable, part == VALIDATION)
-    some = _usable(batch, None, 0.25)
+    own, start = split | {"is_own": True}, split | {"is_own": False}
+    np.testing.assert_array_equal(_usable(batch, [own], 1.0), part == VALIDATION)
+    np.testing.assert_array_equal(_usable(batch, [start], 1.0), part != TRAINING, "what taught the network's start")
+    other = start | {"split_seed": 6}
+    np.testing.assert_array_equal(
+        _usable(batch, [own, other], 1.0), (part == VALIDATION) & _usable(batch, [other], 1.0)
+    )
+    some = _usable(batch, [], 0.25)
     assert 0.2 < some.mean() < 0.3
-    np.testing.assert_array_equal(some[500:900], _usable(batch.slice(500, 900), None, 0.25))
+    np.testing.assert_array_equal(some[500:900], _usable(batch.slice(500, 900), [], 0.25))
 
 
 def test_a_skim_without_labels_names_the_nearest_one() -> None:
