@@ -58,9 +58,10 @@ def is_whole(folder: Path, undisturbed: Campaign) -> None:
 
 
 def submitted(slurm: Slurm, folder: Path, *options: str) -> str:
-    ended = smartbkg(slurm, "submit", str(folder), "--on", "slurm", "--array", *options)
+    ended = smartbkg(slurm, "submit", str(folder), "--on", "slurm", "--array", "--json", *options)
     assert ended.returncode == 0, ended.stderr
-    return ended.stdout.partition(":")[0]
+    job: str = json.loads(ended.stdout)["job"]
+    return job
 
 
 def test_an_array_job_survives_scancel_and_is_resubmitted(slurm: Slurm, undisturbed: Campaign, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def _run_chunks(campaign: Campaign, chunks: tuple[int, ...], job: JobReport) -> 
 @_ACCEPT
 @json_option
 def submit(
-    folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool, as_json: bool  # noqa: ARG001 - there is no other way yet
+    folder: Path, system: str, array: bool, tasks: int | None, dry_run: bool, accept: bool, as_json: bool  # noqa: ARG001 - said, since it is no Dask
 ) -> None:  # fmt: skip
     """Submit what is not done in FOLDER as an array job, where no Dask worker may live."""
     from smartbkg.campaign.campaign import open_campaign
