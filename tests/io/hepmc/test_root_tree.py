@@ -107,3 +107,9 @@ def test_a_truncated_file_is_an_error_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"short\.hepmc3\.tree\.root") as error, open_events(path) as reader:
         list(reader.batches())
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted(FILE.parent.glob("*.root")), ids=lambda path: path.name)
+def test_a_file_of_the_tests_knows_no_folder_of_the_machine_that_made_it(path: Path) -> None:
+    content = path.read_bytes()
+    assert not [folder for folder in (b"/tmp/", b"/home/", b"/root/", b"/work/") if folder in content]
