@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from command_tree import verbs
 
-from smartbkg.cli.progress import COUNTED, LoggedTally, duration, is_live_terminal, progress
+from smartbkg.cli.progress import COUNTED, LoggedTally, is_live_terminal, progress
 
 WORKING = """
 import time
@@ -53,11 +53,6 @@ def test_lines_of_a_log_are_ten_seconds_apart(
             tally.advance(10)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" (")[1].split("%")[0] for line in lines] == ["20", "40", "60", "80", "100"]
-
-
-@pytest.mark.parametrize("seconds", [(45, "45 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (273600, "3 d 4 h")])
-def test_times_are_words(seconds: tuple[int, str]) -> None:
-    assert duration(seconds[0]) == seconds[1]
 
 
 def shown(environment: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from smartbkg.cli import command_line, main
 from smartbkg.conditions import ConditionsStore
-from smartbkg.storage.printing import printable
+from smartbkg.storage.printing import duration, printable
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,12 @@ def test_names_in_errors_and_descriptions_of_tags_are_shown_as_they_are(
     ConditionsStore(tmp_path / "store").create_tag("Main", "of \x1b[31mred")
     result = CliRunner().invoke(command_line, ["conditions", "tags", "--at", str(tmp_path / "store")], color=True)
     assert "of \\x1b[31mred" in result.output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (60, "1 min 0 s"), (200, "3 min 20 s"), (3599.4, "59 min 59 s"),
+     (3600, "1 h 0 min"), (7530, "2 h 5 min"), (273_600, "3 d 4 h")],
+)  # fmt: skip
+def test_times_are_said_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from smartbkg.cli.console import echo
 from smartbkg.cli.speech import is_quiet
+from smartbkg.storage.printing import duration
 
 if TYPE_CHECKING:
     from smartbkg.io import ReadOptions
@@ -182,16 +183,4 @@ def _rate(per_second: float) -> str:
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.2g}/s"
 
 
-def duration(seconds: float) -> str:
-    """A time in words: ``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-__all__ = ["SECONDS_BETWEEN_LINES", "LoggedTally", "Tally", "duration", "is_live_terminal", "progress", "progress_of"]
+__all__ = ["SECONDS_BETWEEN_LINES", "LoggedTally", "Tally", "is_live_terminal", "progress", "progress_of"]

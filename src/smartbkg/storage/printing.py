@@ -1,4 +1,7 @@
-"""Text from files, made safe to print: a name must not move the cursor, set the title or recolour a terminal."""
+"""What is shown in terminals, pictures and pages: text from files made safe, and times in words.
+
+A name from a file must not move the cursor, set the title or recolour a terminal.
+"""
 
 from __future__ import annotations
 
@@ -46,4 +49,16 @@ def for_picture(text: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-__all__ = ["for_picture", "printable", "without_markup"]
+def duration(seconds: float) -> str:
+    """A time in words: ``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+__all__ = ["duration", "for_picture", "printable", "without_markup"]

@@ -7,19 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from smartbkg.training.progress.display import LiveDisplay, PlainDisplay, duration, make_display
+from smartbkg.training.progress.display import LiveDisplay, PlainDisplay, make_display
 from smartbkg.training.progress.reporting import EpochMetrics
 
 ROW = EpochMetrics(2, 0.7, 0.6, 0.8, 1.2, 1e-3, True, 30.0, 0.125)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (60, "1 min 0 s"), (200, "3 min 20 s"), (3599.4, "59 min 59 s"),
-     (3600, "1 h 0 min"), (7530, "2 h 5 min")],
-)  # fmt: skip
-def test_times_are_said_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_a_line_per_epoch_says_all_and_how_long_it_may_take(capsys: pytest.CaptureFixture[str]) -> None:

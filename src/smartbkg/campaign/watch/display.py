@@ -23,7 +23,7 @@ from smartbkg.campaign.status import Status
 from smartbkg.campaign.watch.alarms import Alarm
 from smartbkg.campaign.watch.monitor import Monitor
 from smartbkg.campaign.watch.text import status_lines
-from smartbkg.storage.printing import printable, without_markup
+from smartbkg.storage.printing import duration, printable, without_markup
 
 _LOG_SECONDS: Final = 60.0
 _REFRESH: Final = 2.0
@@ -108,14 +108,9 @@ class Display:
         said = "" if kept is None else f", {kept:.1%} kept"
         for skim, result in ledger.skims(ledger.costs()).items():
             said += "" if result.speed_up is None else f", speed-up {result.speed_up} ({skim})"
-        left = f", {self._time_left(elapsed)} left" if self._n_new else ""
+        pace = elapsed / self._n_new if self._n_new else 0.0
+        left = f", {duration(pace * len(self._monitor.status.pending))} left" if self._n_new else ""
         return f"{self._n_events / elapsed:,.0f} events/s, {median:.1f} s per chunk{said}{failures}{left}"
-
-    def _time_left(self, elapsed: float) -> str:
-        """Of the chunks to do, at the pace of this run so far."""
-        seconds = round(len(self._monitor.status.pending) * elapsed / self._n_new)
-        hours, minutes = divmod(seconds // 60, 60)
-        return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds % 60:02d} s"
 
     def tick(self, dispatcher: Dispatcher) -> None:
         """Look for alarms; say something in a log that is no terminal, once a minute."""

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from smartbkg.storage.printing import printable
+from smartbkg.storage.printing import duration, printable
 from smartbkg.training.progress.reporting import EpochMetrics, Reporter
 
 #: Epochs in the table of the display.
@@ -115,13 +115,3 @@ class LiveDisplay(Reporter):
 
     def end(self) -> None:
         self._live.stop()
-
-
-def duration(seconds: float) -> str:
-    """A time in words: ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
