@@ -15,6 +15,11 @@ from smartbkg.storage.bounds import check_expansion
 _ELEMENT_BYTES = 8
 
 
+def is_rntuple(tree: Any) -> bool:
+    """Whether a tree of uproot is an RNTuple, not a TTree."""
+    return "RNTuple" in tree.classname
+
+
 class _Piece(NamedTuple):
     """A basket, or the pages of a cluster."""
 
@@ -35,7 +40,7 @@ class Volume:
     """
 
     def __init__(self, tree: Any, branches: list[Any] | None = None) -> None:
-        self._is_ntuple = "RNTuple" in tree.classname
+        self._is_ntuple = is_rntuple(tree)
         self._tree = tree
         self._branches = (
             [] if self._is_ntuple else list(tree.itervalues(recursive=True)) if branches is None else branches
@@ -91,4 +96,4 @@ class Volume:
             yield self._known[key]
 
 
-__all__ = ["Volume"]
+__all__ = ["Volume", "is_rntuple"]

@@ -20,7 +20,7 @@ from smartbkg.io.edm4hep import podio
 from smartbkg.io.edm4hep.header import USUAL
 from smartbkg.io.edm4hep.podio import Collection, Definitions
 from smartbkg.io.root import root_errors
-from smartbkg.io.root_volume import Volume
+from smartbkg.io.root_volume import Volume, is_rntuple
 
 #: Bytes of entries that are read at a time, about.
 PIECE: Final = 64 << 20
@@ -52,7 +52,7 @@ class Category:
         with root_errors(source, f"collections of '{name}'"):
             self._tree = file[name]
             self.n_entries = int(self._tree.num_entries)
-            self._is_ntuple = "RNTuple" in self._tree.classname
+            self._is_ntuple = is_rntuple(self._tree)
             self.collections = tuple(_collections(file, name))
             fields = self._field_identities if self._is_ntuple else {str(one.name): one for one in self._tree.branches}
             if not set(_PARAMETERS) <= set(fields):
@@ -175,7 +175,7 @@ def _texts_of_tuples(branch: Any, beside: Any) -> list[str]:
 def _collections(file: Any, category: str) -> Iterator[Collection]:
     """The list of collections of a category."""
     tree, name = file[podio.FILE_METADATA], f"{category}{podio.COLLECTIONS}"
-    if "RNTuple" in tree.classname:
+    if is_rntuple(tree):
         for one in _metadata(file, name).to_list():
             yield Collection(
                 one["name"], one["dataType"], one["storageType"], one["collectionID"], one["isSubset"],
@@ -206,7 +206,7 @@ def definitions_of(file: Any, source: str) -> Definitions:
         tree = file[podio.FILE_METADATA]
         keys = sorted({str(one).rsplit("/", 1)[-1] for one in tree.keys()})  # noqa: SIM118
         versions = {key.removesuffix(podio.VERSION): _version(file, key) for key in keys if key.endswith(podio.VERSION)}
-        if "RNTuple" in tree.classname:
+        if is_rntuple(tree):
             found = _metadata(file, podio.DEFINITIONS).to_list()
             pairs = [tuple(one.values()) if isinstance(one, dict) else one for one in found]
         else:
@@ -217,7 +217,7 @@ def definitions_of(file: Any, source: str) -> Definitions:
 
 def _version(file: Any, key: str) -> tuple[int, int, int]:
     tree = file[podio.FILE_METADATA]
-    if "RNTuple" in tree.classname:
+    if is_rntuple(tree):
         numbers = _metadata(file, key).to_list()
     else:
         numbers = [tree[key][part].array()[0] for part in ("major", "minor", "patch")]

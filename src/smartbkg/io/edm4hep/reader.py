@@ -26,7 +26,7 @@ from smartbkg.io.hepmc.tree import status_bits
 from smartbkg.io.reader import DEFAULT_BATCH_SIZE, EventFormat, EventReader, ReadOptions
 from smartbkg.io.records import assemble
 from smartbkg.io.root import check_entries, open_root, read_ranges, root_errors, root_recogniser
-from smartbkg.io.root_volume import Volume
+from smartbkg.io.root_volume import Volume, is_rntuple
 from smartbkg.storage.json_content import from_json
 from smartbkg.storage.provenance import METADATA_KEY
 
@@ -55,7 +55,7 @@ class _Columns:
     def __init__(self, tree: Any, source: str) -> None:
         self.tree = tree
         self.source = source
-        self.is_ntuple = "RNTuple" in tree.classname
+        self.is_ntuple = is_rntuple(tree)
         counters = _counters(tree)
         found = [str(name).split("/")[-1] for name in tree.keys() if str(name).split("/")[-1] not in counters]  # noqa: SIM118
         #: Names of branches in the order of the file, counters of lists left out.
@@ -111,7 +111,7 @@ class _Columns:
 def _counters(tree: Any) -> set[str]:
     """Names of the branches that only say how long others are."""
     branches = getattr(tree, "itervalues", None)
-    if "RNTuple" in tree.classname or branches is None:
+    if is_rntuple(tree) or branches is None:
         return set()
     counting = (getattr(branch, "count_branch", None) for branch in branches(recursive=True))
     # uproot names a list of a split branch as the counter of the others: a counter holds no lists itself
